@@ -1,0 +1,64 @@
+# The front door. Every target installs the system packages it lacks when it is root on Debian,
+# and otherwise names them.
+.PHONY: help up down demo test bench conformance build lint unit e2e clean
+
+# The shim and the sample are static programs: the shim to be small, the sample because its image
+# holds nothing else. They get a target directory of their own, so that the flags don't rebuild the rest.
+HOST    := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
+STATIC   = LIBSECCOMP_LINK_TYPE=static LIBSECCOMP_LIB_PATH=$(shell dirname "$$(find /usr/lib /usr/local/lib -name libseccomp.a 2>/dev/null | head -1)") \
+           RUSTFLAGS='-C target-feature=+crt-static' cargo build --locked --target $(HOST)
+BIN     := target/bin
+VENV    := target/venv
+
+help: ## this list
+	@grep -E '^[a-z0-9]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
+
+up: build ## build, start Longshore, deploy the sample service (ARGS="--no-sample --listen HOST:PORT …")
+	$(BIN)/longshore up $(ARGS)
+
+down: ## stop it and remove everything it made on this machine (ARGS="--data-dir DIR")
+	$(BIN)/longshore down $(ARGS)
+
+demo: build $(VENV) ## the same against a throw-away data directory, each step checked, then taken down
+	@scripts/deps demo
+	scripts/demo $(BIN) $(VENV)/bin
+
+test: lint unit e2e ## everything that CI checks
+
+lint:
+	@scripts/deps test
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	cargo xtask check
+	cargo xtask codegen --check
+
+unit: build
+	cargo test --locked --workspace
+
+e2e: build $(VENV)
+	$(VENV)/bin/python -m pytest -q tests/e2e
+	scripts/demo $(BIN) $(VENV)/bin
+
+bench: build $(VENV) ## the figures, each beside its peer; also written to target/bench.json
+	@scripts/deps bench
+	$(VENV)/bin/python tests/bench/bench.py --bin $(BIN) --out target/bench.json
+
+conformance: build $(VENV) ## the registry and the API against their specifications
+	$(VENV)/bin/python -m pytest -q tests/conformance
+
+build: ## longshore, its shim and the sample, into target/bin
+	@scripts/deps build
+	cargo build --locked --release -p longshore
+	$(STATIC) --release -p shim -p sample
+	@mkdir -p $(BIN)
+	@install -m 755 target/release/longshore target/$(HOST)/release/containerd-shim-longshore-v1 \
+		target/$(HOST)/release/longshore-sample $(BIN)/
+
+$(VENV): tests/requirements.txt
+	@scripts/deps demo
+	python3 -m venv $(VENV)
+	$(VENV)/bin/pip install -q --disable-pip-version-check -r tests/requirements.txt
+	@touch $(VENV)
+
+clean:
+	cargo clean
