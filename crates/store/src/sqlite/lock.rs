@@ -1,0 +1,53 @@
+//! One process at a time per database.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Read, Seek, Write};
+use std::path::{Path, PathBuf};
+
+use crate::{Cause, StoreError};
+
+/// Holds `<database>.lock` until dropped. The kernel releases it when the process dies, however it
+/// dies, so a stale file is harmless. (SQLite's own locks would let a second writer in between two
+/// transactions, and its in-memory world would not notice.)
+#[derive(Debug)]
+pub(super) struct Lock {
+    /// Kept for the lock it carries.
+    _file: File,
+}
+
+impl Lock {
+    pub(super) fn acquire(database: &Path) -> Result<Lock, StoreError> {
+        let path = lock_path(database);
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path)
+            .map_err(|source| super::io_error(&path, "opening the lock", source))?;
+        match file.try_lock() {
+            Ok(()) => {
+                // The id only makes the other side's message better: on a full disk we go without.
+                let _ = file
+                    .set_len(0)
+                    .and_then(|()| file.rewind())
+                    .and_then(|()| write!(file, "{}", std::process::id()));
+                Ok(Lock { _file: file })
+            }
+            Err(TryLockError::WouldBlock) => {
+                let mut text = String::new();
+                let _ = file.read_to_string(&mut text);
+                Err(StoreError::Locked { path: database.to_owned(), pid: text.trim().parse().ok() })
+            }
+            Err(TryLockError::Error(source)) => {
+                Err(StoreError::Failed { path, during: "locking", source: Cause::Io(source) })
+            }
+        }
+    }
+}
+
+fn lock_path(database: &Path) -> PathBuf {
+    let mut name = database.as_os_str().to_owned();
+    name.push(".lock");
+    PathBuf::from(name)
+}

@@ -1,0 +1,235 @@
+//! The store of one machine: SQLite, embedded.
+
+mod lock;
+mod schema;
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior, params};
+
+use crate::watch::Waker;
+use crate::{Batch, Cause, CommitError, Entry, Op, Revision, Snapshot, Store, StoreError, Watch};
+use lock::Lock;
+
+/// A keyspace in one SQLite file (beside it: `-wal`, `-shm`, `.lock`). One process at a time; a
+/// person may read it with the `sqlite3` shell meanwhile.
+#[derive(Debug)]
+pub struct SqliteStore {
+    path: PathBuf,
+    writer: Mutex<Writer>,
+    reader: Mutex<Connection>,
+    waker: Waker,
+    /// Last, so that it is released after the connections are closed.
+    _lock: Lock,
+}
+
+#[derive(Debug)]
+struct Writer {
+    connection: Connection,
+    revision: Revision,
+    /// Set by a commit of unknown outcome: after a failed fsync nobody knows what the disk has, and
+    /// a later success would prove nothing about it.
+    broken: bool,
+}
+
+impl SqliteStore {
+    /// Opens the database, and makes it and its directory when they don't exist.
+    ///
+    /// # Errors
+    /// [`StoreError::Locked`] when another process has it; [`StoreError::Foreign`] and
+    /// [`StoreError::NewerSchema`] when it isn't ours to touch; otherwise what the disk says.
+    pub fn open(path: impl AsRef<Path>) -> Result<SqliteStore, StoreError> {
+        let path = path.as_ref().to_owned();
+        let directory = match path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        fs::create_dir_all(directory)
+            .map_err(|source| io_error(directory, "making the directory", source))?;
+        let lock = Lock::acquire(&path)?;
+        let connection = schema::open_writer(&path)?;
+        let revision = read_revision(&connection)
+            .map_err(|source| sqlite_error(&path, "reading the revision", source))?;
+        let reader = schema::open_reader(&path)?;
+        // SQLite syncs the files; the directory entries of new ones are ours to make durable.
+        File::open(directory)
+            .and_then(|directory| directory.sync_all())
+            .map_err(|source| io_error(directory, "syncing the directory", source))?;
+        Ok(SqliteStore {
+            path,
+            writer: Mutex::new(Writer { connection, revision, broken: false }),
+            reader: Mutex::new(reader),
+            waker: Waker::new(revision),
+            _lock: lock,
+        })
+    }
+
+    /// Where the database is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn reader(&self) -> MutexGuard<'_, Connection> {
+        self.reader.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn error(&self, during: &'static str, source: rusqlite::Error) -> StoreError {
+        sqlite_error(&self.path, during, source)
+    }
+}
+
+impl Store for SqliteStore {
+    fn load(&self) -> Result<Snapshot, StoreError> {
+        let read = |connection: &mut Connection| {
+            // One transaction: the entries are as of the revision.
+            let transaction = connection.transaction()?;
+            let revision = read_revision(&transaction)?;
+            Ok(Snapshot { revision, entries: read_entries(&transaction, "")? })
+        };
+        read(&mut self.reader()).map_err(|source| self.error("loading", source))
+    }
+
+    fn range(&self, prefix: &str) -> Result<Vec<Entry>, StoreError> {
+        read_entries(&self.reader(), prefix).map_err(|source| self.error("reading", source))
+    }
+
+    fn commit(&self, expected: Revision, batch: &Batch) -> Result<Revision, CommitError> {
+        batch.check().map_err(CommitError::Refused)?;
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        if writer.broken {
+            return Err(CommitError::Refused(StoreError::Broken { path: self.path.clone() }));
+        }
+        let actual = writer.revision;
+        if actual != expected {
+            return Err(CommitError::Conflict { expected, actual });
+        }
+        if batch.is_empty() {
+            return Ok(actual);
+        }
+        let revision = actual.next();
+        let transaction = stage(&mut writer.connection, batch, revision)
+            .map_err(|source| CommitError::Refused(self.error("writing a batch", source)))?;
+        if let Err(source) = transaction.commit() {
+            // Dropping the transaction rolled it back in memory. A full disk cut the log before its
+            // commit record, so recovery won't find one; after any other I/O error it might.
+            let full = source.sqlite_error_code() == Some(ErrorCode::DiskFull);
+            let error = self.error("committing", source);
+            if full {
+                return Err(CommitError::Refused(error));
+            }
+            writer.broken = true;
+            return Err(CommitError::Unknown(error));
+        }
+        writer.revision = revision;
+        // Still under the lock: watchers see revisions in the order of the commits.
+        self.waker.wake(revision);
+        Ok(revision)
+    }
+
+    fn watch(&self) -> Watch {
+        self.waker.watch()
+    }
+}
+
+/// Everything of a commit but the commit.
+fn stage<'c>(
+    connection: &'c mut Connection,
+    batch: &Batch,
+    revision: Revision,
+) -> rusqlite::Result<Transaction<'c>> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    {
+        let mut put = transaction.prepare_cached(
+            "INSERT INTO kv (key, value, revision) VALUES (?1, ?2, ?3)
+             ON CONFLICT (key) DO UPDATE SET value = excluded.value, revision = excluded.revision",
+        )?;
+        let mut delete = transaction.prepare_cached("DELETE FROM kv WHERE key = ?1")?;
+        for op in &batch.ops {
+            match op {
+                Op::Put { key, value } => {
+                    put.execute(params![key, readable(value), revision.0])?;
+                }
+                Op::Delete { key } => {
+                    delete.execute(params![key])?;
+                }
+            }
+        }
+        transaction
+            .prepare_cached("UPDATE store SET revision = ?1 WHERE one = 1")?
+            .execute(params![revision.0])?;
+    }
+    Ok(transaction)
+}
+
+/// Text goes in as text, so that the shell shows it and its JSON functions take it.
+fn readable(value: &[u8]) -> ToSqlOutput<'_> {
+    ToSqlOutput::Borrowed(match std::str::from_utf8(value) {
+        Ok(_) => ValueRef::Text(value),
+        Err(_) => ValueRef::Blob(value),
+    })
+}
+
+fn read_revision(connection: &Connection) -> rusqlite::Result<Revision> {
+    connection
+        .prepare_cached("SELECT revision FROM store WHERE one = 1")?
+        .query_row([], |row| row.get(0))
+        .map(Revision)
+}
+
+fn read_entries(connection: &Connection, prefix: &str) -> rusqlite::Result<Vec<Entry>> {
+    let mut statement =
+        connection.prepare_cached("SELECT key, value, revision FROM kv WHERE key >= ?1 ORDER BY key")?;
+    let mut rows = statement.query(params![prefix])?;
+    let mut entries = Vec::new();
+    // The keys with the prefix come first and together; no upper bound is needed.
+    while let Some(row) = rows.next()? {
+        let key: String = row.get(0)?;
+        if !key.starts_with(prefix) {
+            break;
+        }
+        let value = match row.get_ref(1)? {
+            ValueRef::Text(bytes) | ValueRef::Blob(bytes) => bytes.to_vec(),
+            other => {
+                return Err(rusqlite::Error::InvalidColumnType(1, "value".to_owned(), other.data_type()));
+            }
+        };
+        entries.push(Entry { key, value, revision: Revision(row.get(2)?) });
+    }
+    Ok(entries)
+}
+
+/// Sorts SQLite's result codes (sqlite.org/rescode.html) into what a person can act on.
+fn sqlite_error(path: &Path, during: &'static str, source: rusqlite::Error) -> StoreError {
+    let path = path.to_owned();
+    let code = source.sqlite_error_code();
+    let source = Cause::Sqlite(source);
+    match code {
+        Some(ErrorCode::DiskFull) => StoreError::Full { path, during, source },
+        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => {
+            StoreError::ReadOnly { path, during, source }
+        }
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+            StoreError::Corrupt { path, during, source }
+        }
+        _ => StoreError::Failed { path, during, source },
+    }
+}
+
+fn io_error(path: &Path, during: &'static str, source: io::Error) -> StoreError {
+    let path = path.to_owned();
+    let kind = source.kind();
+    let source = Cause::Io(source);
+    match kind {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            StoreError::Full { path, during, source }
+        }
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            StoreError::ReadOnly { path, during, source }
+        }
+        _ => StoreError::Failed { path, during, source },
+    }
+}
