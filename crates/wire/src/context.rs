@@ -1,0 +1,33 @@
+//! Who asks, and on whose account.
+
+use std::fmt;
+
+/// What the front end knows of a verified request before its body is decoded.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Context {
+    /// Twelve digits: the account that the access key belongs to.
+    pub account: String,
+    /// From the request's credential scope.
+    pub region: String,
+    pub access_key_id: String,
+    pub principal_arn: String,
+    /// The same as in the answer's `x-amzn-RequestId`.
+    pub request_id: String,
+    /// The `Host` that the client spoke to, port included: answers that hold an address of ours
+    /// (`repositoryUri`, `proxyEndpoint`) use it.
+    pub source_host: Option<String>,
+}
+
+/// What a client signs with. `Debug` hides the secrets.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Credentials {
+    pub access_key_id: String,
+    pub secret_access_key: String,
+    pub session_token: Option<String>,
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credentials").field("access_key_id", &self.access_key_id).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,9 @@
+//! Amazon ECS: clusters, task definitions, tasks, services, container instances.
+//! Everything here is generated: the types, the operation markers in `ops`, the shape tables.
+
+mod generated;
+
+pub use generated::enums::*;
+pub use generated::ops::SERVICE;
+pub use generated::types::*;
+pub use generated::{ops, shapes};
