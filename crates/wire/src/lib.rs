@@ -9,14 +9,18 @@
 //!
 //! Start at `operation` (what an operation is), then `dispatch` (how one is called), `codec` (how
 //! its input is decoded and checked) and `protocol` (how its result becomes an HTTP response).
+//! The agents' websockets are `acs` and `tcs`.
 
+pub mod acs;
 pub mod codec;
 mod context;
 pub mod dispatch;
 mod error;
+mod form;
 pub mod operation;
 pub mod protocol;
 pub mod shape;
+pub mod tcs;
 pub mod types;
 
 pub mod ecr;
