@@ -1,0 +1,97 @@
+//! From the FIFOs into the spool.
+
+use std::io::ErrorKind;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use tokio::net::unix::pipe::Receiver;
+
+use super::driver::Shared;
+use super::spool::{MAX_CHUNK, Record};
+
+pub(super) async fn run(shared: Arc<Shared>, fifos: [Receiver; 2]) {
+    let mut last_ms = 0;
+    loop {
+        // Looked at before the FIFOs are read: what was written before the exit is read after it.
+        let exited = shared.exited.load(Ordering::Acquire);
+        let mut dry = true;
+        for (stream, fifo) in fifos.iter().enumerate() {
+            match read(&shared, fifo, stream as u8, exited, &mut last_ms) {
+                Ok(n) => dry &= n == 0,
+                Err(error) => {
+                    tracing::error!(%error, "a container's log cannot be kept");
+                    // The disk is full, most likely. The container waits, as with a full backlog.
+                    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+                }
+            }
+        }
+        if shared.blocking {
+            wait_for_room(&shared).await;
+        }
+        if !dry {
+            // A busy writer must not keep others from running.
+            tokio::task::yield_now().await;
+        } else if exited {
+            break;
+        } else {
+            tokio::select! {
+                _ = fifos[0].readable() => {}
+                _ = fifos[1].readable() => {}
+                () = shared.exit_seen.notified() => {}
+            }
+        }
+    }
+    shared.ended.store(true, Ordering::Release);
+    shared.grown.notify_one();
+}
+
+/// Reads one chunk, if there is one, and spools it. Returns how many bytes there were.
+fn read(
+    shared: &Shared,
+    fifo: &Receiver,
+    stream: u8,
+    exited: bool,
+    last_ms: &mut u64,
+) -> std::io::Result<usize> {
+    let mut bytes = vec![0; MAX_CHUNK];
+    let read = if exited {
+        // `try_read` asks tokio's cached readiness, which may not have heard of the last bytes yet:
+        // the very end is asked of the kernel.
+        nix::unistd::read(fifo, &mut bytes).map_err(std::io::Error::from)
+    } else {
+        fifo.try_read(&mut bytes)
+    };
+    let n = match read {
+        Ok(n) => n,
+        Err(e) if e.kind() == ErrorKind::WouldBlock => return Ok(0),
+        Err(e) => return Err(e),
+    };
+    bytes.truncate(n);
+    // Events of one batch must be in order of time, whatever the clock does.
+    *last_ms = now_ms().max(*last_ms);
+    let record = Record { stream, at_ms: *last_ms, bytes };
+    let mut marks = shared.marks();
+    if !shared.blocking && marks.0 - marks.1 + n as u64 > shared.backlog {
+        return Ok(n);
+    }
+    marks.0 = shared.spool.append(marks.0, &record)?;
+    drop(marks);
+    shared.grown.notify_one();
+    Ok(n)
+}
+
+async fn wait_for_room(shared: &Shared) {
+    loop {
+        let (length, sent) = *shared.marks();
+        if length - sent < shared.backlog {
+            return;
+        }
+        shared.shrunk.notified().await;
+    }
+}
+
+fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,129 @@
+//! The driver with real FIFOs and files, and a sink that can fail.
+
+use std::io::Write;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use super::*;
+
+#[derive(Default)]
+struct Service {
+    group: Mutex<bool>,
+    stream: Mutex<bool>,
+    away: Mutex<bool>,
+    events: Mutex<Vec<String>>,
+}
+
+impl LogSink for Service {
+    fn put<'a>(&'a self, _: &'a str, _: &'a str, events: Vec<LogEvent>) -> SinkFuture<'a> {
+        Box::pin(async move {
+            if *self.away.lock().unwrap() {
+                return Err(SinkError::Later { message: "connection refused".into() });
+            }
+            if !*self.stream.lock().unwrap() {
+                return Err(SinkError::NotFound { message: "no stream".into() });
+            }
+            assert!(events.windows(2).all(|w| w[0].at_ms <= w[1].at_ms));
+            self.events.lock().unwrap().extend(events.into_iter().map(|e| e.message));
+            Ok(())
+        })
+    }
+    fn create_stream<'a>(&'a self, _: &'a str, _: &'a str) -> SinkFuture<'a> {
+        Box::pin(async move {
+            if !*self.group.lock().unwrap() {
+                return Err(SinkError::NotFound { message: "no group".into() });
+            }
+            *self.stream.lock().unwrap() = true;
+            Ok(())
+        })
+    }
+    fn create_group<'a>(&'a self, _: &'a str) -> SinkFuture<'a> {
+        Box::pin(async move {
+            *self.group.lock().unwrap() = true;
+            Ok(())
+        })
+    }
+}
+
+fn target() -> AwsLogs {
+    AwsLogs { group: "g".into(), stream: "s".into(), region: None, create_group: true, mode: Mode::Blocking }
+}
+
+fn writer(dir: &std::path::Path) -> std::fs::File {
+    let [out, _] = ContainerLogs::fifos(dir);
+    std::fs::OpenOptions::new().read(true).write(true).open(out).unwrap()
+}
+
+const FOR_EVER: Duration = Duration::from_secs(60);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_burst_arrives_whole_and_in_order() {
+    let dir = tempfile::tempdir().unwrap();
+    let service = Arc::new(Service::default());
+    let logs = ContainerLogs::start(dir.path(), target(), service.clone()).unwrap();
+    let mut out = writer(dir.path());
+    let lines = 100_000;
+    let held = out.try_clone().unwrap();
+    tokio::task::spawn_blocking(move || {
+        for i in 0..lines {
+            out.write_all(format!("line {i}\n").as_bytes()).unwrap();
+        }
+        out.write_all(b"no newline").unwrap();
+    })
+    .await
+    .unwrap();
+    assert!(logs.finish(FOR_EVER).await);
+    drop(held);
+    let events = service.events.lock().unwrap();
+    assert_eq!(events.len(), lines + 1);
+    assert!(events[..lines].iter().enumerate().all(|(i, e)| *e == format!("line {i}")));
+    assert_eq!(events[lines], "no newline");
+}
+
+#[tokio::test]
+async fn nothing_is_lost_while_the_service_and_the_agent_are_away() {
+    let dir = tempfile::tempdir().unwrap();
+    let service = Arc::new(Service::default());
+    *service.away.lock().unwrap() = true;
+    let logs = ContainerLogs::start(dir.path(), target(), service.clone()).unwrap();
+    let mut out = writer(dir.path());
+    out.write_all(b"one\ntw").unwrap();
+    assert!(!logs.finish(Duration::from_millis(50)).await);
+    // Between two agents the FIFO keeps what is written, as the shim holds it open.
+    out.write_all(b"o\nthree\n").unwrap();
+    *service.away.lock().unwrap() = false;
+    let logs = ContainerLogs::start(dir.path(), target(), service.clone()).unwrap();
+    assert!(logs.finish(FOR_EVER).await);
+    assert_eq!(*service.events.lock().unwrap(), ["one", "two", "three"]);
+    // A third agent finds everything sent.
+    let logs = ContainerLogs::start(dir.path(), target(), service.clone()).unwrap();
+    assert!(logs.finish(FOR_EVER).await);
+    assert_eq!(service.events.lock().unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn a_group_that_is_not_there_is_a_refusal() {
+    let service = Service::default();
+    let mut target = target();
+    ContainerLogs::prepare(&target, &service).await.unwrap();
+    *service.group.lock().unwrap() = false;
+    target.create_group = false;
+    let error = ContainerLogs::prepare(&target, &service).await.unwrap_err();
+    assert!(error.to_string().contains("ResourceNotFoundException"), "{error}");
+}
+
+#[test]
+fn half_a_record_is_cut_off() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("x.spool");
+    let (spool, 0, _) = spool::Spool::open(&path).unwrap() else { panic!("a new spool is empty") };
+    let record = spool::Record { stream: 1, at_ms: 5, bytes: b"abc".to_vec() };
+    let end = spool.append(0, &record).unwrap();
+    spool.append(end, &record).unwrap();
+    drop(spool);
+    let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+    file.set_len(end + 7).unwrap();
+    let (spool, length, _) = spool::Spool::open(&path).unwrap();
+    assert_eq!(length, end);
+    assert_eq!(spool.read(0, length).unwrap().unwrap().0, record);
+}

@@ -1,0 +1,71 @@
+//! What is left of a container after the agent was away.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::{RuntimeError, Shim, Status};
+
+/// `<bundle>/exit.json`, which the shim makes durable before it tells anybody of an exit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ExitRecord {
+    pub exit_code: u32,
+    pub exited_at_ms: u64,
+}
+
+/// Reads the exit record; `None` when there is none, or none that can be read.
+pub fn read_exit_record(bundle: &Path) -> Option<ExitRecord> {
+    serde_json::from_slice(&std::fs::read(bundle.join("exit.json")).ok()?).ok()
+}
+
+/// What was found.
+#[derive(Debug)]
+pub enum Adopted {
+    /// No bundle, or one that no shim has ever served.
+    Nothing,
+    Created(Shim),
+    Running(Shim),
+    /// It ended while nobody looked. The shim may still hold it until Delete.
+    Exited {
+        shim: Option<Shim>,
+        code: u32,
+    },
+    /// Its shim was killed and left no record.
+    ShimKilled,
+}
+
+impl Adopted {
+    /// Looks the bundle of container `id` up. Never waits for a container.
+    pub async fn find(bundle: &Path, id: &str) -> Adopted {
+        let Ok(address) = std::fs::read_to_string(bundle.join("address")) else {
+            return Adopted::Nothing;
+        };
+        let shim = match Shim::connect(address.trim()).await {
+            Ok(shim) => shim,
+            Err(_) => return Adopted::without_shim(bundle),
+        };
+        match shim.state(id).await {
+            Ok((Status::Created, _)) => Adopted::Created(shim),
+            Ok((Status::Running, _)) => Adopted::Running(shim),
+            Ok((Status::Stopped, code)) => {
+                let code = read_exit_record(bundle).map_or(code, |r| r.exit_code);
+                Adopted::Exited { shim: Some(shim), code }
+            }
+            Ok((Status::Other, _)) => Adopted::without_shim(bundle),
+            Err(RuntimeError::Gone { .. }) => Adopted::without_shim(bundle),
+            // The shim lives and doesn't know the container: Create never reached it.
+            Err(_) => match read_exit_record(bundle) {
+                Some(r) => Adopted::Exited { shim: Some(shim), code: r.exit_code },
+                None => Adopted::Nothing,
+            },
+        }
+    }
+
+    fn without_shim(bundle: &Path) -> Adopted {
+        match read_exit_record(bundle) {
+            Some(record) => Adopted::Exited { shim: None, code: record.exit_code },
+            None => Adopted::ShimKilled,
+        }
+    }
+}
