@@ -1,0 +1,334 @@
+//! Everything that may be asked to change. A command carries all that its outcome depends on beside
+//! the world and the time: ids, seeds and fingerprints included.
+
+use crate::{
+    entity::*,
+    ids::*,
+    key::{ClusterKey, DefinitionKey, Scope, ServiceKey},
+};
+use std::sync::Arc;
+
+/// A `clientToken` with what identifies the call's parameters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Token {
+    pub operation: Arc<str>,
+    pub token: Arc<str>,
+    pub fingerprint: Arc<str>,
+}
+
+/// A task that the planner has found a place for. Its containers, size and ports follow from the
+/// definition; addresses are given when the command is applied.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewTask {
+    pub id: TaskId,
+    pub cluster: ClusterKey,
+    pub definition: DefinitionRef,
+    pub instance: InstanceId,
+    pub launch_type: LaunchType,
+    pub capacity_provider: Option<Arc<str>>,
+    pub platform_version: Option<Arc<str>>,
+    pub platform_family: Option<Arc<str>>,
+    pub group: Option<Group>,
+    pub started_by: Option<StartedBy>,
+    pub service: Option<ServiceName>,
+    pub deployment: Option<DeploymentId>,
+    /// The size after overrides; `None` takes the definition's.
+    pub size: Option<Size>,
+    pub overrides: Option<Document>,
+    pub network: Option<Document>,
+    /// The subnet that the user named, to be given back.
+    pub subnet: Option<Arc<str>>,
+    pub tags: Tags,
+    pub enable_execute_command: bool,
+    pub ephemeral_storage_gib: Option<u32>,
+    pub document: Option<Document>,
+}
+
+/// A configuration that a service is to be brought to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewDeployment {
+    pub id: DeploymentId,
+    pub definition: DefinitionRef,
+    pub launch_type: LaunchType,
+    pub capacity_strategy: Vec<CapacityStrategyItem>,
+    pub platform_version: Option<Arc<str>>,
+    pub platform_family: Option<Arc<str>>,
+    pub network: Option<Document>,
+    pub document: Option<Document>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewService {
+    pub key: ServiceKey,
+    pub desired_count: u32,
+    pub scheduling: SchedulingStrategy,
+    pub controller: ControllerType,
+    pub minimum_healthy_percent: u32,
+    pub maximum_percent: u32,
+    pub breaker: Breaker,
+    pub alarms: Option<Document>,
+    pub health_check_grace_s: Option<u32>,
+    /// Absent for controllers other than ECS.
+    pub deployment: Option<NewDeployment>,
+    pub placement_constraints: Option<Document>,
+    pub placement_strategy: Option<Document>,
+    pub propagate_tags: PropagateTags,
+    pub managed_tags: bool,
+    pub enable_execute_command: bool,
+    pub tags: Tags,
+    pub created_by: Option<Arc<str>>,
+    pub document: Option<Document>,
+}
+
+/// `None` leaves a field as it is; of a doubled `Option` the inner `None` clears it.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ServiceChange {
+    pub desired_count: Option<u32>,
+    pub minimum_healthy_percent: Option<u32>,
+    pub maximum_percent: Option<u32>,
+    pub breaker: Option<Breaker>,
+    pub alarms: Option<Option<Document>>,
+    pub health_check_grace_s: Option<Option<u32>>,
+    pub placement_constraints: Option<Option<Document>>,
+    pub placement_strategy: Option<Option<Document>>,
+    pub propagate_tags: Option<PropagateTags>,
+    pub managed_tags: Option<bool>,
+    pub enable_execute_command: Option<bool>,
+    pub document: Option<Option<Document>>,
+    /// Given when the tasks must be replaced: it becomes the PRIMARY deployment.
+    pub deployment: Option<NewDeployment>,
+}
+
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ClusterChange {
+    pub settings: Option<Option<Document>>,
+    pub configuration: Option<Option<Document>>,
+    pub capacity_providers: Option<Vec<Arc<str>>>,
+    pub default_strategy: Option<Vec<CapacityStrategyItem>>,
+    pub service_connect_defaults: Option<Option<Document>>,
+}
+
+/// A task definition before it has its number.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewDefinition {
+    pub scope: Scope,
+    pub family: Family,
+    pub cpu: Option<u32>,
+    pub memory_mib: Option<u32>,
+    pub network_mode: NetworkMode,
+    pub compatibilities: Vec<LaunchType>,
+    pub requires_compatibilities: Vec<LaunchType>,
+    pub requires_attributes: Vec<Attribute>,
+    pub platform: RuntimePlatform,
+    pub containers: Vec<ContainerShape>,
+    pub ephemeral_storage_gib: Option<u32>,
+    pub document: Document,
+    pub tags: Tags,
+    pub registered_by: Option<Arc<str>>,
+}
+
+/// What an agent says when it registers, for the first time or again.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Registration {
+    pub id: InstanceId,
+    pub home: Home,
+    pub attributes: Vec<Attribute>,
+    pub total: Size,
+    pub reserved_ports: Vec<HostPort>,
+    pub subnet: Option<Subnet>,
+    pub version_info: Option<Document>,
+    pub tags: Tags,
+    pub document: Option<Document>,
+}
+
+/// The state of one container as its agent saw it. A list may hold several entries for one
+/// container; they are taken in their order.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ContainerReport {
+    pub name: Arc<str>,
+    pub status: ContainerStatus,
+    pub runtime_id: Option<Box<str>>,
+    pub exit_code: Option<i32>,
+    pub reason: Option<Box<str>>,
+    pub image_digest: Option<Arc<str>>,
+    pub network_bindings: Option<Document>,
+}
+
+/// A state that an agent can report for a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReportedStatus {
+    Pending,
+    Running,
+    Stopped,
+}
+
+/// SubmitTaskStateChange, as far as it concerns the task's state.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct TaskReport {
+    /// Absent where only attachments or containers changed.
+    pub status: Option<ReportedStatus>,
+    /// Empty when the agent had nothing to say.
+    pub reason: Option<Arc<str>>,
+    pub containers: Vec<ContainerReport>,
+    pub pull_started_at_ms: Option<u64>,
+    pub pull_stopped_at_ms: Option<u64>,
+    pub execution_stopped_at_ms: Option<u64>,
+    /// Attachments by their id.
+    pub attachments: Vec<(Uuid, AttachmentStatus)>,
+}
+
+/// Something that can have tags.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Resource {
+    Cluster(ClusterKey),
+    Service(ServiceKey),
+    Task(ClusterKey, TaskId),
+    Definition(DefinitionKey),
+    Instance(ClusterKey, InstanceId),
+}
+
+/// What the reconciler decided for a service, seen at one version of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ServiceStep {
+    pub service: ServiceKey,
+    /// The plan holds for this version of the service only.
+    pub expected_version: u64,
+    pub starts: Vec<NewTask>,
+    pub stops: Vec<(TaskId, Stop)>,
+    pub deployments: Vec<DeploymentStep>,
+    /// Oldest first.
+    pub events: Vec<ServiceEvent>,
+    pub steady: Option<bool>,
+    /// Draining has ended.
+    pub inactive: bool,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct DeploymentStep {
+    pub id: DeploymentId,
+    pub change: DeploymentChange,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum DeploymentChange {
+    Desired(u32),
+    Rollout(RolloutState, Arc<str>),
+    /// It has no tasks left and is not the PRIMARY one.
+    Remove,
+}
+
+/// What may be dropped from the world when its time is over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Forgettable {
+    Task(TaskId),
+    Cluster(ClusterKey),
+    Service(ServiceKey),
+    Instance(InstanceId),
+    Definition(DefinitionKey),
+    Token(TokenKey),
+}
+
+/// One change that is asked for.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Command {
+    /// A no-op when an ACTIVE cluster of that name exists (ECS API reference, CreateCluster).
+    CreateCluster {
+        key: ClusterKey,
+        change: ClusterChange,
+        tags: Tags,
+    },
+    UpdateCluster {
+        key: ClusterKey,
+        change: ClusterChange,
+    },
+    DeleteCluster {
+        key: ClusterKey,
+    },
+    RegisterTaskDefinition(Box<NewDefinition>),
+    DeregisterTaskDefinition {
+        key: DefinitionKey,
+    },
+    /// One at a time: the API answers for each definition by itself.
+    DeleteTaskDefinition {
+        key: DefinitionKey,
+    },
+    StartTasks {
+        tasks: Vec<NewTask>,
+        token: Option<Token>,
+    },
+    StopTask {
+        cluster: ClusterKey,
+        task: TaskId,
+        code: StopCode,
+        reason: Arc<str>,
+    },
+    RegisterInstance(Box<Registration>),
+    DeregisterInstance {
+        id: InstanceId,
+        force: bool,
+    },
+    SetInstanceStatus {
+        id: InstanceId,
+        status: InstanceStatus,
+    },
+    SetAgentConnected {
+        id: InstanceId,
+        connected: bool,
+    },
+    /// At start: whatever sessions there were are gone.
+    DropSessions,
+    /// The agent has confirmed a payload that held these tasks with these desired states.
+    AcknowledgePayload {
+        instance: InstanceId,
+        tasks: Vec<(TaskId, DesiredStatus)>,
+    },
+    ReportTask {
+        cluster: ClusterKey,
+        task: TaskId,
+        report: TaskReport,
+    },
+    ReportContainer {
+        cluster: ClusterKey,
+        task: TaskId,
+        report: ContainerReport,
+    },
+    /// By attachment id, whatever task it belongs to.
+    ReportAttachment {
+        instance: Option<InstanceId>,
+        attachment: Uuid,
+        status: AttachmentStatus,
+    },
+    /// From telemetry: container name and what its health check says.
+    ReportHealth {
+        task: TaskId,
+        containers: Vec<(Arc<str>, Health)>,
+    },
+    ReportInstanceHealth {
+        id: InstanceId,
+        health: Document,
+    },
+    CreateService {
+        service: Box<NewService>,
+        token: Option<Token>,
+    },
+    UpdateService {
+        key: ServiceKey,
+        change: Box<ServiceChange>,
+    },
+    /// Without `force` the service must be scaled to zero first.
+    DeleteService {
+        key: ServiceKey,
+        force: bool,
+    },
+    ServiceStep(Box<ServiceStep>),
+    Tag {
+        resource: Resource,
+        tags: Vec<Tag>,
+    },
+    Untag {
+        resource: Resource,
+        keys: Vec<Box<str>>,
+    },
+    /// What `plan::reap` listed; whatever isn't (or is no longer) ready to go is left.
+    Forget(Vec<Forgettable>),
+}

@@ -1,0 +1,31 @@
+//! The things there are. Each carries typed fields for what decisions need, and opaque
+//! [`Document`]s for what the API only promises to give back.
+
+mod cluster;
+mod definition;
+mod document;
+mod instance;
+mod service;
+mod size;
+mod tags;
+mod task;
+mod token;
+
+pub use cluster::{CapacityStrategyItem, Cluster, ClusterStatus};
+pub use definition::{
+    ContainerShape, DefinitionRef, DefinitionStatus, Family as FamilyRecord, HostPort, LaunchType,
+    NetworkMode, RuntimePlatform, TaskDefinition, Transport,
+};
+pub use document::Document;
+pub use instance::{Attribute, ContainerInstance, Home, InstanceStatus, Subnet};
+pub use service::{
+    Breaker, ControllerType, Deployment, DeploymentStatus, EVENTS_KEPT, PropagateTags, RolloutState,
+    SchedulingStrategy, Service, ServiceEvent, ServiceStatus, Throttle,
+};
+pub use size::Size;
+pub use tags::{TAGS_ALLOWED, Tag, Tags};
+pub use task::{
+    AttachmentStatus, Connectivity, Container, ContainerStatus, DesiredStatus, Eni, Health, Stop, StopCode,
+    Task, TaskStatus,
+};
+pub use token::{ClientToken, TOKEN_LIFETIME_MS, TokenKey, TokenResult};

@@ -1,0 +1,130 @@
+use super::{CapacityStrategyItem, DefinitionRef, Document, LaunchType, Tags};
+use crate::{
+    ids::{DeploymentId, Uuid},
+    key::ServiceKey,
+    spelling::spelled,
+};
+use serde::{Deserialize, Serialize};
+use std::{collections::VecDeque, sync::Arc};
+
+/// Service events kept (ECS developer guide, "service event messages").
+pub const EVENTS_KEPT: usize = 100;
+
+spelled! {
+    ServiceStatus { Active = "ACTIVE", Draining = "DRAINING", Inactive = "INACTIVE" }
+}
+spelled! {
+    SchedulingStrategy { Replica = "REPLICA", Daemon = "DAEMON" }
+}
+spelled! {
+    ControllerType { Ecs = "ECS", CodeDeploy = "CODE_DEPLOY", External = "EXTERNAL" }
+}
+spelled! {
+    PropagateTags { None = "NONE", TaskDefinition = "TASK_DEFINITION", Service = "SERVICE" }
+}
+spelled! {
+    DeploymentStatus { Primary = "PRIMARY", Active = "ACTIVE", Inactive = "INACTIVE" }
+}
+spelled! {
+    RolloutState { InProgress = "IN_PROGRESS", Completed = "COMPLETED", Failed = "FAILED" }
+}
+
+/// The deployment circuit breaker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Breaker {
+    pub enable: bool,
+    pub rollback: bool,
+}
+
+/// How a deployment is held back while its tasks keep failing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Throttle {
+    /// Tasks that failed to start, or ended within seconds, without a good one in between.
+    pub failures: u32,
+    pub last_failure_at_ms: u64,
+}
+
+/// One attempt to bring the service to a task definition and configuration. How many of its tasks
+/// are pending and running follows from the tasks: `World::deployment_counts`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Deployment {
+    pub id: DeploymentId,
+    pub status: DeploymentStatus,
+    pub definition: DefinitionRef,
+    pub desired_count: u32,
+    pub launch_type: LaunchType,
+    #[serde(default)]
+    pub capacity_strategy: Vec<CapacityStrategyItem>,
+    pub platform_version: Option<Arc<str>>,
+    pub platform_family: Option<Arc<str>>,
+    pub network: Option<Document>,
+    pub rollout_state: RolloutState,
+    pub rollout_reason: Arc<str>,
+    /// Tasks that never came to RUNNING, until one does.
+    pub failed_tasks: u32,
+    pub throttle: Throttle,
+    pub created_at_ms: u64,
+    pub updated_at_ms: u64,
+    /// Anything else that is given back.
+    pub document: Option<Document>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServiceEvent {
+    pub id: Uuid,
+    pub at_ms: u64,
+    pub message: Arc<str>,
+}
+
+/// A number of tasks that is kept for ever. Deleted, it drains, then stays INACTIVE for a time.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Service {
+    pub key: ServiceKey,
+    pub status: ServiceStatus,
+    pub desired_count: u32,
+    pub scheduling: SchedulingStrategy,
+    pub controller: ControllerType,
+    /// Percent of the desired count that must stay healthy while tasks are replaced, rounded up.
+    pub minimum_healthy_percent: u32,
+    /// Percent of the desired count that may be there while tasks are replaced, rounded down.
+    pub maximum_percent: u32,
+    #[serde(default)]
+    pub breaker: Breaker,
+    pub alarms: Option<Document>,
+    pub health_check_grace_s: Option<u32>,
+    /// The PRIMARY one first, then older ones that still have tasks, newest first.
+    pub deployments: Vec<Deployment>,
+    /// Newest first, at most [`EVENTS_KEPT`].
+    #[serde(default)]
+    pub events: VecDeque<ServiceEvent>,
+    /// Whether the present state has been announced as steady; cleared when it is left.
+    #[serde(default)]
+    pub steady: bool,
+    pub placement_constraints: Option<Document>,
+    pub placement_strategy: Option<Document>,
+    pub propagate_tags: PropagateTags,
+    #[serde(default)]
+    pub managed_tags: bool,
+    #[serde(default)]
+    pub enable_execute_command: bool,
+    #[serde(default)]
+    pub tags: Tags,
+    pub created_by: Option<Arc<str>>,
+    pub created_at_ms: u64,
+    pub inactive_at_ms: Option<u64>,
+    /// Load balancers, registries and whatever else is given back.
+    pub document: Option<Document>,
+    /// Grows with each change; a plan made for another version is refused.
+    pub version: u64,
+}
+
+impl Service {
+    /// The deployment that new tasks belong to. Absent only for controllers other than ECS.
+    pub fn primary(&self) -> Option<&Deployment> {
+        self.deployments.iter().find(|deployment| deployment.status == DeploymentStatus::Primary)
+    }
+
+    pub fn deployment(&self, id: &DeploymentId) -> Option<&Deployment> {
+        self.deployments.iter().find(|deployment| deployment.id == *id)
+    }
+}

@@ -1,0 +1,184 @@
+use super::{DefinitionRef, Document, LaunchType, Size, Tags};
+use crate::{
+    ids::{DeploymentId, Group, InstanceId, ServiceName, StartedBy, TaskId, Uuid},
+    key::{ClusterKey, DefinitionKey, ServiceKey},
+    spelling::spelled,
+};
+use serde::{Deserialize, Serialize};
+use std::{net::Ipv4Addr, sync::Arc};
+
+spelled! {
+    /// The life cycle, in order (ECS developer guide, "task lifecycle"). It only goes forward;
+    /// states may be passed over.
+    TaskStatus {
+        Provisioning = "PROVISIONING",
+        Pending = "PENDING",
+        Activating = "ACTIVATING",
+        Running = "RUNNING",
+        Deactivating = "DEACTIVATING",
+        Stopping = "STOPPING",
+        Deprovisioning = "DEPROVISIONING",
+        Stopped = "STOPPED",
+    }
+}
+spelled! {
+    /// What the control plane wants. It goes from RUNNING to STOPPED, never back.
+    DesiredStatus { Running = "RUNNING", Stopped = "STOPPED" }
+}
+spelled! {
+    ContainerStatus { Pending = "PENDING", Running = "RUNNING", Stopped = "STOPPED" }
+}
+spelled! {
+    Health { Unknown = "UNKNOWN", Healthy = "HEALTHY", Unhealthy = "UNHEALTHY" }
+}
+spelled! {
+    Connectivity { Disconnected = "DISCONNECTED", Connected = "CONNECTED" }
+}
+spelled! {
+    /// Why a task stopped (ECS API reference, Task.stopCode).
+    StopCode {
+        TaskFailedToStart = "TaskFailedToStart",
+        EssentialContainerExited = "EssentialContainerExited",
+        UserInitiated = "UserInitiated",
+        ServiceSchedulerInitiated = "ServiceSchedulerInitiated",
+        SpotInterruption = "SpotInterruption",
+        TerminationNotice = "TerminationNotice",
+    }
+}
+spelled! {
+    /// State of a task's network interface, in order.
+    AttachmentStatus {
+        Precreated = "PRECREATED", Created = "CREATED", Attaching = "ATTACHING", Attached = "ATTACHED",
+        Detaching = "DETACHING", Detached = "DETACHED", Deleted = "DELETED",
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stop {
+    pub code: StopCode,
+    pub reason: Arc<str>,
+}
+
+/// The network interface of an `awsvpc` task, its address from the instance's subnet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Eni {
+    pub attachment_id: Uuid,
+    /// `eni-` and 17 hexadecimal digits.
+    pub eni_id: Box<str>,
+    pub address: Ipv4Addr,
+    pub prefix: u8,
+    pub gateway: Ipv4Addr,
+    /// `xx:xx:xx:xx:xx:xx`
+    pub mac: Box<str>,
+    /// The subnet that the user named, given back as it was.
+    pub subnet: Option<Arc<str>>,
+    pub status: AttachmentStatus,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Container {
+    pub name: Arc<str>,
+    /// Last part of the container's ARN.
+    pub id: Uuid,
+    pub essential: bool,
+    pub image: Arc<str>,
+    pub last_status: ContainerStatus,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runtime_id: Option<Box<str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<i32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Box<str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_digest: Option<Arc<str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network_bindings: Option<Document>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub managed_agents: Option<Document>,
+    pub health: Health,
+    #[serde(default)]
+    pub health_checked: bool,
+}
+
+/// One placed copy of a task definition.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Task {
+    pub id: TaskId,
+    pub cluster: ClusterKey,
+    pub definition: DefinitionRef,
+    pub launch_type: LaunchType,
+    pub capacity_provider: Option<Arc<str>>,
+    pub platform_version: Option<Arc<str>>,
+    pub platform_family: Option<Arc<str>>,
+    pub instance: InstanceId,
+    pub group: Option<Group>,
+    pub started_by: Option<StartedBy>,
+    /// The service whose scheduler started it, and for which deployment.
+    pub service: Option<ServiceName>,
+    pub deployment: Option<DeploymentId>,
+    pub desired_status: DesiredStatus,
+    pub last_status: TaskStatus,
+    pub connectivity: Connectivity,
+    pub health: Health,
+    pub containers: Vec<Container>,
+    /// What the task holds on its instance until it is STOPPED.
+    pub size: Size,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub host_ports: Vec<super::HostPort>,
+    pub overrides: Option<Document>,
+    pub network: Option<Document>,
+    pub eni: Option<Eni>,
+    pub stop: Option<Stop>,
+    #[serde(default)]
+    pub tags: Tags,
+    #[serde(default)]
+    pub enable_execute_command: bool,
+    pub ephemeral_storage_gib: Option<u32>,
+    /// Anything else that is given back.
+    pub document: Option<Document>,
+    /// Grows with each change.
+    pub version: u64,
+    /// The desired status that the agent has confirmed to know.
+    pub acknowledged: Option<DesiredStatus>,
+
+    pub created_at_ms: u64,
+    pub connectivity_at_ms: Option<u64>,
+    pub pull_started_at_ms: Option<u64>,
+    pub pull_stopped_at_ms: Option<u64>,
+    /// When it came to RUNNING.
+    pub started_at_ms: Option<u64>,
+    pub stopping_at_ms: Option<u64>,
+    /// When its containers had ended.
+    pub execution_stopped_at_ms: Option<u64>,
+    pub stopped_at_ms: Option<u64>,
+}
+
+impl Task {
+    pub fn is_live(&self) -> bool {
+        self.last_status != TaskStatus::Stopped
+    }
+
+    /// Whether the agent must still be told: a payload is due.
+    pub fn awaits_agent(&self) -> bool {
+        self.is_live() && self.acknowledged != Some(self.desired_status)
+    }
+
+    /// RUNNING, wanted, and not found unhealthy.
+    pub fn is_healthy(&self) -> bool {
+        self.last_status == TaskStatus::Running
+            && self.desired_status == DesiredStatus::Running
+            && self.health != Health::Unhealthy
+    }
+
+    pub fn definition_key(&self) -> DefinitionKey {
+        self.definition.in_scope(&self.cluster.scope)
+    }
+
+    pub fn service_key(&self) -> Option<ServiceKey> {
+        self.service.as_ref().map(|name| ServiceKey { cluster: self.cluster.clone(), name: name.clone() })
+    }
+
+    pub fn container(&self, name: &str) -> Option<&Container> {
+        self.containers.iter().find(|container| &*container.name == name)
+    }
+}

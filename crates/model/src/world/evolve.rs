@@ -1,0 +1,226 @@
+//! Taking events in. It decides nothing and refuses nothing: an event about something unknown is
+//! passed over.
+
+use super::{TaskCounts, Usage, World};
+use crate::{entity::*, event::Event, ids::TaskId};
+use std::sync::Arc;
+
+impl World {
+    pub fn evolve(&mut self, event: &Event) {
+        match event {
+            Event::ClusterCreated(cluster)
+            | Event::ClusterUpdated(cluster)
+            | Event::ClusterDeleted(cluster) => {
+                self.put_cluster(cluster.clone());
+            }
+            Event::ClusterForgotten(key) => {
+                self.clusters.remove(key);
+            }
+            Event::DefinitionRegistered(definition) => {
+                self.count_revision(definition);
+                self.put_definition(definition.clone());
+            }
+            Event::DefinitionUpdated(definition) => self.put_definition(definition.clone()),
+            Event::DefinitionForgotten(key) => {
+                self.definitions.remove(key);
+            }
+            Event::InstanceRegistered(instance) | Event::InstanceUpdated(instance) => {
+                self.put_instance(instance.clone());
+            }
+            Event::InstanceForgotten { home, id } => {
+                self.instances.remove(id);
+                self.instances_at.remove(home, id);
+            }
+            Event::TaskCreated(task) => self.put_task(task.clone()),
+            Event::TaskForgotten { task, .. } => self.remove_task(*task),
+            Event::ServiceCreated(service)
+            | Event::ServiceUpdated(service)
+            | Event::ServiceStepped(service) => {
+                self.put_service(service.clone());
+            }
+            Event::ServiceForgotten(key) => {
+                self.services.remove(key);
+            }
+            Event::TokenRecorded(token) => self.put_token(token.clone()),
+            Event::TokenForgotten(key) => {
+                if let Some(token) = self.tokens.remove(key) {
+                    self.token_ends.remove(&(token.expires_at_ms, key.clone()));
+                }
+            }
+            Event::TaskDesiredStopped { .. }
+            | Event::TaskMoved { .. }
+            | Event::TaskConnected { .. }
+            | Event::TaskAcknowledged { .. }
+            | Event::TaskTimed { .. }
+            | Event::ContainerChanged { .. }
+            | Event::AttachmentMoved { .. }
+            | Event::TaskHealthChanged { .. }
+            | Event::TaskTagged { .. } => self.change_task(event),
+        }
+    }
+
+    pub(crate) fn put_cluster(&mut self, cluster: Arc<Cluster>) {
+        self.clusters.insert(cluster.key.clone(), cluster);
+    }
+
+    pub(crate) fn put_family(&mut self, family: Arc<FamilyRecord>) {
+        self.families.insert((family.scope.clone(), family.name.clone()), family);
+    }
+
+    pub(crate) fn put_definition(&mut self, definition: Arc<TaskDefinition>) {
+        self.definitions.insert(definition.key.clone(), definition);
+    }
+
+    pub(crate) fn put_instance(&mut self, instance: Arc<ContainerInstance>) {
+        self.instances_at.insert(instance.home.clone(), instance.id);
+        self.instances.insert(instance.id, instance);
+    }
+
+    pub(crate) fn put_service(&mut self, service: Arc<Service>) {
+        self.services.insert(service.key.clone(), service);
+    }
+
+    pub(crate) fn put_token(&mut self, token: Arc<ClientToken>) {
+        self.token_ends.insert((token.expires_at_ms, token.key.clone()));
+        self.tokens.insert(token.key.clone(), token);
+    }
+
+    pub(crate) fn put_task(&mut self, task: Arc<Task>) {
+        if let Some(old) = self.tasks.insert(task.id, task.clone()) {
+            self.unindex(&old);
+        }
+        self.index(&task);
+    }
+
+    fn count_revision(&mut self, definition: &TaskDefinition) {
+        let key = &definition.key;
+        self.put_family(Arc::new(FamilyRecord {
+            scope: key.scope.clone(),
+            name: key.family.clone(),
+            last_revision: key.revision,
+        }));
+    }
+
+    fn remove_task(&mut self, id: TaskId) {
+        if let Some(task) = self.tasks.remove(&id) {
+            self.unindex(&task);
+        }
+    }
+
+    fn change_task(&mut self, event: &Event) {
+        let Some(old) = event.task().and_then(|id| self.tasks.get(&id)).cloned() else { return };
+        let mut task = Task::clone(&old);
+        task.version += 1;
+        record(&mut task, event);
+        let task = Arc::new(task);
+        self.tasks.insert(task.id, task.clone());
+        // Only these parts of a task ever move it within the indexes.
+        let place =
+            |task: &Task| (task.desired_status, task.last_status, task.acknowledged, task.stopped_at_ms);
+        if place(&old) != place(&task) {
+            self.unindex(&old);
+            self.index(&task);
+        }
+    }
+
+    fn index(&mut self, task: &Task) {
+        let cluster = &task.cluster;
+        self.tasks_in.insert((cluster.clone(), task.desired_status), task.id);
+        self.tasks_on.insert(task.instance, task.id);
+        self.tasks_of_family.insert((cluster.clone(), task.definition.family.clone()), task.id);
+        if let Some(service) = task.service_key() {
+            self.tasks_of_service.insert((service, task.is_live()), task.id);
+        }
+        if let Some(by) = &task.started_by {
+            self.tasks_started_by.insert((cluster.clone(), by.clone()), task.id);
+        }
+        if task.awaits_agent() {
+            self.awaiting_agent.insert(task.instance, task.id);
+        }
+        if let Some(eni) = &task.eni {
+            self.tasks_with_attachment.insert(eni.attachment_id, task.id);
+        }
+        if let Some(at_ms) = task.stopped_at_ms {
+            self.stopped.insert((at_ms, task.id));
+        }
+        if task.is_live() {
+            self.usage.entry(task.instance).or_default().hold(task);
+        }
+        self.cluster_tasks.entry(cluster.clone()).or_default().count(task, true);
+    }
+
+    fn unindex(&mut self, task: &Task) {
+        let cluster = &task.cluster;
+        self.tasks_in.remove(&(cluster.clone(), task.desired_status), &task.id);
+        self.tasks_on.remove(&task.instance, &task.id);
+        self.tasks_of_family.remove(&(cluster.clone(), task.definition.family.clone()), &task.id);
+        if let Some(service) = task.service_key() {
+            self.tasks_of_service.remove(&(service, task.is_live()), &task.id);
+        }
+        if let Some(by) = &task.started_by {
+            self.tasks_started_by.remove(&(cluster.clone(), by.clone()), &task.id);
+        }
+        self.awaiting_agent.remove(&task.instance, &task.id);
+        if let Some(eni) = &task.eni {
+            self.tasks_with_attachment.remove(&eni.attachment_id);
+        }
+        if let Some(at_ms) = task.stopped_at_ms {
+            self.stopped.remove(&(at_ms, task.id));
+        }
+        if task.is_live() {
+            let usage = self.usage.entry(task.instance).or_default();
+            usage.release(task);
+            if *usage == Usage::default() {
+                self.usage.remove(&task.instance);
+            }
+        }
+        let counts = self.cluster_tasks.entry(cluster.clone()).or_default();
+        counts.count(task, false);
+        if *counts == TaskCounts::default() {
+            self.cluster_tasks.remove(cluster);
+        }
+    }
+}
+
+/// Writes an event into the task that it is about.
+fn record(task: &mut Task, event: &Event) {
+    match event {
+        Event::TaskDesiredStopped { stop, .. } => {
+            task.desired_status = DesiredStatus::Stopped;
+            task.stop = Some(stop.clone());
+        }
+        Event::TaskMoved { status, at_ms, .. } => {
+            task.last_status = *status;
+            let stamp = match status {
+                TaskStatus::Running => &mut task.started_at_ms,
+                TaskStatus::Deactivating | TaskStatus::Stopping => &mut task.stopping_at_ms,
+                TaskStatus::Stopped => &mut task.stopped_at_ms,
+                _ => return,
+            };
+            stamp.get_or_insert(*at_ms);
+        }
+        Event::TaskConnected { at_ms, .. } => {
+            task.connectivity = Connectivity::Connected;
+            task.connectivity_at_ms = Some(*at_ms);
+        }
+        Event::TaskAcknowledged { desired, .. } => task.acknowledged = Some(*desired),
+        Event::TaskTimed { times, .. } => {
+            task.pull_started_at_ms = task.pull_started_at_ms.or(times.pull_started_at_ms);
+            task.pull_stopped_at_ms = task.pull_stopped_at_ms.or(times.pull_stopped_at_ms);
+            task.execution_stopped_at_ms = task.execution_stopped_at_ms.or(times.execution_stopped_at_ms);
+        }
+        Event::ContainerChanged { index, container, .. } => {
+            if let Some(slot) = task.containers.get_mut(*index) {
+                *slot = container.clone();
+            }
+        }
+        Event::AttachmentMoved { status, .. } => {
+            if let Some(eni) = &mut task.eni {
+                eni.status = *status;
+            }
+        }
+        Event::TaskHealthChanged { health, .. } => task.health = *health,
+        Event::TaskTagged { tags, .. } => task.tags = tags.clone(),
+        _ => {}
+    }
+}
