@@ -10,6 +10,7 @@
 //! taken; [`engine`] carries its actions out over [`images`], [`network`], [`bundle`], [`runtime`]
 //! and [`logs`]; [`session`] speaks with the control plane; [`state`] is what survives a crash.
 
+pub mod images;
 pub mod logs;
 pub mod runtime;
 pub mod task;
