@@ -1,0 +1,151 @@
+//! Confinement: memory, seccomp, freezing, figures.
+
+mod support;
+
+use containerd_shim_protos::api::{
+    PauseRequest, PidsRequest, ResumeRequest, StatsRequest, Status, UpdateTaskRequest,
+};
+use containerd_shim_protos::protobuf::Message;
+use containerd_shim_protos::protobuf::well_known_types::any::Any;
+use containerd_shim_protos::{cgroups, cgroups_v2};
+use serde_json::json;
+use support::{Bundle, Place, Shim, patience};
+
+/// Bytes of memory that the container uses and may use.
+fn memory(shim: &Shim, id: &str) -> (u64, u64) {
+    let mut request = StatsRequest::new();
+    request.id = id.into();
+    let any = shim.client.stats(patience(), &request).unwrap().stats.unwrap();
+    if any.type_url.ends_with("v1.Metrics") {
+        let metrics = cgroups::metrics::Metrics::parse_from_bytes(&any.value).unwrap();
+        assert!(metrics.pids.current > 0 && metrics.cpu.usage.total > 0);
+        (metrics.memory.usage.usage, metrics.memory.usage.limit)
+    } else {
+        let metrics = cgroups_v2::metrics::Metrics::parse_from_bytes(&any.value).unwrap();
+        assert!(metrics.pids.current > 0 && metrics.cpu.usage_usec > 0);
+        (metrics.memory.usage, metrics.memory.usage_limit)
+    }
+}
+
+#[test]
+fn more_memory_than_allowed_ends_with_137_and_says_so() {
+    let place = Place::new();
+    let bundle =
+        Bundle::with(&place, &["dd", "if=/dev/zero", "of=/dev/null", "bs=64M", "count=1"], |config| {
+            config["linux"]["resources"]["memory"] = json!({"limit": 16_777_216, "swap": 16_777_216});
+            config["linux"]["devices"] =
+                json!([{"path": "/dev/zero", "type": "c", "major": 1, "minor": 5, "fileMode": 438}]);
+        });
+    let shim = place.start(&bundle);
+    assert_eq!(shim.run(&bundle), 137);
+    let record = bundle.exit_record();
+    assert_eq!((&record["exitCode"], &record["oomKilled"]), (&json!(137), &json!(true)));
+    shim.delete(&bundle.id).unwrap();
+    bundle.assert_gone(&place);
+    shim.shutdown();
+}
+
+fn seccomp() -> serde_json::Value {
+    json!({
+        "defaultAction": "SCMP_ACT_ALLOW", "architectures": ["SCMP_ARCH_X86_64"],
+        "syscalls": [{"names": ["uname"], "action": "SCMP_ACT_ERRNO", "errnoRet": 1}],
+    })
+}
+
+#[test]
+fn a_seccomp_profile_holds_for_the_first_process_and_for_those_that_join() {
+    let place = Place::new();
+    for no_new_privileges in [true, false] {
+        let script = "grep -E '^Seccomp:' /proc/self/status; sleep 1000";
+        let bundle = Bundle::with(&place, &["sh", "-c", script], |config| {
+            config["linux"]["seccomp"] = seccomp();
+            if !no_new_privileges {
+                config["process"].as_object_mut().unwrap().remove("noNewPrivileges");
+            }
+        });
+        let shim = place.start(&bundle);
+        shim.create(&bundle).unwrap();
+        shim.start(&bundle.id).unwrap();
+        support::eventually("it reports", || bundle.output() == "Seccomp:\t2\n");
+        let joined = bundle.path.join("joined");
+        shim.exec(&bundle, "e1", &["grep", "-E", "^Seccomp:", "/proc/self/status"], joined.to_str().unwrap());
+        shim.start_exec(&bundle.id, "e1").unwrap();
+        assert_eq!(shim.wait_exec(&bundle.id, "e1"), 0);
+        assert_eq!(std::fs::read_to_string(joined).unwrap(), "Seccomp:\t2\n");
+        shim.kill(&bundle.id, libc::SIGKILL).unwrap();
+        assert_eq!(shim.wait(&bundle.id), 137);
+        shim.delete(&bundle.id).unwrap();
+        shim.shutdown();
+    }
+}
+
+#[test]
+fn a_profile_that_cannot_be_applied_is_a_refusal() {
+    let place = Place::new();
+    // The kernel takes no filter from a process that can gain privileges and lacks CAP_SYS_ADMIN. libcontainer reads
+    // an explicit false as "load it after the capabilities are gone".
+    let bundle = Bundle::with(&place, &["true"], |config| {
+        config["linux"]["seccomp"] = seccomp();
+        config["process"]["noNewPrivileges"] = false.into();
+    });
+    let shim = place.start(&bundle);
+    let (_, message) = support::refusal(shim.create(&bundle));
+    assert!(message.to_lowercase().contains("seccomp"), "{message}");
+    bundle.assert_gone(&place);
+    shim.shutdown();
+}
+
+#[test]
+fn the_shim_keeps_its_own_oom_score() {
+    let place = Place::new();
+    let bundle = Bundle::with(&place, &["cat", "/proc/self/oom_score_adj"], |config| {
+        config["process"]["oomScoreAdj"] = 500.into();
+    });
+    let shim = place.start(&bundle);
+    let score = || std::fs::read_to_string(format!("/proc/{}/oom_score_adj", shim.pid)).unwrap();
+    let before = score();
+    assert_eq!(shim.run(&bundle), 0);
+    assert_eq!(bundle.output(), "500\n");
+    assert_eq!(score(), before);
+    shim.delete(&bundle.id).unwrap();
+    shim.shutdown();
+}
+
+#[test]
+fn it_can_be_measured_limited_anew_frozen_and_killed_while_frozen() {
+    let place = Place::new();
+    let bundle = Bundle::new(&place, &["sleep", "1000"]);
+    let shim = place.start(&bundle);
+    shim.create(&bundle).unwrap();
+    let pid = shim.start(&bundle.id).unwrap();
+    let (used, limit) = memory(&shim, &bundle.id);
+    assert!(used > 0 && used < limit && limit == 67_108_864);
+
+    let mut pids = PidsRequest::new();
+    pids.id = bundle.id.clone();
+    let pids = shim.client.pids(patience(), &pids).unwrap().processes;
+    assert_eq!(pids.iter().map(|info| info.pid).collect::<Vec<_>>(), [pid]);
+
+    let mut update = UpdateTaskRequest::new();
+    update.id = bundle.id.clone();
+    let mut resources = Any::new();
+    resources.value = br#"{"memory":{"limit":134217728}}"#.to_vec();
+    update.resources = Some(resources).into();
+    shim.client.update(patience(), &update).unwrap();
+    assert_eq!(memory(&shim, &bundle.id).1, 134_217_728);
+
+    let mut pause = PauseRequest::new();
+    pause.id = bundle.id.clone();
+    let mut resume = ResumeRequest::new();
+    resume.id = bundle.id.clone();
+    shim.client.pause(patience(), &pause).unwrap();
+    assert_eq!(shim.state(&bundle.id).status, Status::PAUSED.into());
+    shim.client.resume(patience(), &resume).unwrap();
+    assert_eq!(shim.state(&bundle.id).status, Status::RUNNING.into());
+    shim.client.pause(patience(), &pause).unwrap();
+    shim.kill(&bundle.id, libc::SIGKILL).unwrap();
+    assert_eq!(shim.wait(&bundle.id), 137);
+    shim.delete(&bundle.id).unwrap();
+    bundle.assert_gone(&place);
+    shim.shutdown();
+}
