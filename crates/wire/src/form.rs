@@ -1,6 +1,6 @@
 //! Percent-encoding and `application/x-www-form-urlencoded`, as AWS uses them.
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, percent_encode, utf8_percent_encode};
 
 /// Everything but RFC 3986's unreserved characters: SigV4's rule for names and values.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -8,6 +8,11 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b
 /// Percent-encodes all but unreserved characters.
 pub(crate) fn escape(text: &str) -> String {
     utf8_percent_encode(text, RESERVED).to_string()
+}
+
+/// The same of bytes.
+pub(crate) fn escape_bytes(bytes: &[u8]) -> String {
+    percent_encode(bytes, RESERVED).to_string()
 }
 
 /// `a=b&c` to pairs; `+` is a space; broken UTF-8 is replaced. Empty parts are left out.

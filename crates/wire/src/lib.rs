@@ -20,6 +20,7 @@ mod form;
 pub mod operation;
 pub mod protocol;
 pub mod shape;
+pub mod sigv4;
 pub mod tcs;
 pub mod types;
 
