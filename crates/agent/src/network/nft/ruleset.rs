@@ -1,0 +1,143 @@
+//! Our own table, as messages. Pure: the same subnet gives the same bytes.
+//!
+//! ```text
+//! table ip <prefix> {
+//!   map ports { type inet_proto . inet_service : ipv4_addr . inet_service }
+//!   chain policy { }
+//!   chain forward { type filter hook forward priority filter
+//!     iifname <bridge> jump policy; oifname <bridge> jump policy }
+//!   chain prerouting { type nat hook prerouting priority dstnat
+//!     fib daddr type local dnat to meta l4proto . th dport map @ports }
+//!   chain output { type nat hook output priority dstnat;  the same }
+//!   chain postrouting { type nat hook postrouting priority srcnat
+//!     ip saddr <subnet> oifname != <bridge> masquerade
+//!     oifname <bridge> ip saddr <subnet> ct status dnat masquerade }
+//! }
+//! ```
+//! `policy` is empty: it is the door for rules between tasks. `ports` is one element a host port.
+
+use std::net::Ipv4Addr;
+
+use super::expression::Expressions;
+use super::message::{Attributes, Message};
+use crate::network::Cidr;
+
+pub(super) const FAMILY: u8 = libc::NFPROTO_IPV4 as u8;
+const MAP: &str = "ports";
+/// Its number within a batch, by which the batch's own rules find it.
+const MAP_ID: u32 = 1;
+
+/// A host port that leads to a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Published {
+    /// `IPPROTO_TCP` (6) or `IPPROTO_UDP` (17).
+    pub protocol: u8,
+    pub host_port: u16,
+    pub address: Ipv4Addr,
+    pub container_port: u16,
+}
+
+/// A hook of the IPv4 stack: name, number (NF_INET_…) and priority (NF_IP_PRI_…).
+const CHAINS: [(&str, &str, u32, i32); 4] = [
+    ("forward", "filter", 2, 0),
+    ("prerouting", "nat", 0, -100),
+    ("output", "nat", 3, -100),
+    ("postrouting", "nat", 4, 100),
+];
+
+/// Makes the table, or brings the one that is there to this state; published ports stay.
+pub(in crate::network) fn own_table(bridge: &str, subnet: Cidr) -> Vec<Message> {
+    let create = libc::NLM_F_CREATE;
+    let mut batch = vec![
+        Message::new(libc::NFT_MSG_NEWTABLE, create, FAMILY, Attributes::new().text(1, bridge)),
+        map(bridge, create),
+        chain(bridge, "policy", None),
+    ];
+    batch.extend(CHAINS.into_iter().map(|entry| chain(bridge, entry.0, Some(entry))));
+    // A delete without a handle empties the chain; with the rules behind it in one batch, no
+    // packet ever sees it empty.
+    for (name, ..) in CHAINS {
+        batch.push(Message::new(
+            libc::NFT_MSG_DELRULE,
+            0,
+            FAMILY,
+            Attributes::new().text(1, bridge).text(2, name),
+        ));
+    }
+    let rules = [
+        ("forward", Expressions::new().from_interface(bridge).jump("policy")),
+        ("forward", Expressions::new().to_interface(bridge).jump("policy")),
+        ("prerouting", Expressions::new().to_local_address().translate_by(MAP)),
+        ("output", Expressions::new().to_local_address().translate_by(MAP)),
+        (
+            "postrouting",
+            Expressions::new().from_subnet(subnet).not_to_interface(bridge).counter().masquerade(),
+        ),
+        (
+            "postrouting",
+            Expressions::new().to_interface(bridge).from_subnet(subnet).translated().masquerade(),
+        ),
+    ];
+    batch
+        .extend(rules.into_iter().map(|(chain, expressions)| rule(FAMILY, bridge, chain, true, expressions)));
+    batch
+}
+
+/// Adds (or takes away) published ports.
+pub(in crate::network) fn published(bridge: &str, ports: &[Published], add: bool) -> Vec<Message> {
+    let mut elements = Attributes::new();
+    for port in ports {
+        let mut key = vec![port.protocol, 0, 0, 0];
+        key.extend(port.host_port.to_be_bytes());
+        key.extend([0; 2]);
+        let mut data = port.address.octets().to_vec();
+        data.extend(port.container_port.to_be_bytes());
+        data.extend([0; 2]);
+        let element = Attributes::new()
+            .nested(1, &Attributes::new().bytes(1, &key))
+            .nested(2, &Attributes::new().bytes(1, &data));
+        elements = elements.nested(1, &element);
+    }
+    let list = Attributes::new().text(1, bridge).text(2, MAP).nested(3, &elements);
+    let (kind, flags) =
+        if add { (libc::NFT_MSG_NEWSETELEM, libc::NLM_F_CREATE) } else { (libc::NFT_MSG_DELSETELEM, 0) };
+    vec![Message::new(kind, flags, FAMILY, list)]
+}
+
+pub(in crate::network) fn remove_table(bridge: &str) -> Vec<Message> {
+    vec![Message::new(libc::NFT_MSG_DELTABLE, 0, FAMILY, Attributes::new().text(1, bridge))]
+}
+
+fn map(table: &str, flags: i32) -> Message {
+    // nft's own numbers of data types, six bits each, by which `nft list` can print the map.
+    const IPV4_ADDRESS: u32 = 7;
+    const PROTOCOL: u32 = 12;
+    const SERVICE: u32 = 13;
+    const NFT_SET_MAP: u32 = 8;
+    let attributes = Attributes::new()
+        .text(1, table)
+        .text(2, MAP)
+        .number(3, NFT_SET_MAP)
+        .number(4, PROTOCOL << 6 | SERVICE)
+        .number(5, 8)
+        .number(6, IPV4_ADDRESS << 6 | SERVICE)
+        .number(7, 8)
+        .number(10, MAP_ID);
+    Message::new(libc::NFT_MSG_NEWSET, flags, FAMILY, attributes)
+}
+
+fn chain(table: &str, name: &str, base: Option<(&str, &str, u32, i32)>) -> Message {
+    let mut attributes = Attributes::new().text(1, table).text(3, name);
+    if let Some((_, kind, hook, priority)) = base {
+        let hook = Attributes::new().number(1, hook).number(2, priority as u32);
+        attributes = attributes.nested(4, &hook).number(5, libc::NF_ACCEPT as u32).text(7, kind);
+    }
+    Message::new(libc::NFT_MSG_NEWCHAIN, libc::NLM_F_CREATE, FAMILY, attributes)
+}
+
+/// A new rule at the end of a chain, or at its beginning.
+pub(super) fn rule(family: u8, table: &str, chain: &str, append: bool, expressions: Expressions) -> Message {
+    let flags = libc::NLM_F_CREATE | if append { libc::NLM_F_APPEND } else { 0 };
+    let attributes = Attributes::new().text(1, table).text(2, chain).nested(4, &expressions.0);
+    Message::new(libc::NFT_MSG_NEWRULE, flags, family, attributes)
+}
