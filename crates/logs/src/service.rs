@@ -1,0 +1,44 @@
+//! What the operations work on.
+
+use crate::catalog::{Catalog, Change, GroupKey};
+use crate::clock::Clock;
+use crate::error::LogsError;
+use crate::stream::Segments;
+
+#[derive(Debug)]
+pub(crate) struct Service {
+    pub(crate) catalog: Catalog,
+    pub(crate) segments: Segments,
+    pub(crate) clock: Clock,
+}
+
+impl Service {
+    /// Makes a change durable, then removes the events that lost their metadata. That may fail
+    /// without harm: the next start removes what is left.
+    pub(crate) fn change(&self, key: GroupKey, change: Change) -> Result<(), wire::Error> {
+        let done = self.catalog.change(key, change, self.clock.now_ms())??;
+        let removed = self.segments.remove(&done.removed_streams);
+        let removed = removed.and_then(|()| match done.removed_group {
+            Some(group) => self.segments.remove_group(group),
+            None => Ok(()),
+        });
+        if let Err(error) = removed {
+            tracing::warn!(%error, "deleted log events stay on the disk until the next start");
+        }
+        Ok(())
+    }
+
+    /// Removes segments in which every event is older than its group's retention period. Answers
+    /// how many were removed.
+    pub(crate) fn expire(&self) -> Result<usize, LogsError> {
+        let now_ms = self.clock.now_ms();
+        let mut removed = 0;
+        for group in self.catalog.state().groups.values() {
+            let Some(before_ms) = group.expired_before_ms(now_ms) else { continue };
+            for id in group.stream_ids() {
+                removed += self.segments.expire(id, before_ms)?;
+            }
+        }
+        Ok(removed)
+    }
+}

@@ -1,0 +1,139 @@
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::{Options, Segments, StreamId};
+use crate::error::LogsError;
+use crate::segment::frame::Event;
+
+const STREAM: StreamId = StreamId { group: 1, stream: 2 };
+
+fn options(root: &Path) -> Options {
+    Options { root: root.to_owned(), segment_bytes: 64 << 20, open_files: 8 }
+}
+
+fn open(options: Options) -> Segments {
+    Segments::open(options, |_| true).unwrap()
+}
+
+/// Appends one durable event.
+async fn put(segments: &Segments, id: StreamId, time: i64, message: &str) {
+    let event = Event { timestamp_ms: time, message };
+    segments.append(id, &[event], time).unwrap().durable().await.unwrap();
+}
+
+fn files(root: &Path) -> Vec<PathBuf> {
+    let groups = fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path());
+    let mut all: Vec<_> =
+        groups.flat_map(|group| fs::read_dir(group).unwrap().map(|entry| entry.unwrap().path())).collect();
+    all.sort();
+    all
+}
+
+#[tokio::test]
+async fn a_cut_off_segment_is_continued_behind_its_last_whole_put() {
+    let directory = tempfile::tempdir().unwrap();
+    let root = directory.path();
+    let segments = open(options(root));
+    let mut lengths = Vec::new();
+    for time in 1..=3 {
+        put(&segments, STREAM, time, "a line").await;
+        lengths.push(fs::metadata(&files(root)[0]).unwrap().len());
+    }
+    drop(segments);
+    for cut in (0..=lengths[2]).rev() {
+        let file = fs::OpenOptions::new().write(true).open(&files(root)[0]).unwrap();
+        file.set_len(cut).unwrap();
+        let segments = open(options(root));
+        let whole = lengths.iter().filter(|len| **len <= cut).count() as u64;
+        assert_eq!(segments.summary(STREAM).unwrap().next_ordinal, whole);
+        assert_eq!(
+            fs::metadata(&files(root)[0]).unwrap().len(),
+            lengths[..whole as usize].last().copied().unwrap_or(0)
+        );
+    }
+    let segments = open(options(root));
+    put(&segments, STREAM, 9, "after").await;
+    assert_eq!(segments.summary(STREAM).unwrap().bounds_ms, Some((9, 9)));
+}
+
+#[tokio::test]
+async fn concurrent_puts_are_all_durable_and_numbered_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let segments = open(options(directory.path()));
+    let puts: Vec<_> = (0..200)
+        .map(|time| segments.append(STREAM, &[Event { timestamp_ms: time, message: "x" }], 0).unwrap())
+        .collect();
+    for put in puts {
+        put.durable().await.unwrap();
+    }
+    assert_eq!(segments.summary(STREAM).unwrap().next_ordinal, 200);
+    drop(segments);
+    let segments = open(options(directory.path()));
+    assert_eq!(segments.summary(STREAM).unwrap().bounds_ms, Some((0, 199)));
+}
+
+#[tokio::test]
+async fn segments_roll_and_handles_stay_bounded() {
+    let directory = tempfile::tempdir().unwrap();
+    let segments = open(Options { segment_bytes: 500, ..options(directory.path()) });
+    for time in 0..20 {
+        for stream in 0..10 {
+            put(&segments, StreamId { group: 1, stream }, time, &"x".repeat(100)).await;
+            assert!(segments.open_files() <= 8);
+        }
+    }
+    assert!(files(directory.path()).len() >= 50);
+    drop(segments);
+    let segments = open(options(directory.path()));
+    for stream in 0..10 {
+        let summary = segments.summary(StreamId { group: 1, stream }).unwrap();
+        assert_eq!((summary.next_ordinal, summary.bounds_ms), (20, Some((0, 19))));
+    }
+}
+
+#[tokio::test]
+async fn only_segments_that_are_wholly_old_expire() {
+    let directory = tempfile::tempdir().unwrap();
+    let segments = open(Options { segment_bytes: 150, ..options(directory.path()) });
+    for time in 0..10 {
+        put(&segments, STREAM, time, &"x".repeat(100)).await;
+    }
+    let before = files(directory.path()).len();
+    let removed = segments.expire(STREAM, 5).unwrap();
+    assert!(removed > 0);
+    assert_eq!(files(directory.path()).len(), before - removed);
+    assert!(segments.summary(STREAM).unwrap().bounds_ms.unwrap().0 <= 5);
+    // Everything is old: the next put starts a new segment.
+    segments.expire(STREAM, 100).unwrap();
+    assert!(files(directory.path()).is_empty());
+    put(&segments, STREAM, 200, "new").await;
+    let summary = segments.summary(STREAM).unwrap();
+    assert_eq!((summary.next_ordinal, summary.bounds_ms), (11, Some((200, 200))));
+}
+
+#[tokio::test]
+async fn a_deleted_stream_is_not_made_again_by_a_late_put() {
+    let directory = tempfile::tempdir().unwrap();
+    let segments = open(options(directory.path()));
+    put(&segments, STREAM, 1, "x").await;
+    segments.remove(&[STREAM]).unwrap();
+    assert!(files(directory.path()).is_empty());
+    let late = segments.append(STREAM, &[Event { timestamp_ms: 2, message: "x" }], 2);
+    assert!(matches!(late, Err(LogsError::StreamGone)));
+    segments.remove_group(1).unwrap();
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn files_without_metadata_are_removed_at_the_start() {
+    let directory = tempfile::tempdir().unwrap();
+    let segments = open(options(directory.path()));
+    let other = StreamId { group: 7, stream: 8 };
+    put(&segments, STREAM, 1, "x").await;
+    put(&segments, other, 1, "x").await;
+    drop(segments);
+    let segments = Segments::open(options(directory.path()), |id| id == other).unwrap();
+    assert_eq!(files(directory.path()).len(), 1);
+    assert_eq!(segments.summary(other).unwrap().next_ordinal, 1);
+    assert_eq!(segments.summary(STREAM).unwrap().next_ordinal, 0);
+}
