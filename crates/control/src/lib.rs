@@ -1,1 +1,21 @@
-//! placeholder
+//! The control plane's shell: HTTP in front, the writer within, the agents' sessions and the drivers
+//! beside.
+//!
+//! It decides nothing of its own: what should be is decided by `plan`, what may be by `model`. Each
+//! API operation is one file (`ecs/<operation>.rs`): validate, translate, ask the planner, submit the
+//! command, translate back. No operation talks to an agent; a session wakes from commits.
+//!
+//! Start at [`server`], then [`writer`] (how anything changes), then one operation, say
+//! `ecs/stop_task.rs`, and `sessions/` for the way to the agents.
+
+mod app;
+pub mod arn;
+pub mod clock;
+mod ecs;
+pub mod keyring;
+mod metrics;
+mod sessions;
+pub mod writer;
+
+pub use app::{App, Config};
+pub use metrics::Metrics;

@@ -1,0 +1,71 @@
+//! What every operation works with: the world, the writer, the clock, and fresh ids.
+
+use std::sync::Arc;
+
+use model::{Command, InstanceId, Scope, TaskId, Uuid, World};
+
+use crate::clock::Clock;
+use crate::keyring::Keyring;
+use crate::metrics::Metrics;
+use crate::writer::{Committed, SubmitError, Writer};
+
+/// What a server is told when it starts.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// `http://host:port` as clients and agents reach it: in answers that hold an address of ours.
+    pub endpoint: String,
+    /// The account and region of the person who runs it; the cluster `default` is made there.
+    pub account: String,
+    pub region: String,
+    /// How long a stopped task stays describable, in milliseconds.
+    pub stopped_task_retention_ms: u64,
+}
+
+impl Config {
+    pub fn home(&self) -> Scope {
+        Scope::new(self.account.as_str(), self.region.as_str())
+    }
+}
+
+/// Shared by all operations, sessions and drivers.
+#[derive(Debug)]
+pub struct App {
+    pub config: Config,
+    pub writer: Writer,
+    pub clock: Arc<dyn Clock>,
+    pub keyring: Arc<dyn Keyring>,
+    pub metrics: Arc<Metrics>,
+}
+
+impl App {
+    /// The world of the newest commit.
+    pub fn world(&self) -> Arc<World> {
+        self.writer.world()
+    }
+
+    /// Carries a command out; returns once it is durable.
+    pub async fn submit(&self, command: Command) -> Result<Committed, SubmitError> {
+        self.writer.submit(command).await
+    }
+
+    pub fn now_ms(&self) -> u64 {
+        self.clock.now_ms()
+    }
+
+    /// For planners: the same seed gives the same plan.
+    pub fn seed(&self) -> u64 {
+        rand::random()
+    }
+
+    pub fn task_id(&self) -> TaskId {
+        TaskId(rand::random())
+    }
+
+    pub fn instance_id(&self) -> InstanceId {
+        InstanceId(rand::random())
+    }
+
+    pub fn uuid(&self) -> Uuid {
+        Uuid(uuid::Uuid::new_v4().as_u128())
+    }
+}

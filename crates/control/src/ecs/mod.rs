@@ -1,0 +1,3 @@
+//! Amazon ECS: one file an operation.
+
+pub(crate) mod errors;

@@ -1,0 +1,3 @@
+//! The agents' side: what they are told, and what they say.
+
+pub mod payload;

@@ -1,0 +1,135 @@
+//! What the agent is told of a task: the definition with the task's overrides merged in, in the
+//! shapes of ECS's agent protocol. Pure.
+//!
+//! The agent protocol knows fewer fields than the API. What it can't carry in a field of its own
+//! goes into Docker's `Config` and `HostConfig`, as ECS does it.
+
+mod container;
+mod docker;
+
+use model::{Eni, LaunchType, NetworkMode, Task, TaskDefinition, World};
+use wire::acs::network::Ipv4Address;
+use wire::acs::{self, ElasticNetworkInterface};
+use wire::ecs;
+
+use crate::arn;
+
+/// Why a task can't be described to an agent. None of these happens to a definition that
+/// RegisterTaskDefinition took.
+#[derive(Debug, thiserror::Error)]
+pub enum PayloadError {
+    #[error("task {0}: its task definition is gone")]
+    DefinitionGone(model::TaskId),
+    #[error("task {task}: the stored {what} can't be read")]
+    Unreadable {
+        task: model::TaskId,
+        what: &'static str,
+        #[source]
+        source: serde_json::Error,
+    },
+}
+
+/// The task as the agent on its instance is told of it.
+pub fn task(world: &World, task: &Task) -> Result<acs::Task, PayloadError> {
+    let definition =
+        world.definition(&task.definition_key()).ok_or(PayloadError::DefinitionGone(task.id))?;
+    let unreadable = |what| move |source| PayloadError::Unreadable { task: task.id, what, source };
+    let document: ecs::TaskDefinition =
+        definition.document.to().map_err(unreadable("task definition"))?;
+    let overrides: ecs::TaskOverride = match &task.overrides {
+        Some(overrides) => overrides.to().map_err(unreadable("overrides"))?,
+        None => ecs::TaskOverride::default(),
+    };
+    let scope = &task.cluster.scope;
+    let containers = document
+        .container_definitions
+        .iter()
+        .flatten()
+        .zip(&task.containers)
+        .map(|(container, record)| {
+            let own = container::Source { task, definition, document: &document, container, record };
+            own.build(&overrides)
+        })
+        .collect::<Result<_, _>>()
+        .map_err(unreadable("container definitions"))?;
+    Ok(acs::Task {
+        arn: arn::task(&task.cluster, task.id),
+        desired_status: Some(task.desired_status.as_str().to_owned()),
+        family: task.definition.family.to_string(),
+        version: task.definition.revision.to_string(),
+        task_cluster_arn: Some(arn::cluster(&task.cluster)),
+        task_definition_account_id: Some(scope.account.to_string()),
+        zone: Some(arn::availability_zone(scope)),
+        group: task.group.as_ref().map(ToString::to_string),
+        service_name: task.service.as_ref().map(ToString::to_string),
+        launch_type: Some(task.launch_type.as_str().to_owned()),
+        cpu: task_limit(task, definition, definition.cpu, task.size.cpu).map(|units| units as f64 / 1024.0),
+        memory: task_limit(task, definition, definition.memory_mib, task.size.memory_mib),
+        containers,
+        volumes: document.volumes.iter().flatten().map(volume).collect(),
+        network_mode: Some(definition.network_mode.as_str().to_owned()),
+        pid_mode: document.pid_mode.map(|mode| mode.as_str().to_owned()),
+        ipc_mode: document.ipc_mode.map(|mode| mode.as_str().to_owned()),
+        elastic_network_interfaces: task.eni.iter().map(|eni| interface(task, eni)).collect(),
+        enable_fault_injection: document.enable_fault_injection,
+        ..acs::Task::default()
+    })
+}
+
+/// A task-level limit exists where the definition (or, for FARGATE, the size) has one.
+fn task_limit(task: &Task, _: &TaskDefinition, defined: Option<u32>, actual: i64) -> Option<i64> {
+    (defined.is_some() || task.launch_type == LaunchType::Fargate).then_some(actual)
+}
+
+fn volume(volume: &ecs::Volume) -> acs::task::Volume {
+    let kind = if volume.docker_volume_configuration.is_some() {
+        "docker"
+    } else if volume.efs_volume_configuration.is_some() {
+        "efs"
+    } else if volume.fsx_windows_file_server_volume_configuration.is_some() {
+        "fsxWindowsFileServer"
+    } else {
+        "host"
+    };
+    let docker = volume.docker_volume_configuration.as_ref();
+    acs::task::Volume {
+        name: volume.name.clone().unwrap_or_default(),
+        r#type: Some(kind.to_owned()),
+        host: (kind == "host").then(|| acs::task::HostVolume {
+            source_path: volume.host.as_ref().and_then(|host| host.source_path.clone()),
+        }),
+        docker_volume_configuration: docker.map(|docker| acs::task::DockerVolumeConfiguration {
+            scope: docker.scope.map(|scope| scope.as_str().to_owned()),
+            autoprovision: docker.autoprovision,
+            driver: docker.driver.clone(),
+            driver_opts: docker.driver_opts.clone().unwrap_or_default(),
+            labels: docker.labels.clone().unwrap_or_default(),
+        }),
+        efs_volume_configuration: volume
+            .efs_volume_configuration
+            .as_ref()
+            .and_then(|efs| serde_json::to_value(efs).ok()),
+        fsx_windows_file_server_volume_configuration: None,
+    }
+}
+
+fn interface(task: &Task, eni: &Eni) -> ElasticNetworkInterface {
+    ElasticNetworkInterface {
+        ec2_id: eni.eni_id.to_string(),
+        mac_address: eni.mac.to_string(),
+        ipv4_addresses: vec![Ipv4Address { private_address: eni.address.to_string(), primary: true }],
+        subnet_gateway_ipv4_address: Some(format!("{}/{}", eni.gateway, eni.prefix)),
+        private_dns_name: Some(arn::private_dns_name(&task.cluster.scope, eni.address)),
+        interface_association_protocol: Some("default".to_owned()),
+        attachment_arn: Some(arn::attachment(&task.cluster.scope, eni.attachment_id)),
+        ..ElasticNetworkInterface::default()
+    }
+}
+
+/// Docker's word for the task's network mode, which every container's `HostConfig` repeats.
+fn docker_network_mode(mode: NetworkMode) -> &'static str {
+    mode.as_str()
+}
+
+#[cfg(test)]
+mod tests;

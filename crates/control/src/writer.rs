@@ -1,0 +1,236 @@
+//! The one writer: command → `apply` → events → one durable commit → answer.
+//!
+//! It has a thread of its own, because a commit blocks. Commands that arrive while a commit is under
+//! way share the next one (group commit), each decided on the world that the one before it left.
+//! Nothing is answered, and no reader sees a change, before the commit that holds it: not even a
+//! refusal, which may rest on a change of the same group.
+
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::time::Instant;
+
+use arc_swap::ArcSwap;
+use model::{Command, Event, Refusal, World};
+use store::{Batch, CommitError, Revision, Store, StoreError};
+use tokio::sync::{broadcast, oneshot};
+
+use crate::clock::Clock;
+use crate::metrics::Metrics;
+
+/// Commands that may wait for the writer; a caller beyond that waits for room in its own thread.
+const QUEUE: usize = 4096;
+/// Most commands in one commit: bounds how long the first of a group waits for the last.
+const GROUP: usize = 1024;
+/// Commits that a slow follower may lag behind before it must read the world anew.
+const FOLLOWERS_LAG: usize = 4096;
+
+/// A command's outcome: its events, and the world of the commit that holds them (which may hold
+/// later commands' events too).
+#[derive(Clone, Debug)]
+pub struct Committed {
+    pub events: Arc<[Event]>,
+    pub world: Arc<World>,
+}
+
+/// Why a command was not carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum SubmitError {
+    /// The world as it is doesn't allow it. Nothing was changed.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The store refused the commit. Nothing was changed.
+    #[error("the state could not be written: {0}")]
+    Store(#[source] Arc<CommitError>),
+    /// The server is going down.
+    #[error("the server is shutting down")]
+    Closed,
+}
+
+/// What a follower is told after a commit.
+#[derive(Clone, Debug)]
+pub struct Change {
+    pub events: Arc<[Event]>,
+}
+
+struct Request {
+    command: Command,
+    answer: oneshot::Sender<Result<Committed, SubmitError>>,
+}
+
+/// A handle to the writer. Cheap to clone; the writer ends when the last handle is dropped.
+#[derive(Clone, Debug)]
+pub struct Writer {
+    requests: mpsc::SyncSender<Request>,
+    world: Arc<ArcSwap<World>>,
+    changes: broadcast::Sender<Change>,
+}
+
+/// The state could not be loaded at start.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Corrupt(#[from] model::Corrupt),
+    #[error("start the writer's thread")]
+    Thread(#[source] std::io::Error),
+}
+
+impl Writer {
+    /// Loads the world from `store` and starts the writer.
+    pub fn open(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        metrics: Arc<Metrics>,
+    ) -> Result<Writer, OpenError> {
+        let (world, revision) = load(&*store)?;
+        let world = Arc::new(world);
+        let published = Arc::new(ArcSwap::new(world.clone()));
+        let (changes, _) = broadcast::channel(FOLLOWERS_LAG);
+        let (requests, inbox) = mpsc::sync_channel(QUEUE);
+        let thread = Thread {
+            store,
+            clock,
+            metrics,
+            revision,
+            world,
+            published: published.clone(),
+            changes: changes.clone(),
+        };
+        std::thread::Builder::new()
+            .name("writer".into())
+            .spawn(move || thread.run(&inbox))
+            .map_err(OpenError::Thread)?;
+        Ok(Writer { requests, world: published, changes })
+    }
+
+    /// The world of the newest commit.
+    pub fn world(&self) -> Arc<World> {
+        self.world.load_full()
+    }
+
+    /// Every commit from now on. One that lags is told so, and reads the world anew.
+    pub fn follow(&self) -> broadcast::Receiver<Change> {
+        self.changes.subscribe()
+    }
+
+    /// Carries the command out; returns once it is durable.
+    pub async fn submit(&self, command: Command) -> Result<Committed, SubmitError> {
+        let (answer, answered) = oneshot::channel();
+        let request = Request { command, answer };
+        match self.requests.try_send(request) {
+            Ok(()) => {}
+            Err(mpsc::TrySendError::Disconnected(_)) => return Err(SubmitError::Closed),
+            Err(mpsc::TrySendError::Full(request)) => {
+                let requests = self.requests.clone();
+                let sent = tokio::task::spawn_blocking(move || requests.send(request)).await;
+                if !matches!(sent, Ok(Ok(()))) {
+                    return Err(SubmitError::Closed);
+                }
+            }
+        }
+        answered.await.unwrap_or(Err(SubmitError::Closed))
+    }
+}
+
+fn load(store: &dyn Store) -> Result<(World, Revision), OpenError> {
+    let snapshot = store.load()?;
+    let pairs = snapshot.entries.iter().map(|entry| (entry.key.as_str(), entry.value.as_slice()));
+    Ok((World::restore(pairs)?, snapshot.revision))
+}
+
+struct Thread {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    metrics: Arc<Metrics>,
+    revision: Revision,
+    world: Arc<World>,
+    published: Arc<ArcSwap<World>>,
+    changes: broadcast::Sender<Change>,
+}
+
+impl Thread {
+    fn run(mut self, inbox: &mpsc::Receiver<Request>) {
+        while let Ok(first) = inbox.recv() {
+            let mut group = vec![first];
+            group.extend(inbox.try_iter().take(GROUP - 1));
+            self.carry_out(group);
+        }
+    }
+
+    fn carry_out(&mut self, group: Vec<Request>) {
+        let started = Instant::now();
+        let now_ms = self.clock.now_ms();
+        let mut world = World::clone(&self.world);
+        let outcomes: Vec<Result<Arc<[Event]>, Refusal>> = group
+            .iter()
+            .map(|request| model::transact(&mut world, &request.command, now_ms).map(Arc::from))
+            .collect();
+        let events: Arc<[Event]> =
+            outcomes.iter().flatten().flat_map(|events| events.iter().cloned()).collect();
+        if let Err(error) = self.commit(&world, &events) {
+            tracing::error!(%error, commands = group.len(), "a commit failed");
+            let error = Arc::new(error);
+            for request in group {
+                let _ = request.answer.send(Err(SubmitError::Store(error.clone())));
+            }
+            return;
+        }
+        if !events.is_empty() {
+            self.world = Arc::new(world);
+            self.published.store(self.world.clone());
+        }
+        self.metrics.committed(group.len(), events.len(), started.elapsed());
+        for (request, outcome) in group.into_iter().zip(outcomes) {
+            let outcome = outcome
+                .map(|events| Committed { events, world: self.world.clone() })
+                .map_err(SubmitError::Refused);
+            // Whoever asked may have gone: what is committed stays.
+            let _ = request.answer.send(outcome);
+        }
+        if !events.is_empty() {
+            // Nobody following is no error.
+            let _ = self.changes.send(Change { events });
+        }
+    }
+
+    fn commit(&mut self, world: &World, events: &[Event]) -> Result<(), CommitError> {
+        if events.is_empty() {
+            return Ok(());
+        }
+        let mut batch = Batch::new();
+        for (key, value) in model::changes(world, events) {
+            match value {
+                Some(value) => batch.put(key, value),
+                None => batch.delete(key),
+            };
+        }
+        match self.store.commit(self.revision, &batch) {
+            Ok(revision) => {
+                self.revision = revision;
+                Ok(())
+            }
+            Err(error) => {
+                self.recover();
+                Err(error)
+            }
+        }
+    }
+
+    /// After a failed commit nobody knows what is stored: read it again, and let followers see it.
+    fn recover(&mut self) {
+        match load(&*self.store) {
+            Ok((world, revision)) if revision != self.revision => {
+                self.world = Arc::new(world);
+                self.revision = revision;
+                self.published.store(self.world.clone());
+                let _ = self.changes.send(Change { events: Arc::from([]) });
+            }
+            Ok(_) => {}
+            Err(error) => tracing::error!(%error, "the state could not be read back"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

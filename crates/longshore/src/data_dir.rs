@@ -1,0 +1,162 @@
+//! What one Longshore keeps on disk, and how its commands find each other: by the data directory.
+
+use std::fs;
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+/// A data directory. It need not exist until [`DataDir::create`].
+#[derive(Clone, Debug)]
+pub struct DataDir(PathBuf);
+
+/// The keys that the first start generates: the person's, and those of the agent in the same process.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Keys {
+    pub account: String,
+    pub region: String,
+    pub user: Key,
+    pub agent: Key,
+    /// Signs registry passwords. 64 hex digits.
+    pub registry_secret: String,
+}
+
+/// An access key of the API.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Key {
+    pub access_key_id: String,
+    pub secret_access_key: String,
+}
+
+/// Written by a server once it listens; left behind when it is killed, so `pid` may be stale.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Running {
+    pub pid: u32,
+    pub listen: SocketAddr,
+}
+
+impl DataDir {
+    pub fn new(path: &Path) -> Result<DataDir> {
+        let path = std::path::absolute(path).with_context(|| format!("data directory {}", path.display()))?;
+        Ok(DataDir(path))
+    }
+
+    /// Makes the directory if it is missing, readable by its owner alone: it holds secrets.
+    pub fn create(&self) -> Result<()> {
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&self.0)
+            .with_context(|| format!("create the data directory {}", self.0.display()))
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    pub fn join(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    pub fn log_file(&self) -> PathBuf {
+        self.join("longshore.log")
+    }
+
+    /// The keys of this directory, made with `generate` at the first call.
+    pub fn keys_or_else(&self, generate: impl FnOnce() -> Keys) -> Result<Keys> {
+        if let Some(keys) = self.keys()? {
+            return Ok(keys);
+        }
+        let keys = generate();
+        write_secret(&self.join("credentials.json"), &keys)?;
+        Ok(keys)
+    }
+
+    pub fn keys(&self) -> Result<Option<Keys>> {
+        read_json(&self.join("credentials.json"))
+    }
+
+    pub fn running(&self) -> Result<Option<Running>> {
+        let running: Option<Running> = read_json(&self.join("server.json"))?;
+        Ok(running.filter(|server| process_is_longshore(server.pid)))
+    }
+
+    /// Where the last server listened, whether or not it still runs.
+    pub fn last_listen(&self) -> Result<Option<SocketAddr>> {
+        let running: Option<Running> = read_json(&self.join("server.json"))?;
+        Ok(running.map(|server| server.listen))
+    }
+
+    pub fn set_running(&self, running: &Running) -> Result<()> {
+        write_secret(&self.join("server.json"), running)
+    }
+}
+
+/// Whether the process exists and is a Longshore: a stale file may name a pid that another program got.
+fn process_is_longshore(pid: u32) -> bool {
+    fs::read(format!("/proc/{pid}/cmdline"))
+        .is_ok_and(|line| line.split(|b| *b == 0).next().is_some_and(|argv0| argv0.ends_with(b"longshore")))
+}
+
+fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(serde_json::from_slice(&bytes).with_context(|| path.display().to_string())?)),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(e).with_context(|| path.display().to_string()),
+    }
+}
+
+/// Writes a file for its owner's eyes, whole or not at all, and durable on return.
+fn write_secret<T: Serialize>(path: &Path, value: &T) -> Result<()> {
+    let write = || -> io::Result<()> {
+        let temporary = path.with_extension("new");
+        let mut file =
+            fs::OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&temporary)?;
+        serde_json::to_writer_pretty(&mut file, value)?;
+        file.write_all(b"\n")?;
+        file.sync_all()?;
+        fs::rename(&temporary, path)?;
+        fs::File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
+    };
+    write().with_context(|| format!("write {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys() -> Keys {
+        let key = Key { access_key_id: "AKIA".into(), secret_access_key: "s".into() };
+        Keys {
+            account: "000000000000".into(),
+            region: "us-east-1".into(),
+            user: key.clone(),
+            agent: key,
+            registry_secret: "00".into(),
+        }
+    }
+
+    #[test]
+    fn keys_are_made_once() {
+        let temporary = tempfile::tempdir().unwrap();
+        let dir = DataDir::new(&temporary.path().join("a/b")).unwrap();
+        dir.create().unwrap();
+        assert_eq!(dir.keys_or_else(keys).unwrap().account, "000000000000");
+        let again = dir.keys_or_else(|| panic!("they are there already")).unwrap();
+        assert_eq!(again.user.access_key_id, "AKIA");
+    }
+
+    #[test]
+    fn a_dead_server_is_not_running() {
+        let temporary = tempfile::tempdir().unwrap();
+        let dir = DataDir::new(temporary.path()).unwrap();
+        let listen = "127.0.0.1:4580".parse().unwrap();
+        // This test's own process lives, but isn't a Longshore.
+        dir.set_running(&Running { pid: std::process::id(), listen }).unwrap();
+        assert!(dir.running().unwrap().is_none());
+        assert_eq!(dir.last_listen().unwrap(), Some(listen));
+    }
+}
