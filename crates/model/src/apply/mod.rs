@@ -1,9 +1,33 @@
 //! Deciding: what a command would make happen.
 //!
 //! `apply` is total and pure. One file decides for one kind of command; each works on a [`Draft`],
-//! where a later decision of the same command sees the events of the earlier ones.
+//! where a later decision of the same command sees the events of the earlier ones. `life.rs` has the
+//! life cycle of a task, which several of them move along.
+
+mod cluster;
+mod definition;
+mod forget;
+mod instance;
+mod life;
+mod report;
+mod service;
+mod start;
+mod step;
+mod tag;
+mod token;
+mod why;
 
 use crate::{command::Command, event::Event, refusal::Refusal, world::World};
+
+pub use life::path;
+pub use service::{completed_reason, in_progress_reason};
+pub use start::mac_of;
+pub use why::{DEREGISTERED, ESSENTIAL_CONTAINER_EXITED, FAILED_TO_START, STOPPED_BY_USER};
+
+/// A task that ends by itself this soon after RUNNING counts as failing when its service decides
+/// how fast to replace it. ECS throttles only tasks that never reach RUNNING, whose cost is a
+/// minute each; here one costs milliseconds and an unthrottled loop would burn the machine.
+pub const QUICK_EXIT_MS: u64 = 10_000;
 
 /// The events that `command` brings about at `now_ms` (milliseconds since the epoch); none when it
 /// changes nothing. A refused command changes nothing.
@@ -18,21 +42,58 @@ pub fn transact(world: &mut World, command: &Command, now_ms: u64) -> Result<Vec
     Ok(draft.events)
 }
 
-fn decide(world: &World, command: &Command, now_ms: u64) -> Result<Draft, Refusal> {
-    let draft = Draft { world: world.clone(), events: Vec::new(), now_ms };
-    let _ = command;
-    Ok(draft)
-}
-
+/// A world to come: the present one with the events decided so far.
 pub(crate) struct Draft {
     pub world: World,
-    events: Vec<Event>,
     pub now_ms: u64,
+    events: Vec<Event>,
 }
 
 impl Draft {
-    pub fn emit(&mut self, event: Event) {
+    fn emit(&mut self, event: Event) {
         self.world.evolve(&event);
         self.events.push(event);
     }
 }
+
+fn decide(world: &World, command: &Command, now_ms: u64) -> Result<Draft, Refusal> {
+    let mut draft = Draft { world: world.clone(), events: Vec::new(), now_ms };
+    match command {
+        Command::CreateCluster { key, change, tags } => draft.create_cluster(key, change, tags)?,
+        Command::UpdateCluster { key, change } => draft.update_cluster(key, change)?,
+        Command::DeleteCluster { key } => draft.delete_cluster(key)?,
+        Command::RegisterTaskDefinition(new) => draft.register_definition(new),
+        Command::DeregisterTaskDefinition { key } => draft.deregister_definition(key)?,
+        Command::DeleteTaskDefinition { key } => draft.delete_definition(key)?,
+        Command::StartTasks { tasks, token } => draft.start_tasks(tasks, token.as_ref())?,
+        Command::StopTask { cluster, task, code, reason } => {
+            draft.stop_task(cluster, *task, *code, reason.clone())?;
+        }
+        Command::RegisterInstance(registration) => draft.register_instance(registration)?,
+        Command::DeregisterInstance { id, force } => draft.deregister_instance(*id, *force)?,
+        Command::SetInstanceStatus { id, status } => draft.set_instance_status(*id, *status)?,
+        Command::SetAgentConnected { id, connected } => draft.set_agent_connected(*id, *connected)?,
+        Command::DropSessions => draft.drop_sessions(),
+        Command::AcknowledgePayload { instance, tasks } => draft.acknowledge(*instance, tasks),
+        Command::ReportTask { cluster, task, report } => draft.report_task(cluster, *task, report)?,
+        Command::ReportContainer { cluster, task, report } => {
+            draft.report_container(cluster, *task, report)?
+        }
+        Command::ReportAttachment { instance, attachment, status } => {
+            draft.report_attachment(*instance, *attachment, *status);
+        }
+        Command::ReportHealth { task, containers } => draft.report_health(*task, containers)?,
+        Command::ReportInstanceHealth { id, health } => draft.report_instance_health(*id, health)?,
+        Command::CreateService { service, token } => draft.create_service(service, token.as_ref())?,
+        Command::UpdateService { key, change } => draft.update_service(key, change)?,
+        Command::DeleteService { key, force } => draft.delete_service(key, *force)?,
+        Command::ServiceStep(step) => draft.step_service(step)?,
+        Command::Tag { resource, tags } => draft.tag(resource, |old| old.with(tags.iter().cloned()))?,
+        Command::Untag { resource, keys } => draft.tag(resource, |old| old.without(keys))?,
+        Command::Forget(things) => things.iter().for_each(|thing| draft.forget(thing)),
+    }
+    Ok(draft)
+}
+
+#[cfg(test)]
+mod tests;

@@ -193,7 +193,9 @@ fn record(task: &mut Task, event: &Event) {
             task.last_status = *status;
             let stamp = match status {
                 TaskStatus::Running => &mut task.started_at_ms,
-                TaskStatus::Deactivating | TaskStatus::Stopping => &mut task.stopping_at_ms,
+                TaskStatus::Deactivating | TaskStatus::Stopping | TaskStatus::Deprovisioning => {
+                    &mut task.stopping_at_ms
+                }
                 TaskStatus::Stopped => &mut task.stopped_at_ms,
                 _ => return,
             };

@@ -28,12 +28,4 @@ impl<K: Ord + Clone, V: Ord + Clone> Index<K, V> {
     pub fn of<'a>(&'a self, key: &K) -> impl Iterator<Item = &'a V> + use<'a, K, V> {
         self.0.get(key).into_iter().flatten()
     }
-
-    pub fn count(&self, key: &K) -> usize {
-        self.0.get(key).map_or(0, OrdSet::len)
-    }
-
-    pub fn contains(&self, key: &K, value: &V) -> bool {
-        self.0.get(key).is_some_and(|set| set.contains(value))
-    }
 }

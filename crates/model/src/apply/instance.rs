@@ -1,0 +1,137 @@
+use super::{Draft, why};
+use crate::{
+    command::Registration,
+    entity::*,
+    event::Event,
+    ids::{InstanceId, TaskId},
+    refusal::Refusal,
+};
+use std::sync::Arc;
+
+impl Draft {
+    /// An agent that restarts registers again under its id, perhaps with other attributes and
+    /// totals; its tasks are still its own.
+    pub(super) fn register_instance(&mut self, new: &Registration) -> Result<(), Refusal> {
+        if let Home::Cluster(cluster) = &new.home {
+            self.need_active_cluster(cluster)?;
+        }
+        let Some(old) = self.world.instance(new.id).cloned() else {
+            self.emit(Event::InstanceRegistered(Arc::new(ContainerInstance {
+                id: new.id,
+                home: new.home.clone(),
+                status: InstanceStatus::Active,
+                status_reason: None,
+                attributes: new.attributes.clone(),
+                total: new.total,
+                reserved_ports: new.reserved_ports.clone(),
+                subnet: new.subnet,
+                version_info: new.version_info.clone(),
+                agent_connected: false,
+                session: 0,
+                registered_at_ms: self.now_ms,
+                inactive_at_ms: None,
+                version: 1,
+                health: None,
+                tags: new.tags.clone(),
+                document: new.document.clone(),
+            })));
+            return Ok(());
+        };
+        if old.home != new.home {
+            return Err(Refusal::InstanceElsewhere(new.id));
+        }
+        if old.status == InstanceStatus::Inactive {
+            return Err(Refusal::InstanceInactive(new.id));
+        }
+        self.change_instance(new.id, |instance| {
+            instance.attributes = new.attributes.clone();
+            instance.total = new.total;
+            instance.reserved_ports = new.reserved_ports.clone();
+            instance.subnet = new.subnet;
+            instance.version_info = new.version_info.clone();
+            instance.document = new.document.clone();
+        })
+    }
+
+    /// With `force`, its tasks count as stopped: nobody will tell what becomes of them.
+    pub(super) fn deregister_instance(&mut self, id: InstanceId, force: bool) -> Result<(), Refusal> {
+        let instance = self.need_instance(id)?;
+        if instance.status == InstanceStatus::Inactive {
+            return Ok(());
+        }
+        let live: Vec<TaskId> = self.world.live_tasks_on(id).map(|task| task.id).collect();
+        if !live.is_empty() && !force {
+            return Err(Refusal::InstanceContainsTasks(id, live.len()));
+        }
+        let now_ms = self.now_ms;
+        self.change_instance(id, |instance| {
+            instance.status = InstanceStatus::Inactive;
+            instance.inactive_at_ms = Some(now_ms);
+            instance.agent_connected = false;
+        })?;
+        for task in live {
+            self.end(task, Stop { code: StopCode::UserInitiated, reason: why::DEREGISTERED.into() });
+        }
+        Ok(())
+    }
+
+    pub(super) fn set_instance_status(&mut self, id: InstanceId, to: InstanceStatus) -> Result<(), Refusal> {
+        let from = self.need_instance(id)?.status;
+        match (from, to) {
+            _ if from == to => Ok(()),
+            (InstanceStatus::Active, InstanceStatus::Draining)
+            | (InstanceStatus::Draining, InstanceStatus::Active) => {
+                self.change_instance(id, |instance| instance.status = to)
+            }
+            _ => Err(Refusal::InvalidTransition(id, from, to)),
+        }
+    }
+
+    /// A second connection while one seems open is a new session: the newest wins.
+    pub(super) fn set_agent_connected(&mut self, id: InstanceId, connected: bool) -> Result<(), Refusal> {
+        let instance = self.need_instance(id)?;
+        if connected && instance.status == InstanceStatus::Inactive {
+            return Err(Refusal::InstanceInactive(id));
+        }
+        self.change_instance(id, |instance| {
+            instance.agent_connected = connected;
+            instance.session += u64::from(connected);
+        })
+    }
+
+    pub(super) fn drop_sessions(&mut self) {
+        let open: Vec<InstanceId> =
+            self.world.all_instances().filter(|instance| instance.agent_connected).map(|i| i.id).collect();
+        for id in open {
+            // The instance was just seen, so this can't be refused.
+            let _ = self.change_instance(id, |instance| instance.agent_connected = false);
+        }
+    }
+
+    pub(super) fn report_instance_health(
+        &mut self,
+        id: InstanceId,
+        health: &Document,
+    ) -> Result<(), Refusal> {
+        self.change_instance(id, |instance| instance.health = Some(health.clone()))
+    }
+
+    fn need_instance(&self, id: InstanceId) -> Result<Arc<ContainerInstance>, Refusal> {
+        self.world.instance(id).cloned().ok_or(Refusal::InstanceNotFound(id))
+    }
+
+    fn change_instance(
+        &mut self,
+        id: InstanceId,
+        change: impl FnOnce(&mut ContainerInstance),
+    ) -> Result<(), Refusal> {
+        let old = self.need_instance(id)?;
+        let mut instance = ContainerInstance::clone(&old);
+        change(&mut instance);
+        if instance != *old {
+            instance.version += 1;
+            self.emit(Event::InstanceUpdated(instance.into()));
+        }
+        Ok(())
+    }
+}

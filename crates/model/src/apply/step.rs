@@ -1,0 +1,75 @@
+//! A step that a service's scheduler planned. It holds for the version of the service that it was
+//! planned from, so two plans can't both start the missing tasks.
+
+use super::Draft;
+use crate::{
+    command::{DeploymentChange, DeploymentStep, ServiceStep},
+    entity::*,
+    refusal::{Refusal, Stale},
+};
+
+impl Draft {
+    pub(super) fn step_service(&mut self, step: &ServiceStep) -> Result<(), Refusal> {
+        let key = &step.service;
+        let service = self.need_service(key)?;
+        if service.version != step.expected_version {
+            return Err(Refusal::StaleSnapshot(Stale::Service {
+                service: key.clone(),
+                expected: step.expected_version,
+                actual: service.version,
+            }));
+        }
+        for task in &step.starts {
+            self.start(task)?;
+        }
+        for (id, stop) in &step.stops {
+            // One that has ended, or was forgotten meanwhile, needs no stop.
+            let Some(task) = self.world.task(*id) else { continue };
+            if task.service_key().as_ref() != Some(key) {
+                return Err(Refusal::StaleSnapshot(Stale::Task(*id)));
+            }
+            self.request_stop(*id, stop.clone());
+        }
+        let now_ms = self.now_ms;
+        let drained = step.inactive
+            && service.status == ServiceStatus::Draining
+            && self.world.live_tasks_of(key).next().is_none();
+        self.change_service(key, |service| {
+            for change in &step.deployments {
+                change_deployment(service, change, now_ms);
+            }
+            for event in &step.events {
+                service.events.push_front(event.clone());
+            }
+            service.events.truncate(EVENTS_KEPT);
+            service.steady = step.steady.unwrap_or(service.steady);
+            if drained {
+                service.status = ServiceStatus::Inactive;
+                service.inactive_at_ms = Some(now_ms);
+                service.deployments.clear();
+            }
+            if !step.starts.is_empty() || !step.stops.is_empty() {
+                // So that no other plan made from the same version can be applied as well.
+                service.version += 1;
+            }
+        });
+        Ok(())
+    }
+}
+
+fn change_deployment(service: &mut Service, step: &DeploymentStep, now_ms: u64) {
+    if step.change == DeploymentChange::Remove {
+        let primary = |d: &Deployment| d.status == DeploymentStatus::Primary;
+        return service.deployments.retain(|d| d.id != step.id || primary(d));
+    }
+    let Some(deployment) = service.deployments.iter_mut().find(|d| d.id == step.id) else { return };
+    match &step.change {
+        DeploymentChange::Desired(count) => deployment.desired_count = *count,
+        DeploymentChange::Rollout(state, reason) => {
+            deployment.rollout_state = *state;
+            deployment.rollout_reason = reason.clone();
+        }
+        DeploymentChange::Remove => {}
+    }
+    deployment.updated_at_ms = now_ms;
+}
