@@ -10,7 +10,18 @@
 //! taken; [`engine`] carries its actions out over [`images`], [`network`], [`bundle`], [`runtime`]
 //! and [`logs`]; [`session`] speaks with the control plane; [`state`] is what survives a crash.
 
+mod agent;
+pub mod bundle;
+mod cleanup;
+pub mod engine;
 pub mod images;
 pub mod logs;
+pub mod network;
 pub mod runtime;
+pub mod session;
+pub mod state;
 pub mod task;
+
+pub use agent::{Agent, AgentConfig, AgentError, AgentHandle, SERVERLESS_CLUSTER};
+pub use cleanup::{Report, cleanup};
+pub use session::Capacity;

@@ -83,6 +83,14 @@ impl ContainerLogs {
         [dir.join("stdout"), dir.join("stderr")]
     }
 
+    /// Whether nothing in the spool at `path` waits to be sent. Asked when no driver runs.
+    pub fn is_all_sent(path: &Path) -> bool {
+        match Spool::open(path) {
+            Ok((_, length, sent)) => length == sent.offset && sent.partial.iter().all(Vec::is_empty),
+            Err(_) => true,
+        }
+    }
+
     /// Makes the FIFOs, if they are not there, and begins to read them. To be called before the
     /// container is created, and again after a restart of the agent.
     pub fn start(dir: &Path, target: AwsLogs, sink: Arc<dyn LogSink>) -> Result<Self, LogError> {

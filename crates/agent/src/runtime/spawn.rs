@@ -54,6 +54,11 @@ impl Runtime {
         })
     }
 
+    /// The shim's program.
+    pub fn program(&self) -> &Path {
+        &self.program
+    }
+
     /// Both output FIFOs must be given or neither: true for shims other than ours.
     pub fn needs_both_outputs(&self) -> bool {
         self.log_fifo

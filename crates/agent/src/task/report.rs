@@ -124,3 +124,24 @@ impl ContainerState {
         }
     }
 }
+
+impl TaskState {
+    /// The whole truth about a task, for a control plane that asks again.
+    pub fn last_word(&self) -> StateChange {
+        let mut containers = Vec::new();
+        for c in &self.containers {
+            let mut c = c.clone();
+            c.reported = if c.is_stopped() { Known::Running } else { Known::Nothing };
+            c.append_changes(&mut containers);
+        }
+        StateChange {
+            task: self.arn.clone(),
+            status: self.reported,
+            reason: self.reason.clone(),
+            containers,
+            pull_started_ms: self.pull_started_ms,
+            pull_stopped_ms: self.pull_stopped_ms,
+            execution_stopped_ms: self.execution_stopped_ms,
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! `longshore down`: removes everything that an agent of a data directory made on this machine.
+//!
+//! Works without the control plane and after any crash; done twice, it finds nothing the second
+//! time. It refuses to work while an agent has the directory open.
+
+use std::path::{Path, PathBuf};
+
+use crate::agent::{AgentError, Places, Remembered};
+use crate::engine;
+use crate::images::{ImageStore, ImagesConfig};
+use crate::network;
+use crate::runtime::{Runtime, RuntimeChoice, Shim};
+use crate::state::StateDir;
+
+/// What was found and removed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    pub tasks: usize,
+    pub containers: usize,
+    pub root_file_systems: usize,
+    pub namespaces: usize,
+    pub cgroups: usize,
+    pub bridge: bool,
+    /// What could not be removed, in words. Empty when nothing is left.
+    pub left: Vec<String>,
+}
+
+/// Stops every task of the directory's agent and removes its mounts, namespaces, cgroups, bridge,
+/// packet filter rules and shims. Images and their layers stay.
+pub async fn cleanup(data_dir: &Path) -> Result<Report, AgentError> {
+    let mut report = Report::default();
+    if !data_dir.exists() {
+        return Ok(report);
+    }
+    let places = Places::of(data_dir)?;
+    // The lock of the store tells whether an agent is there.
+    let images = ImageStore::open(places.images(), ImagesConfig::default())?;
+    let dir = StateDir::open(&places.root)?;
+    remove_containers(&places, &dir, &mut report).await?;
+    end_shims(&places.sockets()).await;
+    for key in images.list_rootfs() {
+        match images.remove_rootfs(&key) {
+            Ok(()) => report.root_file_systems += 1,
+            Err(error) => report.left.push(error.to_string()),
+        }
+    }
+    match network::teardown(&places.prefix, &places.run) {
+        Ok(removed) => {
+            report.namespaces = removed.namespaces;
+            report.bridge = removed.bridge;
+        }
+        Err(error) => report.left.push(error.to_string()),
+    }
+    match engine::remove_cgroups(&places.prefix) {
+        Ok(n) => report.cgroups = n,
+        Err(error) => report.left.push(error.to_string()),
+    }
+    for path in [dir.tasks(), places.run.clone()] {
+        if let Err(error) = std::fs::remove_dir_all(&path)
+            && error.kind() != std::io::ErrorKind::NotFound
+        {
+            report.left.push(format!("{}: {error}", path.display()));
+        }
+    }
+    // Gone with the last agent of this machine.
+    let _ = std::fs::remove_dir("/run/longshore");
+    Ok(report)
+}
+
+async fn remove_containers(places: &Places, dir: &StateDir, report: &mut Report) -> Result<(), AgentError> {
+    let bundles = bundles(dir);
+    if bundles.is_empty() {
+        return Ok(());
+    }
+    let shim = std::fs::read(places.host_file())
+        .ok()
+        .and_then(|bytes| serde_json::from_slice::<Remembered>(&bytes).ok())
+        .map(|remembered| remembered.shim);
+    let runtime = Runtime::new(
+        &RuntimeChoice::Longshore,
+        shim.as_deref().filter(|path| path.exists()),
+        &places.prefix,
+        &places.sockets(),
+        &places.containers(),
+    )?;
+    let mut tasks = std::collections::BTreeSet::new();
+    for Bundle { task, id, path } in bundles {
+        tasks.insert(task);
+        report.containers += 1;
+        if let Err(error) = engine::remove_container(&runtime, &path, &id).await {
+            report.left.push(format!("container {id}: {error}"));
+        }
+    }
+    report.tasks = tasks.len();
+    Ok(())
+}
+
+struct Bundle {
+    task: String,
+    id: String,
+    path: PathBuf,
+}
+
+/// Every bundle of every task on disk.
+fn bundles(dir: &StateDir) -> Vec<Bundle> {
+    let saved = dir.load().unwrap_or_else(|error| {
+        tracing::error!(%error, "some tasks' state cannot be read");
+        vec![]
+    });
+    let mut bundles = vec![];
+    for task in saved {
+        for (id, path) in engine::bundles_of(&task, dir) {
+            if path.exists() {
+                bundles.push(Bundle { task: task.id.clone(), id, path });
+            }
+        }
+    }
+    bundles
+}
+
+/// Asks every shim that still listens to end.
+async fn end_shims(sockets: &Path) {
+    for entry in std::fs::read_dir(sockets).into_iter().flatten().flatten() {
+        let address = format!("unix://{}", entry.path().display());
+        if let Ok(shim) = Shim::connect(&address).await {
+            let _ = shim.shutdown("cleanup").await;
+        }
+    }
+}

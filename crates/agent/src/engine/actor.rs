@@ -1,0 +1,147 @@
+//! One task's actor: observation in, state written down, actions and reports out.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Semaphore, mpsc};
+
+use super::machine::{Machine, Reports, Seen, Submitted};
+use super::now_ms;
+use super::plan::{Refusal, Work};
+use crate::state::{Record, StateDir};
+use crate::task::{Action, Desired, Known, Observation, step};
+
+#[derive(Debug)]
+pub(super) enum Event {
+    Seen(Observation),
+    /// The first of the unsent reports was taken, or never will be.
+    Submitted(Submitted),
+}
+
+pub(super) struct Actor {
+    pub work: Arc<Work>,
+    pub record: Record,
+    pub dir: StateDir,
+    pub machine: Arc<dyn Machine>,
+    pub reports: Arc<dyn Reports>,
+    pub permits: Arc<Semaphore>,
+    pub events: mpsc::UnboundedSender<Event>,
+    pub inbox: mpsc::UnboundedReceiver<Event>,
+    pub submitting: bool,
+}
+
+impl Actor {
+    pub async fn run(mut self, first: Option<Desired>, refused: Option<Refusal>) {
+        if self.record.closed_ms.is_some() {
+            self.work.close();
+        } else if let Some(desired) = first {
+            if let Some(Refusal { reason }) = refused {
+                self.take(Observation::Refused { reason });
+            }
+            self.take(Observation::Desired(desired));
+        } else {
+            let found = self.machine.clone().find(self.work.clone(), self.seen()).await;
+            self.take(Observation::Adopted { found });
+        }
+        self.submit_next();
+        self.close_if_over();
+        while let Some(event) = self.inbox.recv().await {
+            match event {
+                Event::Seen(observation) => {
+                    let again =
+                        self.record.closed_ms.is_some() && matches!(observation, Observation::Desired(_));
+                    self.take(observation);
+                    if again && self.record.unsent.is_empty() {
+                        // The control plane asks for a task that it was told has stopped: tell it
+                        // again (agent protocol §9).
+                        self.record.unsent.push(self.record.state.last_word());
+                    }
+                }
+                Event::Submitted(outcome) => self.submitted(outcome),
+            }
+            self.submit_next();
+            self.close_if_over();
+        }
+    }
+
+    fn seen(&self) -> Seen {
+        Seen(self.events.clone())
+    }
+
+    fn take(&mut self, observation: Observation) {
+        tracing::debug!(task = self.work.id, ?observation, "seen");
+        let (next, actions) = step(&self.record.state, observation, now_ms());
+        let changed = next != self.record.state;
+        self.record.state = next;
+        let mut open = vec![];
+        for action in actions {
+            match action {
+                Action::Report(change) => self.record.unsent.push(change),
+                other => open.push(other),
+            }
+        }
+        if changed {
+            self.save();
+        }
+        for action in open {
+            self.act(action);
+        }
+    }
+
+    fn act(&self, action: Action) {
+        tracing::debug!(task = self.work.id, ?action, "to do");
+        if let Action::SetTimer { timer, due_ms } = action {
+            let seen = self.seen();
+            tokio::spawn(async move {
+                tokio::time::sleep(Duration::from_millis(due_ms.saturating_sub(now_ms()))).await;
+                seen.see(Observation::Due(timer));
+            });
+        } else {
+            tokio::spawn(self.machine.clone().perform(self.work.clone(), action, self.seen()));
+        }
+    }
+
+    /// Reports of one task go out one by one, in order.
+    fn submit_next(&mut self) {
+        let Some(change) = self.record.unsent.first().filter(|_| !self.submitting).cloned() else {
+            return;
+        };
+        self.submitting = true;
+        let (reports, permits, events) = (self.reports.clone(), self.permits.clone(), self.events.clone());
+        tokio::spawn(async move {
+            let _permit = permits.acquire().await;
+            let outcome = reports.submit(change).await;
+            let _ = events.send(Event::Submitted(outcome));
+        });
+    }
+
+    fn submitted(&mut self, outcome: Submitted) {
+        self.submitting = false;
+        let change = self.record.unsent.remove(0);
+        if outcome == Submitted::Refused {
+            tracing::error!(task = change.task, status = change.status.as_str(), "a report was refused");
+        }
+        self.save();
+    }
+
+    fn close_if_over(&mut self) {
+        let record = &mut self.record;
+        if record.closed_ms.is_none()
+            && record.state.is_over()
+            && record.state.reported() == Known::Stopped
+            && record.unsent.is_empty()
+        {
+            record.closed_ms = Some(now_ms());
+            self.work.close();
+            self.save();
+        }
+    }
+
+    fn save(&self) {
+        // Without its state on disk a restart would do things twice; but the containers run, and
+        // stopping them for a full disk would be worse.
+        if let Err(error) = self.dir.save_record(&self.work.id, &self.record) {
+            tracing::error!(%error, task = self.work.id, "a task's state could not be written down");
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! The way down: signals, removal, and the lines that are still to be sent.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Host, HostError, blocking};
+use crate::engine::machine::Seen;
+use crate::engine::plan::{ContainerWork, Work};
+use crate::engine::signal;
+use crate::logs::{AwsLogs, ContainerLogs};
+use crate::runtime::{Runtime, RuntimeError, Shim};
+use crate::task::Observation as O;
+
+const SIGTERM: i32 = 15;
+const SIGKILL: i32 = 9;
+/// How long a killed container may take to go.
+const DEATH: Duration = Duration::from_secs(10);
+/// Tries before what can't be removed is left to `cleanup`.
+const TRIES: u32 = 5;
+/// A bundle's file with the image's stop signal, for an agent that comes later.
+pub(super) const STOP_SIGNAL: &str = "stop-signal";
+
+impl Host {
+    pub(super) async fn stop(&self, work: &Arc<Work>, container: usize) {
+        let c = &work.containers[container];
+        let of_image = || std::fs::read_to_string(c.bundle.join(STOP_SIGNAL)).ok();
+        let signal = c.config.stop_signal.clone().or_else(of_image);
+        let signal = signal.and_then(|s| signal::number(&s)).unwrap_or(SIGTERM);
+        self.signal(work, c, signal, false).await;
+    }
+
+    pub(super) async fn kill(&self, work: &Arc<Work>, container: usize) {
+        self.signal(work, &work.containers[container], SIGKILL, true).await;
+    }
+
+    async fn signal(&self, work: &Work, c: &ContainerWork, signal: i32, all: bool) {
+        let shim = self.live(&work.id).shim.lock().await.clone();
+        let Some(shim) = shim else { return };
+        if let Err(error) = shim.kill(&c.runtime_id, signal, all).await {
+            // It is gone already, most likely; its end is seen by Wait.
+            tracing::debug!(%error, task = work.id, signal, "a signal did not arrive");
+        }
+    }
+
+    pub(super) async fn delete(self: &Arc<Self>, work: &Arc<Work>, container: usize, seen: &Seen) {
+        let live = self.live(&work.id);
+        drop(live.with(container, |c| (c.logs.take(), c.image.take())));
+        let shim = live.shim.lock().await.clone();
+        let mut pause = Duration::from_millis(50);
+        for _ in 0..TRIES {
+            match self.try_delete(work, container, shim.as_ref()).await {
+                Ok(()) => break,
+                Err(error) => tracing::warn!(%error, task = work.id, "a container could not be removed yet"),
+            }
+            tokio::time::sleep(pause).await;
+            pause *= 4;
+        }
+        seen.see(O::Deleted { container });
+    }
+
+    async fn try_delete(
+        self: &Arc<Self>,
+        work: &Arc<Work>,
+        container: usize,
+        shim: Option<&Shim>,
+    ) -> Result<(), HostError> {
+        let c = &work.containers[container];
+        remove_with(&self.config.runtime, shim, &c.bundle, &c.runtime_id).await?;
+        let (host, work) = (self.clone(), work.clone());
+        blocking(move || {
+            let c = &work.containers[container];
+            let removed = host.config.images.remove_rootfs(&c.runtime_id);
+            removed.map_err(|e| HostError::Told(e.to_string()))?;
+            host.keep_unsent_lines(c);
+            host.remove_cgroup_of(&work, container);
+            match std::fs::remove_dir_all(&c.bundle) {
+                Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                    Err(HostError::io("cannot remove", &c.bundle)(e))
+                }
+                _ => Ok(()),
+            }
+        })
+        .await
+    }
+
+    /// What the task as a whole had.
+    pub(super) async fn detach(self: &Arc<Self>, work: &Arc<Work>, seen: &Seen) {
+        let live = self.live(&work.id);
+        if let (Some(shim), Some(c)) = (live.shim.lock().await.take(), work.containers.first())
+            && let Err(error) = shim.shutdown(&c.runtime_id).await
+        {
+            tracing::warn!(%error, task = work.id, "a shim did not end");
+        }
+        if let Err(error) = self.config.network.detach(&work.id).await {
+            tracing::warn!(%error, task = work.id, "a network namespace could not be removed");
+        }
+        let (host, of) = (self.clone(), work.clone());
+        blocking(move || {
+            host.remove_cgroup(&of);
+            // Made by `attach` for the shim; gone already unless the task never got further.
+            if let Some(c) = of.containers.first() {
+                let _ = std::fs::remove_dir_all(&c.bundle);
+            }
+        })
+        .await;
+        self.all_live().remove(&work.id);
+        seen.see(O::NetworkDetached);
+    }
+
+    /// Lines that the control plane has not taken outlive the container: their spool moves aside
+    /// and is sent from there.
+    fn keep_unsent_lines(self: &Arc<Self>, c: &ContainerWork) {
+        let Some(target) = &c.logs else { return };
+        let spool = c.bundle.join("log.spool");
+        if ContainerLogs::is_all_sent(&spool) {
+            return;
+        }
+        let aside = self.config.spools.join(&c.runtime_id);
+        let moved = std::fs::create_dir_all(&aside)
+            .and_then(|()| std::fs::rename(&spool, aside.join("log.spool")))
+            .and_then(|()| match std::fs::rename(c.bundle.join("log.sent"), aside.join("log.sent")) {
+                Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(e),
+                _ => Ok(()),
+            })
+            .and_then(|()| {
+                let target = serde_json::to_vec(target).map_err(std::io::Error::other)?;
+                std::fs::write(aside.join("target.json"), target)
+            });
+        match moved {
+            Ok(()) => self.send_spool(&aside),
+            Err(error) => tracing::error!(%error, "a container's last lines are lost"),
+        }
+    }
+
+    /// Sends what an earlier agent could not.
+    pub(super) fn send_spools(self: &Arc<Self>) {
+        for entry in std::fs::read_dir(&self.config.spools).into_iter().flatten().flatten() {
+            self.send_spool(&entry.path());
+        }
+    }
+
+    fn send_spool(self: &Arc<Self>, aside: &Path) {
+        let Some(target) = std::fs::read(aside.join("target.json"))
+            .ok()
+            .and_then(|b| serde_json::from_slice::<AwsLogs>(&b).ok())
+        else {
+            let _ = std::fs::remove_dir_all(aside);
+            return;
+        };
+        let (sink, aside) = (self.config.logs.clone(), aside.to_owned());
+        // `keep_unsent_lines` calls from a blocking thread of the runtime.
+        tokio::runtime::Handle::current().spawn(async move {
+            match ContainerLogs::start(&aside, target, sink) {
+                Ok(logs) => {
+                    logs.finish(Duration::MAX).await;
+                    let _ = std::fs::remove_dir_all(&aside);
+                }
+                Err(error) => tracing::error!(%error, "a container's last lines cannot be sent"),
+            }
+        });
+    }
+}
+
+/// Removes a container whose shim may live or not. Nothing there is no error.
+pub async fn remove_container(runtime: &Runtime, bundle: &Path, id: &str) -> Result<(), RuntimeError> {
+    let address = std::fs::read_to_string(bundle.join("address")).unwrap_or_default();
+    let shim = Shim::connect(address.trim()).await.ok();
+    remove_with(runtime, shim.as_ref(), bundle, id).await
+}
+
+async fn remove_with(
+    runtime: &Runtime,
+    shim: Option<&Shim>,
+    bundle: &Path,
+    id: &str,
+) -> Result<(), RuntimeError> {
+    let deleted = match shim {
+        Some(shim) => remove_by_shim(shim, id).await,
+        None => Err(RuntimeError::Gone { method: "Delete", said: "no connection".into() }),
+    };
+    match deleted {
+        Err(RuntimeError::Gone { .. }) if bundle.join("config.json").exists() => {
+            runtime.delete_left_over(bundle, id).await
+        }
+        Err(RuntimeError::Gone { .. }) => Ok(()),
+        other => other,
+    }
+}
+
+/// Kills what still runs and deletes it.
+async fn remove_by_shim(shim: &Shim, id: &str) -> Result<(), RuntimeError> {
+    match shim.delete(id).await {
+        Err(error) if error.is_not_found() => return Ok(()),
+        Err(error @ RuntimeError::Gone { .. }) => return Err(error),
+        Ok(()) => return Ok(()),
+        // It runs, or waits to be started.
+        Err(_) => {}
+    }
+    match shim.kill(id, SIGKILL, true).await {
+        Err(error @ RuntimeError::Gone { .. }) => return Err(error),
+        _ => {
+            let _ = tokio::time::timeout(DEATH, shim.wait(id)).await;
+        }
+    }
+    match shim.delete(id).await {
+        Err(error) if error.is_not_found() => Ok(()),
+        other => other,
+    }
+}

@@ -1,0 +1,212 @@
+//! The way up: network, image, bundle, shim, container.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Host, HostError, LiveTask, blocking, timed};
+use crate::engine::machine::Seen;
+use crate::engine::plan::{ContainerWork, Work};
+use crate::images::{Auth, Platform, PulledImage};
+use crate::logs::{ContainerLogs, LogError};
+use crate::runtime::{Shim, read_exit_record};
+use crate::task::Observation as O;
+
+/// The group annotation: one shim process serves all containers of a task.
+pub(super) const GROUP: &str = "io.containerd.runc.v2.group";
+/// How long a container's last lines may hold up the news of its end.
+const LAST_LINES: Duration = Duration::from_secs(5);
+
+impl Host {
+    /// What the task as a whole needs: its network namespace, its cgroup and its shim, at once.
+    pub(super) async fn attach(self: &Arc<Self>, work: &Arc<Work>, seen: &Seen) {
+        let live = self.live(&work.id);
+        let network = async {
+            match work.address.clone() {
+                Some(address) => {
+                    let attached = self.config.network.attach(&work.id, address).await;
+                    attached.map(drop).map_err(HostError::from)
+                }
+                None => Err(HostError::Told("the task has no network interface".into())),
+            }
+        };
+        let cgroup = {
+            let (host, work) = (self.clone(), work.clone());
+            blocking(move || host.make_cgroup(&work))
+        };
+        let (network, cgroup, shim) = tokio::join!(
+            timed("network", &work.id, network),
+            timed("cgroup", &work.id, cgroup),
+            timed("shim spawn", &work.id, self.shim(work, &live)),
+        );
+        match network.and(cgroup).and(shim.map(drop)) {
+            Ok(()) => seen.see(O::NetworkAttached),
+            Err(error) => seen.see(O::NetworkFailed { reason: error.to_string() }),
+        }
+    }
+
+    /// The task's shim: the one that runs, or a new one.
+    pub(super) async fn shim(&self, work: &Work, live: &LiveTask) -> Result<Shim, HostError> {
+        let mut held = live.shim.lock().await;
+        if let Some(shim) = held.as_ref() {
+            return Ok(shim.clone());
+        }
+        let first = work.containers.first().ok_or_else(|| HostError::Told("no containers".into()))?;
+        let bundle = &first.bundle;
+        if let Ok(address) = std::fs::read_to_string(bundle.join("address"))
+            && let Ok(shim) = Shim::connect(address.trim()).await
+        {
+            *held = Some(shim.clone());
+            return Ok(shim);
+        }
+        make_bundle_dir(bundle)?;
+        // `start` reads only the group from it; the whole specification is there before Create.
+        let config = bundle.join("config.json");
+        if !config.exists() {
+            let stub = format!(r#"{{"ociVersion":"1.0.2","annotations":{{"{GROUP}":"{}"}}}}"#, work.id);
+            std::fs::write(&config, stub).map_err(HostError::io("cannot write", &config))?;
+        }
+        let shim = self.config.runtime.start_shim(bundle, &first.runtime_id).await?;
+        *held = Some(shim.clone());
+        Ok(shim)
+    }
+
+    pub(super) async fn pull(&self, work: &Arc<Work>, container: usize, seen: &Seen) {
+        let reference = work.containers[container].payload.image.clone();
+        match timed("image", &work.id, self.fetch(&reference)).await {
+            Ok(image) => {
+                let digest = image.manifest_digest.clone();
+                self.live(&work.id).with(container, |c| c.image = Some(image));
+                seen.see(O::Pulled { container, digest });
+            }
+            Err(error) => {
+                let reason = format!("CannotPullContainerError: {error}");
+                seen.see(O::PullFailed { container, reason });
+            }
+        }
+    }
+
+    async fn fetch(&self, reference: &str) -> Result<PulledImage, crate::images::PullError> {
+        self.config.images.pull(reference, Auth::ByName, &Platform::host(), None).await
+    }
+
+    pub(super) async fn create(self: &Arc<Self>, work: &Arc<Work>, container: usize, seen: &Seen) {
+        let Ok(_permit) = self.launches.acquire().await else { return };
+        let c = &work.containers[container];
+        match self.try_create(work, container, seen).await {
+            Ok(()) => seen.see(O::Created { container, runtime_id: c.runtime_id.clone() }),
+            Err(error) => seen.see(O::CreateFailed { container, reason: error.to_string() }),
+        }
+    }
+
+    async fn try_create(
+        self: &Arc<Self>,
+        work: &Arc<Work>,
+        container: usize,
+        seen: &Seen,
+    ) -> Result<(), HostError> {
+        let told =
+            |name: &'static str| move |e: &dyn std::fmt::Display| HostError::Told(format!("{name}: {e}"));
+        let c = &work.containers[container];
+        let live = self.live(&work.id);
+        let image = match live.with(container, |c| c.image.take()) {
+            Some(image) => image,
+            // After a restart of the agent the image is on disk, but not in hand.
+            None => self.fetch(&c.payload.image).await.map_err(|e| told("CannotPullContainerError")(&e))?,
+        };
+        make_bundle_dir(&c.bundle)?;
+        let bundle = {
+            let (host, work) = (self.clone(), work.clone());
+            blocking(move || host.write_bundle(&work, container, &image))
+        };
+        let stream = async {
+            match &c.logs {
+                Some(target) => ContainerLogs::prepare(target, self.config.logs.as_ref()).await,
+                None => Ok(()),
+            }
+        };
+        let (bundle, stream, shim) = tokio::join!(
+            timed("bundle", &work.id, bundle),
+            timed("log stream", &work.id, stream),
+            self.shim(work, &live),
+        );
+        bundle.map_err(|e| told("CannotCreateContainerError")(&e))?;
+        stream.map_err(|e| told("ResourceInitializationError")(&e))?;
+        let shim = shim.map_err(|e| told("CannotCreateContainerError")(&e))?;
+        if container > 0 {
+            // Each bundle knows the task's shim, so that each container is found by itself.
+            let address = work.containers[0].bundle.join("address");
+            let copy = c.bundle.join("address");
+            std::fs::copy(&address, &copy).map_err(HostError::io("cannot write", &copy))?;
+        }
+        let logs = self.read_logs(c).map_err(|e| told("CannotCreateContainerError")(&e))?;
+        let outputs = match &logs {
+            Some(_) => ContainerLogs::fifos(&c.bundle).map(|p| p.display().to_string()),
+            None => Default::default(),
+        };
+        live.with(container, |l| l.logs = logs);
+        let created = shim.create(&c.runtime_id, &c.bundle, &outputs[0], &outputs[1]);
+        timed("create", &work.id, created).await.map_err(|e| {
+            // Worded as on Fargate, where a command that isn't there shows in the same call.
+            HostError::Told(format!(
+                "CannotStartContainerError: failed to create new container runtime task: failed to create shim task: {e}"
+            ))
+        })?;
+        self.watch(work, container, shim, seen);
+        Ok(())
+    }
+
+    /// Begins (or goes on) to read what the container writes.
+    pub(super) fn read_logs(&self, c: &ContainerWork) -> Result<Option<ContainerLogs>, LogError> {
+        let start = |target| ContainerLogs::start(&c.bundle, target, self.config.logs.clone());
+        c.logs.clone().map(start).transpose()
+    }
+
+    /// Waits for the container's end, sees its last lines through and tells of it.
+    pub(super) fn watch(self: &Arc<Self>, work: &Arc<Work>, container: usize, shim: Shim, seen: &Seen) {
+        let (host, work, seen) = (self.clone(), work.clone(), seen.clone());
+        tokio::spawn(async move {
+            let c = &work.containers[container];
+            let ended = shim.wait(&c.runtime_id).await;
+            let (code, reason) = match (ended, read_exit_record(&c.bundle)) {
+                (Ok(ended), _) => (Some(ended.code), None),
+                (Err(_), Some(record)) => (Some(record.exit_code), None),
+                (Err(error), None) => {
+                    tracing::warn!(%error, task = work.id, "a shim is gone");
+                    (None, Some(super::find::SHIM_KILLED.to_owned()))
+                }
+            };
+            let oom = code == Some(137) && host.was_out_of_memory(&work, container);
+            host.see_lines_through(&work, container).await;
+            let code = code.and_then(|c| i32::try_from(c).ok());
+            seen.see(O::Exited { container, code, oom, reason });
+        });
+    }
+
+    pub(super) async fn see_lines_through(&self, work: &Work, container: usize) {
+        if let Some(logs) = self.live(&work.id).with(container, |c| c.logs.take())
+            && !logs.finish(LAST_LINES).await
+        {
+            tracing::warn!(task = work.id, "a container's last lines wait for the control plane");
+        }
+    }
+
+    pub(super) async fn start(&self, work: &Arc<Work>, container: usize, seen: &Seen) {
+        let live = self.live(&work.id);
+        let started = async {
+            let shim = self.shim(work, &live).await?;
+            shim.start(&work.containers[container].runtime_id).await.map_err(HostError::from)
+        };
+        match timed("start", &work.id, started).await {
+            Ok(()) => seen.see(O::Started { container }),
+            Err(error) => {
+                let reason = format!("CannotStartContainerError: {error}");
+                seen.see(O::StartFailed { container, reason });
+            }
+        }
+    }
+}
+
+fn make_bundle_dir(bundle: &Path) -> Result<(), HostError> {
+    std::fs::create_dir_all(bundle.join("rootfs")).map_err(HostError::io("cannot create", bundle))
+}

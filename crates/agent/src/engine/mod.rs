@@ -1,0 +1,196 @@
+//! Carries out what [`crate::task::step`] decides, one actor per task.
+//!
+//! [`Engine::accept`] takes a task of a payload; from then on the task's actor (`actor.rs`) takes
+//! observations in one by one, writes the state down, hands the actions to the [`Machine`] and the
+//! reports, strictly in order, to [`Reports`]. `plan.rs` reads a payload; `host/` is the machine
+//! that the agent runs on.
+
+mod actor;
+mod host;
+mod machine;
+mod plan;
+mod signal;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use tokio::sync::{Semaphore, mpsc};
+
+pub use host::{Host, HostConfig, HostError, Usage, remove_cgroups, remove_container};
+pub use machine::{Done, Machine, Reports, Seen, Submitted};
+pub use plan::{ContainerWork, Refusal, Work};
+
+use crate::state::{Record, SavedTask, StateDir, StateError, task_id};
+use crate::task::{Desired, Observation, TaskState};
+use actor::{Actor, Event};
+
+/// Reports under way at a time, over all tasks (the ECS agent has ten).
+const REPORTS_AT_ONCE: usize = 16;
+/// How long a finished task is remembered, so that a late payload can't start it again. The ECS
+/// agent keeps three hours as well.
+const REMEMBER_MS: u64 = 3 * 3_600_000;
+
+/// Every task of this agent.
+#[derive(Clone)]
+pub struct Engine {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    dir: StateDir,
+    machine: Arc<dyn Machine>,
+    reports: Arc<dyn Reports>,
+    permits: Arc<Semaphore>,
+    tasks: Mutex<HashMap<String, Handle>>,
+}
+
+struct Handle {
+    desired: Desired,
+    cluster: Option<String>,
+    work: Arc<Work>,
+    events: mpsc::UnboundedSender<Event>,
+}
+
+/// A task that is not finished here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Known {
+    pub arn: String,
+    pub cluster: Option<String>,
+    pub desired: Desired,
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine").field("tasks", &self.tasks().len()).finish_non_exhaustive()
+    }
+}
+
+impl Engine {
+    /// Takes up every task that is on disk, running ones first of all.
+    pub fn open(
+        dir: StateDir,
+        machine: Arc<dyn Machine>,
+        reports: Arc<dyn Reports>,
+    ) -> Result<Self, StateError> {
+        let saved = dir.load()?;
+        let engine = Engine {
+            inner: Arc::new(Inner {
+                dir,
+                machine,
+                reports,
+                permits: Arc::new(Semaphore::new(REPORTS_AT_ONCE)),
+                tasks: Mutex::default(),
+            }),
+        };
+        for SavedTask { id, payload, record } in saved {
+            match record.closed_ms {
+                Some(closed) if now_ms().saturating_sub(closed) > REMEMBER_MS => {
+                    engine.inner.dir.remove(&id)?;
+                }
+                _ => engine.spawn(&id, payload, record, None),
+            }
+        }
+        Ok(engine)
+    }
+
+    /// Takes a payload's task. Known tasks only take its desired status; an unknown one is on disk
+    /// when this returns, so that the payload may be acknowledged.
+    pub fn accept(&self, payload: wire::acs::Task) -> Result<(), Refusal> {
+        let desired = match payload.desired_status.as_deref() {
+            Some("RUNNING") => Desired::Running,
+            Some("STOPPED") => Desired::Stopped,
+            other => {
+                let said = other.unwrap_or_default();
+                return Err(Refusal::new(format!("desiredStatus {said:?} is not known")));
+            }
+        };
+        if let Some(handle) = self.tasks().get_mut(&payload.arn) {
+            handle.desired = handle.desired.max(desired);
+            // A closed actor only ends when the agent does.
+            let _ = handle.events.send(Event::Seen(Observation::Desired(desired)));
+            return Ok(());
+        }
+        let id = task_id(&payload.arn).map_err(|e| Refusal::new(e.to_string()))?.to_owned();
+        let state = TaskState::new(plan::spec(&payload));
+        let record = Record { state, unsent: vec![], closed_ms: None };
+        let dir = &self.inner.dir;
+        dir.save_payload(&id, &payload)
+            .and_then(|()| dir.save_record(&id, &record))
+            .map_err(|e| Refusal::new(e.to_string()))?;
+        self.spawn(&id, payload, record, Some(desired));
+        let dir = dir.clone();
+        tokio::task::spawn_blocking(move || {
+            if let Err(error) = dir.sync_payload(&id) {
+                tracing::warn!(%error, task = id, "a payload could not be made durable");
+            }
+        });
+        Ok(())
+    }
+
+    /// Stops a task, if it is here.
+    pub fn stop(&self, arn: &str) {
+        if let Some(handle) = self.tasks().get_mut(arn) {
+            handle.desired = Desired::Stopped;
+            let _ = handle.events.send(Event::Seen(Observation::Desired(Desired::Stopped)));
+        }
+    }
+
+    /// Tasks that have not come to their end here.
+    pub fn known(&self) -> Vec<Known> {
+        let tasks = self.tasks();
+        let open = tasks.iter().filter(|(_, h)| !h.work.is_closed());
+        let mut known: Vec<_> = open
+            .map(|(arn, h)| Known { arn: arn.clone(), cluster: h.cluster.clone(), desired: h.desired })
+            .collect();
+        known.sort_by(|a, b| a.arn.cmp(&b.arn));
+        known
+    }
+
+    /// The work of every task that has not come to its end here.
+    pub fn works(&self) -> Vec<Arc<Work>> {
+        self.tasks().values().filter(|h| !h.work.is_closed()).map(|h| h.work.clone()).collect()
+    }
+
+    /// `first`: the payload's desired status of a task that is new; `None` for one found on disk.
+    fn spawn(&self, id: &str, payload: wire::acs::Task, record: Record, first: Option<Desired>) {
+        let arn = payload.arn.clone();
+        let cluster = payload.task_cluster_arn.clone();
+        let (work, refused) = plan::work(id, payload, &self.inner.dir);
+        let work = Arc::new(work);
+        let (events, inbox) = mpsc::unbounded_channel();
+        let desired = first.unwrap_or(record.state.desired);
+        let actor = Actor {
+            work: work.clone(),
+            record,
+            dir: self.inner.dir.clone(),
+            machine: self.inner.machine.clone(),
+            reports: self.inner.reports.clone(),
+            permits: self.inner.permits.clone(),
+            events: events.clone(),
+            inbox,
+            submitting: false,
+        };
+        self.tasks().insert(arn, Handle { desired, cluster, work, events });
+        tokio::spawn(actor.run(first, refused));
+    }
+
+    fn tasks(&self) -> MutexGuard<'_, HashMap<String, Handle>> {
+        self.inner.tasks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Runtime id and bundle of each container of a saved task.
+pub(crate) fn bundles_of(task: &SavedTask, dir: &StateDir) -> Vec<(String, std::path::PathBuf)> {
+    let (work, _) = plan::work(&task.id, task.payload.clone(), dir);
+    work.containers.into_iter().map(|c| (c.runtime_id, c.bundle)).collect()
+}
+
+/// The engine's clock: ms since the epoch.
+pub(crate) fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests;

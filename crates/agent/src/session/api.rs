@@ -1,0 +1,219 @@
+//! Signed calls of the control plane's AWS API, and the log driver's sink over it.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use serde::Deserialize;
+use wire::operation::Operation;
+use wire::sigv4::{Request, Signer, sign};
+use wire::{Credentials, ecr, logs};
+
+use crate::images::{Basic, EcrToken};
+use crate::logs::{LogEvent, LogSink, SinkError, SinkFuture};
+
+/// Longer than any answer takes; a control plane that is slower is tried again.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+#[derive(Debug, thiserror::Error)]
+pub enum ApiError {
+    /// The service's own answer.
+    #[error("{operation}: {code}: {message}")]
+    Service { operation: &'static str, code: String, message: String, status: u16 },
+    /// No answer, or none that can be read.
+    #[error("{operation}: no answer: {said}")]
+    Transport { operation: &'static str, said: String },
+    #[error("endpoint {endpoint:?} is no http or https URL")]
+    Endpoint { endpoint: String },
+}
+
+impl ApiError {
+    /// The error code of the service's answer.
+    pub fn code(&self) -> Option<&str> {
+        match self {
+            ApiError::Service { code, .. } => Some(code),
+            _ => None,
+        }
+    }
+}
+
+/// A client of one endpoint. Clones share its connections.
+#[derive(Clone, Debug)]
+pub struct Api {
+    http: reqwest::Client,
+    endpoint: String,
+    host: String,
+    credentials: Credentials,
+    region: String,
+}
+
+impl Api {
+    /// `endpoint`: `http://127.0.0.1:4580`.
+    pub fn new(endpoint: &str, credentials: Credentials, region: &str) -> Result<Self, ApiError> {
+        // Fails only if the process has chosen a provider already, which is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let bad = || ApiError::Endpoint { endpoint: endpoint.to_owned() };
+        let trimmed = endpoint.trim_end_matches('/');
+        let host = trimmed.strip_prefix("http://").or(trimmed.strip_prefix("https://"));
+        let host = host.filter(|h| !h.is_empty() && !h.contains('/')).ok_or_else(bad)?.to_owned();
+        let http = reqwest::Client::builder()
+            .timeout(PATIENCE)
+            .pool_idle_timeout(Duration::from_secs(300))
+            .no_proxy()
+            .build()
+            .map_err(|_| bad())?;
+        Ok(Api { http, endpoint: trimmed.to_owned(), host, credentials, region: region.to_owned() })
+    }
+
+    pub fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    pub fn region(&self) -> &str {
+        &self.region
+    }
+
+    /// The same client for another region.
+    pub fn in_region(&self, region: &str) -> Api {
+        Api { region: region.to_owned(), ..self.clone() }
+    }
+
+    /// Credentials for our own registry (`ecr:GetAuthorizationToken`).
+    pub async fn registry_token(&self) -> Result<EcrToken, String> {
+        let input = ecr::GetAuthorizationTokenRequest::default();
+        let answer = self.call::<ecr::ops::GetAuthorizationToken>(&input).await.map_err(|e| e.to_string())?;
+        let data = answer.authorization_data.unwrap_or_default().into_iter().next();
+        let (token, expires_at) = data
+            .and_then(|d| Some((d.authorization_token?, d.expires_at)))
+            .ok_or("GetAuthorizationToken: no token in the answer")?;
+        let decoded = base64::engine::general_purpose::STANDARD.decode(token).ok();
+        let text = decoded.and_then(|b| String::from_utf8(b).ok());
+        let (username, password) = text
+            .as_deref()
+            .and_then(|t| t.split_once(':'))
+            .ok_or("GetAuthorizationToken: the token is not of the form user:password")?;
+        Ok(EcrToken {
+            credentials: Basic { username: username.to_owned(), password: password.to_owned() },
+            // Twelve hours, as ECR says, where the answer doesn't.
+            expires_at_ms: expires_at.map_or(crate::engine::now_ms() + 12 * 3_600_000, |t| t.ms()),
+        })
+    }
+
+    /// Signs a request of this client's at `now_ms`; returns the headers to add.
+    pub fn sign(&self, request: &Request<'_>, service: &str, now_ms: u64) -> Vec<(String, String)> {
+        let signer = Signer { credentials: &self.credentials, region: &self.region, service, now_ms };
+        sign(request, &signer)
+    }
+
+    pub async fn call<O: Operation>(&self, input: &O::Input) -> Result<O::Output, ApiError> {
+        let operation = O::INFO.name;
+        let lost = |said: String| ApiError::Transport { operation, said };
+        let body = serde_json::to_vec(input).map_err(|e| lost(e.to_string()))?;
+        let target = format!("{}.{operation}", O::INFO.service.target_prefix);
+        let headers = [
+            ("host", self.host.as_str()),
+            ("content-type", "application/x-amz-json-1.1"),
+            ("x-amz-target", target.as_str()),
+        ];
+        let request = Request { method: "POST", path: "/", query: "", headers: &headers, body: &body };
+        let signed = self.sign(&request, O::INFO.service.signing_name, crate::engine::now_ms());
+        let mut post = self.http.post(format!("{}/", self.endpoint));
+        for (name, value) in headers.iter().skip(1) {
+            post = post.header(*name, *value);
+        }
+        for (name, value) in &signed {
+            post = post.header(name, value);
+        }
+        let answer = post.body(body).send().await.map_err(|e| lost(chain(&e)))?;
+        let status = answer.status().as_u16();
+        let body = answer.bytes().await.map_err(|e| lost(chain(&e)))?;
+        if status == 200 {
+            let body: &[u8] = if body.is_empty() { b"{}" } else { &body };
+            return serde_json::from_slice(body).map_err(|e| lost(e.to_string()));
+        }
+        Err(service_error(operation, status, &body))
+    }
+}
+
+/// `{"__type": "…#Name", "message": "…"}`, the key of the message in either case.
+fn service_error(operation: &'static str, status: u16, body: &[u8]) -> ApiError {
+    #[derive(Deserialize)]
+    struct Body {
+        #[serde(rename = "__type")]
+        code: String,
+        #[serde(alias = "Message", default)]
+        message: String,
+    }
+    match serde_json::from_slice::<Body>(body) {
+        Ok(Body { code, message }) => {
+            let code = code.rsplit('#').next().unwrap_or_default().to_owned();
+            ApiError::Service { operation, code, message, status }
+        }
+        Err(_) => {
+            let text = String::from_utf8_lossy(&body[..body.len().min(200)]).into_owned();
+            ApiError::Transport { operation, said: format!("status {status}: {text}") }
+        }
+    }
+}
+
+/// An error with its causes: reqwest's own text leaves out what happened.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        next = cause.source();
+    }
+    text
+}
+
+impl LogSink for Api {
+    fn put<'a>(&'a self, group: &'a str, stream: &'a str, events: Vec<LogEvent>) -> SinkFuture<'a> {
+        Box::pin(async move {
+            let log_events = events.into_iter().map(|e| logs::InputLogEvent {
+                message: e.message,
+                timestamp: i64::try_from(e.at_ms).unwrap_or(i64::MAX),
+            });
+            let input = logs::PutLogEventsRequest {
+                log_group_name: group.to_owned(),
+                log_stream_name: stream.to_owned(),
+                log_events: log_events.collect(),
+                ..Default::default()
+            };
+            self.call::<logs::ops::PutLogEvents>(&input).await.map(drop).map_err(sink_error)
+        })
+    }
+
+    fn create_stream<'a>(&'a self, group: &'a str, stream: &'a str) -> SinkFuture<'a> {
+        Box::pin(async move {
+            let input = logs::CreateLogStreamRequest {
+                log_group_name: group.to_owned(),
+                log_stream_name: stream.to_owned(),
+            };
+            self.call::<logs::ops::CreateLogStream>(&input).await.map(drop).map_err(sink_error)
+        })
+    }
+
+    fn create_group<'a>(&'a self, group: &'a str) -> SinkFuture<'a> {
+        Box::pin(async move {
+            let input =
+                logs::CreateLogGroupRequest { log_group_name: group.to_owned(), ..Default::default() };
+            self.call::<logs::ops::CreateLogGroup>(&input).await.map(drop).map_err(sink_error)
+        })
+    }
+}
+
+fn sink_error(error: ApiError) -> SinkError {
+    match error {
+        ApiError::Service { code, message, status, .. } => match code.as_str() {
+            "ResourceNotFoundException" => SinkError::NotFound { message },
+            "ResourceAlreadyExistsException" => SinkError::Exists { message },
+            // What the request holds is wrong; what it is allowed to do may change.
+            "InvalidParameterException" | "SerializationException" | "ValidationException" => {
+                SinkError::Refused { code, message }
+            }
+            _ => SinkError::Later { message: format!("{status} {code}: {message}") },
+        },
+        other => SinkError::Later { message: other.to_string() },
+    }
+}

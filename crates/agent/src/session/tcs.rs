@@ -1,0 +1,147 @@
+//! The TCS session: metrics, every 20 s (agent protocol §10).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until};
+use wire::Timestamp;
+use wire::acs::Decoded;
+use wire::sigv4::Request;
+use wire::tcs::{MetricsMetadata, PublishMetricsRequest, SessionQuery, TaskMetric, ToAgent, ToServer, join};
+
+use super::backoff::Backoff;
+use super::socket::{Ending, Socket};
+use super::{AGENT_VERSION, Api};
+use crate::engine::now_ms;
+
+const EVERY: Duration = Duration::from_secs(20);
+/// The most tasks that one message may hold.
+const TASKS_PER_PAGE: usize = 10;
+
+/// Where the figures come from.
+pub trait Telemetry: Send + Sync + 'static {
+    /// Statistics of every running task over the time since the last call.
+    fn collect(&self) -> Vec<TaskMetric>;
+}
+
+/// Everything the session needs; one per agent.
+pub struct TcsSession {
+    pub api: Api,
+    /// TCS's endpoint, from DiscoverPollEndpoint.
+    pub endpoint: String,
+    pub cluster: String,
+    pub arn: String,
+    pub telemetry: Arc<dyn Telemetry>,
+}
+
+impl std::fmt::Debug for TcsSession {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TcsSession").field("endpoint", &self.endpoint).finish_non_exhaustive()
+    }
+}
+
+impl TcsSession {
+    /// Connects again and again, for ever.
+    pub async fn run(self) {
+        let query = SessionQuery {
+            cluster: self.cluster.clone(),
+            container_instance: self.arn.clone(),
+            agent_version: AGENT_VERSION.to_owned(),
+            agent_hash: "longshore".to_owned(),
+            docker_version: "containerd".to_owned(),
+        };
+        let query = query.encode();
+        let mut backoff = Backoff::tcs();
+        loop {
+            match Socket::open(&self.api, &self.endpoint, &query).await {
+                Ok(socket) => match self.serve(socket).await {
+                    Ending::Soon => backoff.reset(),
+                    Ending::Later => sleep(backoff.pause(rand::random())).await,
+                },
+                Err(error) => {
+                    tracing::debug!(%error, "no TCS session");
+                    sleep(backoff.pause(rand::random())).await;
+                }
+            }
+        }
+    }
+
+    async fn serve(&self, mut socket: Socket) -> Ending {
+        let mut tick = interval(EVERY);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let spread = |s: f64| Duration::from_secs_f64(s * rand::random::<f64>());
+        let old_age = Instant::now() + Duration::from_secs(30 * 60) + spread(300.0);
+        let fresh = || Instant::now() + Duration::from_secs(60) + spread(60.0);
+        let mut silence = fresh();
+        loop {
+            tokio::select! {
+                text = socket.next() => match text {
+                    Ok(text) => match ToAgent::decode(&text) {
+                        Ok(Decoded::Known(ToAgent::StopTelemetrySessionMessage(_))) => return Ending::Later,
+                        Ok(Decoded::Known(
+                            ToAgent::HeartbeatMessage(_)
+                            | ToAgent::AckPublishMetric(_)
+                            | ToAgent::AckPublishHealth(_)
+                            | ToAgent::AckPublishInstanceStatus(_),
+                        )) => silence = fresh(),
+                        Ok(Decoded::Known(other)) => tracing::debug!(?other, "TCS"),
+                        Ok(Decoded::Unknown(_)) | Err(_) => {}
+                    },
+                    Err(ending) => return ending,
+                },
+                _ = tick.tick() => {
+                    for page in self.pages() {
+                        if let Err(ending) = self.publish(&mut socket, page).await {
+                            return ending;
+                        }
+                    }
+                }
+                () = sleep_until(silence.min(old_age)) => {
+                    socket.close().await;
+                    return Ending::Soon;
+                }
+            }
+        }
+    }
+
+    fn pages(&self) -> Vec<PublishMetricsRequest> {
+        let tasks = self.telemetry.collect();
+        let message_id = uuid::Uuid::new_v4().to_string();
+        let mut pages: Vec<Vec<TaskMetric>> = tasks.chunks(TASKS_PER_PAGE).map(<[_]>::to_vec).collect();
+        if pages.is_empty() {
+            pages.push(vec![]);
+        }
+        let last = pages.len() - 1;
+        let page = |(n, task_metrics): (usize, Vec<TaskMetric>)| PublishMetricsRequest {
+            metadata: MetricsMetadata {
+                cluster: self.cluster.clone(),
+                container_instance: self.arn.clone(),
+                message_id: Some(message_id.clone()),
+                idle: Some(task_metrics.is_empty()),
+                fin: Some(n == last),
+            },
+            task_metrics,
+            instance_metrics: None,
+            timestamp: Some(Timestamp::from_ms(now_ms())),
+        };
+        pages.into_iter().enumerate().map(page).collect()
+    }
+
+    /// Each frame carries a signature of its own: of a GET on the session's URL with the JSON as
+    /// its body.
+    async fn publish(&self, socket: &mut Socket, page: PublishMetricsRequest) -> Result<(), Ending> {
+        let Ok(json) = ToServer::PublishMetricsRequest(page).encode() else { return Ok(()) };
+        let headers = [("host", socket.host.as_str())];
+        let request = Request {
+            method: "GET",
+            path: &socket.path,
+            query: &socket.query,
+            headers: &headers,
+            body: json.as_bytes(),
+        };
+        let mut block = vec![("Host".to_owned(), socket.host.clone())];
+        block.extend(self.api.sign(&request, "ecs", now_ms()));
+        let text = join(&block, &json);
+        socket.send(text).await
+    }
+}
