@@ -1,1 +1,35 @@
-//! placeholder
+//! The image registry: the OCI distribution API 1.1 under `/v2/`, and Amazon ECR's operations over the
+//! same repositories.
+//!
+//! It must never hold a layer in memory, answer a push before its bytes and its records are durable, show
+//! a repository a blob that was not pushed or mounted there, or change state anywhere but in its writer.
+//!
+//! Bytes lie in `blobs/<algorithm>/<hex>`; everything else is records in the store, with an index over them
+//! in memory. A push stages a file, and the writer moves it into place and commits the record.
+//!
+//! Start at [`Registry`]; then `oci/mod.rs` (the HTTP side), `ecr/mod.rs` (the API side),
+//! `state/command.rs` (what can change, and when it is refused) and `state/writer.rs` (how it is made durable).
+
+mod auth;
+mod blobs;
+mod clock;
+mod config;
+mod digest;
+mod ecr;
+mod events;
+mod manifest;
+mod name;
+mod oci;
+mod range;
+mod registry;
+mod shared;
+mod state;
+
+pub use clock::Clock;
+pub use config::RegistryConfig;
+pub use digest::{Algorithm, Digest, InvalidDigest};
+pub use events::ImagePushed;
+pub use name::{InvalidName, RepositoryName, Tag};
+pub use registry::{Registry, RegistryError};
+
+pub(crate) use shared::Shared;

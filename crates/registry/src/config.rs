@@ -1,0 +1,44 @@
+//! How a registry is set up.
+
+use std::path::PathBuf;
+
+use crate::clock::{self, Clock};
+
+/// Where a registry keeps its things and how it calls itself.
+#[derive(Clone)]
+pub struct RegistryConfig {
+    /// Its own directory: `blobs/`, `uploads/` and `token.key` are made in it.
+    pub data_dir: PathBuf,
+    /// `host:port` under which clients reach `/v2/`; the front of every `repositoryUri`.
+    pub advertised_host: String,
+    /// `http` or `https`: how `advertised_host` is spoken to.
+    pub scheme: String,
+    /// Make a missing repository when somebody pushes to it. ECR refuses instead.
+    pub create_on_push: bool,
+    /// What time it is.
+    pub clock: Clock,
+}
+
+impl RegistryConfig {
+    /// Plain HTTP, the system's clock, and missing repositories refused.
+    pub fn new(data_dir: impl Into<PathBuf>, advertised_host: impl Into<String>) -> Self {
+        Self {
+            data_dir: data_dir.into(),
+            advertised_host: advertised_host.into(),
+            scheme: "http".to_owned(),
+            create_on_push: false,
+            clock: clock::system(),
+        }
+    }
+}
+
+impl std::fmt::Debug for RegistryConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RegistryConfig")
+            .field("data_dir", &self.data_dir)
+            .field("advertised_host", &self.advertised_host)
+            .field("scheme", &self.scheme)
+            .field("create_on_push", &self.create_on_push)
+            .finish_non_exhaustive()
+    }
+}

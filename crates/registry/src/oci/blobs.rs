@@ -1,0 +1,69 @@
+//! Pulling and deleting blobs.
+
+use axum::{
+    body::Body,
+    response::{IntoResponse, Response},
+};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+
+use super::{Asked, CONTENT_DIGEST, OciError};
+use crate::{
+    digest::Digest,
+    name::RepositoryName,
+    range::{Wanted, wanted},
+    state::command::UnlinkBlob,
+};
+
+pub(super) async fn get(
+    asked: &Asked,
+    name: RepositoryName,
+    digest: &Digest,
+    head: bool,
+) -> Result<Response, OciError> {
+    let repository = asked.repository(&asked.key(name))?;
+    let unknown = || OciError::blob_unknown(digest.as_str());
+    let size = repository.blobs.get(digest).ok_or_else(unknown)?.size;
+
+    let mut headers = HeaderMap::new();
+    let text = |s: String| HeaderValue::try_from(s).map_err(|e| OciError::internal(&e));
+    headers.insert(CONTENT_DIGEST, text(digest.to_string())?);
+    headers.insert(header::ETAG, text(format!("\"{digest}\""))?);
+    headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    let octets = HeaderValue::from_static("application/octet-stream");
+    headers.insert(header::CONTENT_TYPE, octets);
+
+    let range = asked.header(header::RANGE).filter(|_| !head);
+    let (status, part, length) = match wanted(range, size) {
+        Wanted::Whole => (StatusCode::OK, None, size),
+        Wanted::Part(part) => {
+            let range = format!("bytes {}-{}/{size}", part.start, part.end - 1);
+            headers.insert(header::CONTENT_RANGE, text(range)?);
+            let length = part.end - part.start;
+            (StatusCode::PARTIAL_CONTENT, Some(part), length)
+        }
+        Wanted::Unsatisfiable => {
+            headers.insert(header::CONTENT_RANGE, text(format!("bytes */{size}"))?);
+            return Ok((StatusCode::RANGE_NOT_SATISFIABLE, headers).into_response());
+        }
+    };
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    let body = if head || length == 0 {
+        Body::empty()
+    } else {
+        let bytes = asked.shared.blobs.read(digest, part).await;
+        // Deleted between the look at the index and the opening of the file.
+        let bytes = bytes.map_err(|e| if e.is_not_found() { unknown() } else { e.into() })?;
+        Body::from_stream(bytes)
+    };
+    Ok((status, headers, body).into_response())
+}
+
+pub(super) async fn delete(
+    asked: &Asked,
+    name: RepositoryName,
+    digest: Digest,
+) -> Result<Response, OciError> {
+    let key = asked.key(name);
+    asked.shared.writer.submit(UnlinkBlob { key, digest }).await?;
+    Ok(StatusCode::ACCEPTED.into_response())
+}

@@ -1,0 +1,155 @@
+//! The OCI distribution API, version 1.1: `/v2/…`. Start at [`routes`]; `target.rs` says what a path means.
+
+mod blobs;
+mod error;
+mod listing;
+mod manifests;
+mod target;
+mod token;
+mod uploads;
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    body::Body,
+    extract::{Request, State},
+    response::{IntoResponse, Response},
+    routing::any,
+};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+
+use crate::{
+    Shared,
+    auth::request::{Denied, challenges},
+    digest::Digest,
+    name::RepositoryName,
+    state::{
+        command::Refusal,
+        entities::{RepositoryKey, Scope},
+        index::Repository,
+    },
+};
+pub(crate) use error::OciError;
+use target::Target;
+
+const CONTENT_DIGEST: &str = "docker-content-digest";
+
+/// What every handler gets to know of a request, beside its body.
+struct Asked {
+    shared: Arc<Shared>,
+    scope: Scope,
+    headers: HeaderMap,
+    query: Vec<(String, String)>,
+}
+
+pub(crate) fn routes(shared: Arc<Shared>) -> Router {
+    Router::new()
+        .route("/v2", any(answer))
+        .route("/v2/", any(answer))
+        .route("/v2/{*rest}", any(answer))
+        .with_state(shared)
+}
+
+async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response {
+    let mut response = match dispatch(shared, request).await {
+        Ok(response) => response,
+        Err(error) => error.into_response(),
+    };
+    let version = HeaderValue::from_static("registry/2.0");
+    let headers = response.headers_mut();
+    headers.insert("docker-distribution-api-version", version);
+    response
+}
+
+async fn dispatch(shared: Arc<Shared>, request: Request) -> Result<Response, OciError> {
+    let (parts, body) = request.into_parts();
+    let now_ms = shared.now_ms();
+    if parts.uri.path() == "/v2/token" {
+        return token::exchange(&shared, &parts.method, &parts.headers, now_ms);
+    }
+    let scope = shared
+        .authority
+        .authorize(&parts.headers, now_ms)
+        .map_err(|denied| refuse(&shared, &parts.headers, denied))?;
+    let target = Target::parse(parts.uri.path())?;
+    let asked = Asked { shared, scope, query: target::query(parts.uri.query()), headers: parts.headers };
+    route(asked, parts.method, target, body).await
+}
+
+async fn route(asked: Asked, method: Method, target: Target, body: Body) -> Result<Response, OciError> {
+    match (method.as_str(), target) {
+        ("GET" | "HEAD", Target::Base) => {
+            Ok(([(header::CONTENT_TYPE, "application/json")], "{}").into_response())
+        }
+        ("GET", Target::Catalog) => listing::catalog(&asked),
+        ("GET", Target::Tags(name)) => listing::tags(&asked, name),
+        ("GET", Target::Referrers(name, digest)) => listing::referrers(&asked, name, &digest),
+        ("GET", Target::Blob(name, digest)) => blobs::get(&asked, name, &digest, false).await,
+        ("HEAD", Target::Blob(name, digest)) => blobs::get(&asked, name, &digest, true).await,
+        ("DELETE", Target::Blob(name, digest)) => blobs::delete(&asked, name, digest).await,
+        ("POST", Target::Uploads(name)) => uploads::begin(asked, name, body).await,
+        ("GET", Target::Upload(name, id)) => uploads::status(&asked, name, id).await,
+        ("PATCH", Target::Upload(name, id)) => uploads::append(&asked, name, id, body).await,
+        ("PUT", Target::Upload(name, id)) => uploads::finish(&asked, name, id, body).await,
+        ("DELETE", Target::Upload(name, id)) => uploads::cancel(&asked, name, id).await,
+        ("GET", Target::Manifest(name, reference)) => manifests::get(&asked, name, &reference, false).await,
+        ("HEAD", Target::Manifest(name, reference)) => manifests::get(&asked, name, &reference, true).await,
+        ("PUT", Target::Manifest(name, reference)) => manifests::put(&asked, name, reference, body).await,
+        ("DELETE", Target::Manifest(name, reference)) => manifests::delete(&asked, name, reference).await,
+        _ => Err(OciError::not_allowed()),
+    }
+}
+
+impl Asked {
+    fn key(&self, name: RepositoryName) -> RepositoryKey {
+        RepositoryKey { scope: self.scope.clone(), name }
+    }
+
+    fn parameter(&self, key: &str) -> Option<&str> {
+        target::first(&self.query, key)
+    }
+
+    fn header(&self, name: header::HeaderName) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// The repository as it stands. Its maps are shared, so this copies next to nothing.
+    fn repository(&self, key: &RepositoryKey) -> Result<Repository, Refusal> {
+        let index = self.shared.writer.index();
+        let found = index.repository(key).cloned();
+        found.ok_or_else(|| Refusal::RepositoryUnknown(key.clone()))
+    }
+
+    /// A repository that is to be pushed to: made now, if that is configured and it is missing.
+    async fn repository_to_push(&self, key: &RepositoryKey) -> Result<(), OciError> {
+        match self.repository(key) {
+            Ok(_) => Ok(()),
+            Err(_) if self.shared.create_on_push => Ok(self.shared.create_plain(key).await?),
+            Err(refusal) => Err(refusal.into()),
+        }
+    }
+}
+
+/// The answer to a request without good credentials.
+fn refuse(shared: &Shared, headers: &HeaderMap, denied: Denied) -> OciError {
+    if denied == Denied::PasswordExpired {
+        // ECR's words.
+        let message = "Your authorization token has expired. Reauthenticate and try again.";
+        return OciError::new(StatusCode::FORBIDDEN, "DENIED", message);
+    }
+    let message = "authentication required";
+    let mut error = OciError::new(StatusCode::UNAUTHORIZED, "UNAUTHORIZED", message);
+    let base = shared.base_for(headers);
+    for challenge in challenges(&base, denied == Denied::BearerExpired) {
+        error.headers.append(header::WWW_AUTHENTICATE, challenge);
+    }
+    error
+}
+
+/// `Location`, `Docker-Content-Digest`: what an accepted push is answered with.
+fn created(location: String, digest: &Digest) -> Response {
+    let headers =
+        [(header::LOCATION, location), (header::HeaderName::from_static(CONTENT_DIGEST), digest.to_string())];
+    (StatusCode::CREATED, headers).into_response()
+}

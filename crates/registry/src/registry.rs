@@ -1,0 +1,110 @@
+//! The front door.
+
+use std::{fs, io, path::PathBuf, sync::Arc};
+
+use store::Store;
+use tokio::sync::broadcast;
+
+use crate::{
+    Shared,
+    auth::{key, request::Authority},
+    blobs::{
+        storage::{BlobError, BlobStorage},
+        upload::Uploads,
+    },
+    config::RegistryConfig,
+    ecr,
+    events::ImagePushed,
+    oci,
+    state::{
+        command::CollectBlobs,
+        writer::{self, OpenError, WriteError, Writer},
+    },
+};
+
+/// How long a blob that no manifest names is kept: longer than any push takes.
+const COLLECT_AFTER_MS: u64 = 24 * 3600 * 1000;
+
+/// Why a registry can't be opened, or can't clean up.
+#[derive(Debug, thiserror::Error)]
+pub enum RegistryError {
+    #[error("the registry's directory '{}' can't be made", path.display())]
+    Directory {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error("the registry's blobs can't be opened")]
+    Blobs(#[from] BlobError),
+    #[error("the registry's state can't be opened")]
+    State(#[from] OpenError),
+    #[error("the registry's writer can't be started")]
+    Thread(#[source] io::Error),
+    #[error("the registry's state can't be changed")]
+    Write(#[from] WriteError),
+}
+
+/// One open registry. Clones are the same registry.
+#[derive(Clone)]
+pub struct Registry {
+    shared: Arc<Shared>,
+}
+
+impl std::fmt::Debug for Registry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Registry")
+            .field("advertised_host", &self.shared.advertised_host)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Registry {
+    /// Opens a registry over its directory and its store; nothing else may write to either. Reads the whole
+    /// state, removes what a crash left behind, and starts the writer. Blocks.
+    pub fn open(config: RegistryConfig, store: Arc<dyn Store>) -> Result<Self, RegistryError> {
+        let dir = &config.data_dir;
+        fs::create_dir_all(dir).map_err(|source| RegistryError::Directory { path: dir.clone(), source })?;
+        let authority = Authority::new(key::load_or_create(dir)?);
+        let blobs = BlobStorage::open(dir)?;
+        let uploads = Uploads::open(dir)?;
+        let (index, revision) = writer::load(&*store)?;
+        let swept = blobs.sweep(|digest| index.is_used(digest))?;
+        if swept > 0 {
+            tracing::info!(blobs = swept, "removed blobs that nothing refers to");
+        }
+        let writer = Writer::start(store, blobs.clone(), index, revision).map_err(RegistryError::Thread)?;
+        Ok(Self {
+            shared: Arc::new(Shared {
+                writer,
+                blobs,
+                uploads,
+                authority,
+                clock: config.clock,
+                advertised_host: config.advertised_host,
+                scheme: config.scheme,
+                create_on_push: config.create_on_push,
+            }),
+        })
+    }
+
+    /// ECR's operations. They need a tokio runtime to be called in.
+    pub fn operations(&self) -> wire::dispatch::Router {
+        ecr::operations(&self.shared)
+    }
+
+    /// `/v2/…` with its token endpoint. It authenticates by itself: SigV4 doesn't apply to it.
+    pub fn routes(&self) -> axum::Router {
+        oci::routes(self.shared.clone())
+    }
+
+    /// Images as they are pushed, from now on.
+    pub fn subscribe(&self) -> broadcast::Receiver<ImagePushed> {
+        self.shared.writer.subscribe()
+    }
+
+    /// Removes the blobs that no manifest has named for a day; gives how many were unlinked. For a timer.
+    pub async fn collect(&self) -> Result<usize, RegistryError> {
+        let command = CollectBlobs { now_ms: self.shared.now_ms(), grace_ms: COLLECT_AFTER_MS };
+        Ok(self.shared.writer.submit(command).await?)
+    }
+}

@@ -1,0 +1,108 @@
+//! What the OCI and the ECR side have in common: the parts of one open registry.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use http::{HeaderMap, header, uri::Authority as HostAndPort};
+
+use crate::{
+    auth::request::Authority,
+    blobs::{
+        storage::BlobStorage,
+        upload::{UploadError, Uploads},
+    },
+    clock::Clock,
+    digest::Digest,
+    manifest::Manifest,
+    name::Tag,
+    state::{
+        command::{CreateRepository, ManifestPut, PutManifest, Refusal},
+        entities::{Mutability, RepositoryKey, RepositorySettings},
+        writer::{WriteError, Writer},
+    },
+};
+
+pub(crate) struct Shared {
+    pub writer: Writer,
+    pub blobs: BlobStorage,
+    pub uploads: Uploads,
+    pub authority: Authority,
+    pub clock: Clock,
+    pub advertised_host: String,
+    pub scheme: String,
+    pub create_on_push: bool,
+}
+
+/// A manifest could not be put.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PutManifestError {
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    #[error(transparent)]
+    Upload(#[from] UploadError),
+}
+
+impl From<PutManifestError> for crate::oci::OciError {
+    fn from(error: PutManifestError) -> Self {
+        match error {
+            PutManifestError::Write(e) => e.into(),
+            PutManifestError::Upload(e) => e.into(),
+        }
+    }
+}
+
+impl Shared {
+    pub fn now_ms(&self) -> u64 {
+        (self.clock)()
+    }
+
+    /// `http://host:port`, as the client of this request spells it.
+    pub fn base_for(&self, headers: &HeaderMap) -> String {
+        let host = headers.get(header::HOST).and_then(|h| h.to_str().ok());
+        // Only a clean authority goes back into a header: no user, no quotes.
+        let host = host
+            .filter(|h| h.parse::<HostAndPort>().is_ok())
+            .filter(|h| !h.contains(['@', '"', '\\']))
+            .unwrap_or(&self.advertised_host);
+        format!("{}://{host}", self.scheme)
+    }
+
+    /// `http://host:port`, as Longshore advertises itself.
+    pub fn base(&self) -> String {
+        format!("{}://{}", self.scheme, self.advertised_host)
+    }
+
+    /// Makes a repository with ECR's defaults; one that is there already will do.
+    pub async fn create_plain(&self, key: &RepositoryKey) -> Result<(), WriteError> {
+        let command = CreateRepository {
+            key: key.clone(),
+            settings: RepositorySettings {
+                created_at_ms: self.now_ms(),
+                mutability: Mutability { immutable: false, exclusions: Vec::new() },
+                scan_on_push: false,
+                encryption_type: "AES256".to_owned(),
+                kms_key: None,
+                tags: BTreeMap::new(),
+            },
+        };
+        match self.writer.submit(command).await {
+            Err(WriteError::Refused(Refusal::RepositoryExists(_))) => Ok(()),
+            other => other,
+        }
+    }
+
+    /// Stores a manifest whose `digest` is that of `bytes`, and moves the tags to it.
+    pub async fn put_manifest(
+        &self,
+        key: RepositoryKey,
+        manifest: Manifest,
+        digest: Digest,
+        bytes: Bytes,
+        tags: Vec<Tag>,
+    ) -> Result<ManifestPut, PutManifestError> {
+        let record = manifest.record(bytes.len() as u64, self.now_ms());
+        let staged = self.uploads.stage(bytes, digest.clone()).await?;
+        let command = PutManifest { key, digest, record, needs: manifest.needs, tags };
+        Ok(self.writer.submit_with(command, Some(staged)).await?)
+    }
+}

@@ -1,0 +1,151 @@
+//! What the registry remembers. Each record is one entry of the store, as JSON.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    digest::Digest,
+    name::{RepositoryName, Tag},
+};
+
+/// Whose registry: every key begins with it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Scope {
+    /// Twelve digits.
+    pub account: String,
+    pub region: String,
+}
+
+/// One repository, wherever it is.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RepositoryKey {
+    pub scope: Scope,
+    pub name: RepositoryName,
+}
+
+/// What `CreateRepository` was told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RepositorySettings {
+    pub created_at_ms: u64,
+    pub mutability: Mutability,
+    /// Recorded and given back; Longshore scans nothing.
+    pub scan_on_push: bool,
+    /// `AES256`, `KMS` or `KMS_DSSE`; recorded and given back, the blobs are not encrypted by us.
+    pub encryption_type: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kms_key: Option<String>,
+    #[serde(default)]
+    pub tags: BTreeMap<String, String>,
+}
+
+/// ECR's `imageTagMutability`. The exclusions are `*` wildcards over tags that turn the rule around.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mutability {
+    pub immutable: bool,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exclusions: Vec<String>,
+}
+
+impl Mutability {
+    /// May `tag`, which exists, be moved to another image?
+    pub fn may_move(&self, tag: &Tag) -> bool {
+        let excluded = self.exclusions.iter().any(|pattern| wildcard(pattern, tag.as_str()));
+        self.immutable == excluded
+    }
+}
+
+/// `*` matches any run of characters.
+fn wildcard(pattern: &str, text: &str) -> bool {
+    let mut parts = pattern.split('*');
+    let first = parts.next().unwrap_or_default();
+    let Some(mut rest) = text.strip_prefix(first) else {
+        return false;
+    };
+    let parts: Vec<&str> = parts.collect();
+    let Some((last, middle)) = parts.split_last() else {
+        return rest.is_empty();
+    };
+    for part in middle {
+        match rest.find(part) {
+            Some(at) => rest = &rest[at + part.len()..],
+            None => return false,
+        }
+    }
+    rest.ends_with(last)
+}
+
+/// A tag of a repository.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TagRecord {
+    pub digest: Digest,
+    pub pushed_at_ms: u64,
+}
+
+/// A manifest of a repository. Its bytes lie in the blob store under its digest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ManifestRecord {
+    pub media_type: String,
+    /// Bytes of the manifest itself.
+    pub size: u64,
+    pub pushed_at_ms: u64,
+    /// Of the last `GET`, kept to the day only, as ECR does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pulled_at_ms: Option<u64>,
+    /// Config, layers, and the manifests of an index: what it needs to be whole.
+    pub references: Vec<Digest>,
+    /// Bytes of config and layers; 0 for an index, whose size is that of its largest member.
+    pub content_size: u64,
+    /// `artifactType`, else the config's media type (OCI distribution spec, "Listing Referrers").
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub artifact_type: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<Digest>,
+    /// Only of manifests with a subject: the referrers API gives them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub annotations: BTreeMap<String, String>,
+    pub is_index: bool,
+}
+
+/// A blob that a repository may see.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BlobLink {
+    pub size: u64,
+    /// When it was linked, or when the last manifest that named it went: collection counts from here.
+    pub idle_since_ms: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wildcards() {
+        for (pattern, text, yes) in [
+            ("*", "", true),
+            ("latest", "latest", true),
+            ("latest", "latest2", false),
+            ("dev-*", "dev-1", true),
+            ("dev-*", "dev", false),
+            ("*-rc*", "1.0-rc2", true),
+            ("a*b*c", "abc", true),
+            ("a*bc*c", "abc", false),
+            ("a*a", "a", false),
+        ] {
+            assert_eq!(wildcard(pattern, text), yes, "{pattern} {text}");
+        }
+    }
+
+    #[test]
+    fn exclusions_turn_the_rule_around() {
+        let tag: Tag = "dev-1".parse().unwrap();
+        let rule = |immutable, exclusions: &[&str]| Mutability {
+            immutable,
+            exclusions: exclusions.iter().map(|s| s.to_string()).collect(),
+        };
+        assert!(rule(false, &[]).may_move(&tag));
+        assert!(!rule(true, &[]).may_move(&tag));
+        assert!(rule(true, &["dev-*"]).may_move(&tag));
+        assert!(!rule(false, &["dev-*"]).may_move(&tag));
+    }
+}

@@ -1,0 +1,258 @@
+//! The registry's state in memory: persistent maps, so that a reader's snapshot costs nothing and a
+//! refused change is undone by dropping it. Pure: no clock, no I/O.
+
+use std::collections::BTreeMap;
+
+use imbl::{HashMap, OrdMap};
+use serde::Serialize;
+
+use super::{
+    entities::{BlobLink, ManifestRecord, RepositoryKey, RepositorySettings, TagRecord},
+    keys::{Key, UnknownKey},
+};
+use crate::{
+    digest::Digest,
+    name::{Reference, RepositoryName, Tag},
+};
+
+/// Everything of one repository.
+#[derive(Clone, Debug)]
+pub struct Repository {
+    pub settings: RepositorySettings,
+    pub tags: OrdMap<Tag, TagRecord>,
+    pub manifests: OrdMap<Digest, ManifestRecord>,
+    /// The link table: only these blobs exist, as far as this repository is concerned.
+    pub blobs: OrdMap<Digest, BlobLink>,
+}
+
+impl Repository {
+    fn new(settings: RepositorySettings) -> Self {
+        Self { settings, tags: OrdMap::new(), manifests: OrdMap::new(), blobs: OrdMap::new() }
+    }
+
+    /// The manifest that a tag or digest means.
+    pub fn resolve(&self, reference: &Reference) -> Option<(&Digest, &ManifestRecord)> {
+        let digest = match reference {
+            Reference::Digest(d) => d,
+            Reference::Tag(t) => &self.tags.get(t)?.digest,
+        };
+        self.manifests.get_key_value(digest)
+    }
+
+    pub fn tags_of(&self, digest: &Digest) -> Vec<Tag> {
+        self.tags.iter().filter(|(_, record)| record.digest == *digest).map(|(tag, _)| tag.clone()).collect()
+    }
+
+    /// Every tag, by the manifest it stands at.
+    pub fn tags_by_digest(&self) -> BTreeMap<&Digest, Vec<&Tag>> {
+        let mut by_digest: BTreeMap<&Digest, Vec<&Tag>> = BTreeMap::new();
+        for (tag, record) in &self.tags {
+            by_digest.entry(&record.digest).or_default().push(tag);
+        }
+        by_digest
+    }
+
+    /// ECR's `imageSizeInBytes`: of an index, the largest of its manifests (API reference, `ImageDetail`).
+    pub fn image_size(&self, manifest: &ManifestRecord) -> u64 {
+        self.image_size_within(manifest, 8)
+    }
+
+    fn image_size_within(&self, manifest: &ManifestRecord, depth: u8) -> u64 {
+        if !manifest.is_index || depth == 0 {
+            return manifest.content_size;
+        }
+        let members = manifest.references.iter();
+        members
+            .filter_map(|d| self.manifests.get(d))
+            .map(|m| self.image_size_within(m, depth - 1))
+            .max()
+            .unwrap_or(0)
+    }
+
+    /// The indexes that hold `digest`.
+    pub fn indexes_with<'a>(&'a self, digest: &'a Digest) -> impl Iterator<Item = &'a Digest> {
+        self.manifests.iter().filter(|(_, m)| m.is_index && m.references.contains(digest)).map(|(d, _)| d)
+    }
+}
+
+/// One change of one record. A command is a list of them; the store's batch is made from the same list.
+#[derive(Clone, Debug)]
+pub enum Change {
+    PutRepository(RepositoryKey, RepositorySettings),
+    DeleteRepository(RepositoryKey),
+    PutTag(RepositoryKey, Tag, TagRecord),
+    DeleteTag(RepositoryKey, Tag),
+    PutManifest(RepositoryKey, Digest, ManifestRecord),
+    DeleteManifest(RepositoryKey, Digest),
+    PutBlob(RepositoryKey, Digest, BlobLink),
+    DeleteBlob(RepositoryKey, Digest),
+}
+
+/// The whole state at one revision.
+#[derive(Clone, Debug, Default)]
+pub struct Index {
+    repositories: OrdMap<RepositoryKey, Repository>,
+    /// How many links and manifests stand on each stored blob.
+    uses: HashMap<Digest, u64>,
+}
+
+/// What stands in the store is not what this crate wrote.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    #[error(transparent)]
+    Key(#[from] UnknownKey),
+    #[error("the record '{key}' does not read as what it should be")]
+    Value {
+        key: String,
+        #[source]
+        source: serde_json::Error,
+    },
+}
+
+impl Index {
+    /// Rebuilds the state from the store's entries, in any order. A record of a repository that isn't there is left out.
+    pub fn load<'a>(entries: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Result<Self, LoadError> {
+        let mut repositories = Vec::new();
+        let mut rest = Vec::new();
+        for (key, value) in entries {
+            match key.parse()? {
+                Key::Repository(r) => repositories.push(Change::PutRepository(r, read(key, value)?)),
+                Key::Tag(r, t) => rest.push(Change::PutTag(r, t, read(key, value)?)),
+                Key::Manifest(r, d) => rest.push(Change::PutManifest(r, d, read(key, value)?)),
+                Key::Blob(r, d) => rest.push(Change::PutBlob(r, d, read(key, value)?)),
+            }
+        }
+        let mut index = Self::default();
+        for change in repositories.into_iter().chain(rest) {
+            index.apply(&change);
+        }
+        Ok(index)
+    }
+
+    pub fn repository(&self, key: &RepositoryKey) -> Option<&Repository> {
+        self.repositories.get(key)
+    }
+
+    /// A scope's repositories by name, beginning after `after`.
+    pub fn repositories_of<'a>(
+        &'a self,
+        scope: &'a super::entities::Scope,
+        after: Option<&'a RepositoryName>,
+    ) -> impl Iterator<Item = (&'a RepositoryName, &'a Repository)> {
+        self.repositories
+            .iter()
+            .filter(move |(k, _)| k.scope == *scope && after.is_none_or(|a| k.name > *a))
+            .map(|(k, r)| (&k.name, r))
+    }
+
+    pub fn all(&self) -> impl Iterator<Item = (&RepositoryKey, &Repository)> {
+        self.repositories.iter()
+    }
+
+    /// Does anything stand on this stored blob?
+    pub fn is_used(&self, digest: &Digest) -> bool {
+        self.uses.contains_key(digest)
+    }
+
+    /// Makes the change. One that concerns a repository which isn't there changes nothing.
+    pub fn apply(&mut self, change: &Change) {
+        match change {
+            Change::PutRepository(key, settings) => match self.repositories.get_mut(key) {
+                Some(repository) => repository.settings = settings.clone(),
+                None => {
+                    let repository = Repository::new(settings.clone());
+                    self.repositories.insert(key.clone(), repository);
+                }
+            },
+            Change::DeleteRepository(key) => {
+                if let Some(gone) = self.repositories.remove(key) {
+                    gone.manifests.keys().for_each(|d| self.release(d));
+                    gone.blobs.keys().for_each(|d| self.release(d));
+                }
+            }
+            Change::PutTag(key, tag, record) => {
+                if let Some(r) = self.repositories.get_mut(key) {
+                    r.tags.insert(tag.clone(), record.clone());
+                }
+            }
+            Change::DeleteTag(key, tag) => {
+                if let Some(r) = self.repositories.get_mut(key) {
+                    r.tags.remove(tag);
+                }
+            }
+            Change::PutManifest(key, digest, record) => {
+                if let Some(r) = self.repositories.get_mut(key)
+                    && r.manifests.insert(digest.clone(), record.clone()).is_none()
+                {
+                    self.take(digest);
+                }
+            }
+            Change::DeleteManifest(key, digest) => {
+                if let Some(r) = self.repositories.get_mut(key)
+                    && r.manifests.remove(digest).is_some()
+                {
+                    self.release(digest);
+                }
+            }
+            Change::PutBlob(key, digest, link) => {
+                if let Some(r) = self.repositories.get_mut(key)
+                    && r.blobs.insert(digest.clone(), link.clone()).is_none()
+                {
+                    self.take(digest);
+                }
+            }
+            Change::DeleteBlob(key, digest) => {
+                if let Some(r) = self.repositories.get_mut(key)
+                    && r.blobs.remove(digest).is_some()
+                {
+                    self.release(digest);
+                }
+            }
+        }
+    }
+
+    fn take(&mut self, digest: &Digest) {
+        *self.uses.entry(digest.clone()).or_insert(0) += 1;
+    }
+
+    fn release(&mut self, digest: &Digest) {
+        if let Some(uses) = self.uses.get_mut(digest) {
+            *uses -= 1;
+            if *uses == 0 {
+                self.uses.remove(digest);
+            }
+        }
+    }
+}
+
+impl Change {
+    /// The store's view of the change: a key, and its new value or its absence.
+    pub fn record(&self) -> (String, Option<Vec<u8>>) {
+        match self {
+            Self::PutRepository(r, v) => (Key::Repository(r.clone()).to_string(), Some(json(v))),
+            Self::DeleteRepository(r) => (Key::Repository(r.clone()).to_string(), None),
+            Self::PutTag(r, t, v) => (Key::Tag(r.clone(), t.clone()).to_string(), Some(json(v))),
+            Self::DeleteTag(r, t) => (Key::Tag(r.clone(), t.clone()).to_string(), None),
+            Self::PutManifest(r, d, v) => (Key::Manifest(r.clone(), d.clone()).to_string(), Some(json(v))),
+            Self::DeleteManifest(r, d) => (Key::Manifest(r.clone(), d.clone()).to_string(), None),
+            Self::PutBlob(r, d, v) => (Key::Blob(r.clone(), d.clone()).to_string(), Some(json(v))),
+            Self::DeleteBlob(r, d) => (Key::Blob(r.clone(), d.clone()).to_string(), None),
+        }
+    }
+
+    /// The stored blob that may have become unused by this change.
+    pub fn released(&self) -> Option<&Digest> {
+        match self {
+            Self::DeleteManifest(_, d) | Self::DeleteBlob(_, d) => Some(d),
+            _ => None,
+        }
+    }
+}
+
+fn json<T: Serialize>(value: &T) -> Vec<u8> {
+    serde_json::to_vec(value).expect("records are plain structs with string keys: they always serialise")
+}
+
+fn read<T: serde::de::DeserializeOwned>(key: &str, value: &[u8]) -> Result<T, LoadError> {
+    serde_json::from_slice(value).map_err(|source| LoadError::Value { key: key.to_owned(), source })
+}

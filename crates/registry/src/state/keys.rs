@@ -1,0 +1,69 @@
+//! How records are named in the store: `<kind>/<account>/<region>/<repository>[:tag | @digest]`.
+//! A repository's name holds neither ':' nor '@', so a key reads back in one way only.
+
+use std::str::FromStr;
+
+use super::entities::{RepositoryKey, Scope};
+use crate::{digest::Digest, name::Tag};
+
+/// A store key, taken apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Key {
+    Repository(RepositoryKey),
+    Tag(RepositoryKey, Tag),
+    Manifest(RepositoryKey, Digest),
+    Blob(RepositoryKey, Digest),
+}
+
+impl std::fmt::Display for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let path = |k: &RepositoryKey| format!("{}/{}/{}", k.scope.account, k.scope.region, k.name);
+        match self {
+            Self::Repository(r) => write!(f, "repository/{}", path(r)),
+            Self::Tag(r, tag) => write!(f, "tag/{}:{tag}", path(r)),
+            Self::Manifest(r, digest) => write!(f, "manifest/{}@{digest}", path(r)),
+            Self::Blob(r, digest) => write!(f, "blob/{}@{digest}", path(r)),
+        }
+    }
+}
+
+/// A key that this crate never wrote.
+#[derive(Debug, thiserror::Error)]
+#[error("the store holds a key that is none of the registry's: '{0}'")]
+pub struct UnknownKey(String);
+
+impl FromStr for Key {
+    type Err = UnknownKey;
+
+    fn from_str(s: &str) -> Result<Self, UnknownKey> {
+        parse(s).ok_or_else(|| UnknownKey(s.to_owned()))
+    }
+}
+
+fn parse(s: &str) -> Option<Key> {
+    let (kind, rest) = s.split_once('/')?;
+    let (account, rest) = rest.split_once('/')?;
+    let (region, rest) = rest.split_once('/')?;
+    let repository = |name: &str| {
+        Some(RepositoryKey {
+            scope: Scope { account: account.to_owned(), region: region.to_owned() },
+            name: name.parse().ok()?,
+        })
+    };
+    Some(match kind {
+        "repository" => Key::Repository(repository(rest)?),
+        "tag" => {
+            let (name, tag) = rest.split_once(':')?;
+            Key::Tag(repository(name)?, tag.parse().ok()?)
+        }
+        "manifest" => {
+            let (name, digest) = rest.split_once('@')?;
+            Key::Manifest(repository(name)?, digest.parse().ok()?)
+        }
+        "blob" => {
+            let (name, digest) = rest.split_once('@')?;
+            Key::Blob(repository(name)?, digest.parse().ok()?)
+        }
+        _ => return None,
+    })
+}

@@ -1,0 +1,8 @@
+//! What the registry knows: entities, the index over them, the commands that change it, and the one
+//! writer that makes changes durable. Start at `command.rs`.
+
+pub mod command;
+pub mod entities;
+pub mod index;
+pub mod keys;
+pub mod writer;

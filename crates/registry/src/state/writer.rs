@@ -1,0 +1,296 @@
+//! The one writer: a thread that takes commands, makes their changes durable in groups, and only then
+//! answers. Readers take the published index and never wait for it.
+
+use std::{sync::Arc, thread};
+
+use arc_swap::ArcSwap;
+use store::{Batch, CommitError, Revision, Store, StoreError};
+use tokio::sync::{broadcast, mpsc, oneshot};
+
+use super::{
+    command::{Command, Decision, Refusal},
+    index::{Change, Index, LoadError},
+};
+use crate::{
+    blobs::storage::{BlobError, BlobStorage, Staged},
+    digest::{Algorithm, Digest},
+    events::ImagePushed,
+};
+
+/// Commands that may share one commit. Bounds how long the first of them waits.
+const GROUP: usize = 128;
+
+/// Commands that may wait before callers do.
+const QUEUE: usize = 1024;
+
+/// Why a command's changes are not there (or, for [`WriteError::Unknown`], may not be).
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum WriteError {
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    #[error("the blob could not be put in place")]
+    Blob(#[source] Arc<BlobError>),
+    #[error("the registry's state could not be written")]
+    Commit(#[source] Arc<CommitError>),
+    /// The caller may try again: every command can be repeated.
+    #[error("whether the change was made is unknown")]
+    Unknown(#[source] Arc<CommitError>),
+    #[error("the registry's writer has ended")]
+    Stopped,
+}
+
+/// The handle: cheap to clone, and the only way to change anything.
+#[derive(Clone, Debug)]
+pub struct Writer {
+    queue: mpsc::Sender<Box<dyn Job>>,
+    index: Arc<ArcSwap<Index>>,
+    pushed: broadcast::Sender<ImagePushed>,
+}
+
+impl Writer {
+    /// Starts the thread. It ends when the last handle is dropped.
+    pub fn start(
+        store: Arc<dyn Store>,
+        blobs: BlobStorage,
+        index: Index,
+        revision: Revision,
+    ) -> std::io::Result<Self> {
+        let (queue, commands) = mpsc::channel(QUEUE);
+        let (pushed, _) = broadcast::channel(1024);
+        let published = Arc::new(ArcSwap::from_pointee(index.clone()));
+        let mut thread = WriterThread {
+            store,
+            blobs,
+            index,
+            revision,
+            published: published.clone(),
+            pushed: pushed.clone(),
+            must_load: false,
+        };
+        thread::Builder::new().name("registry-writer".to_owned()).spawn(move || thread.run(commands))?;
+        Ok(Self { queue, index: published, pushed })
+    }
+
+    /// The state as of the last commit.
+    pub fn index(&self) -> Arc<Index> {
+        self.index.load_full()
+    }
+
+    pub fn subscribe(&self) -> broadcast::Receiver<ImagePushed> {
+        self.pushed.subscribe()
+    }
+
+    /// Runs a command; answers after its changes are durable.
+    pub async fn submit<C: Command>(&self, command: C) -> Result<C::Outcome, WriteError> {
+        self.submit_with(command, None).await
+    }
+
+    /// Runs a command whose changes name the staged blob: it is put in place if the command isn't refused.
+    pub async fn submit_with<C: Command>(
+        &self,
+        command: C,
+        staged: Option<Staged>,
+    ) -> Result<C::Outcome, WriteError> {
+        let (reply, answer) = oneshot::channel();
+        let job = Submitted::Waiting { command, staged, reply };
+        let queued = self.queue.send(Box::new(job)).await;
+        queued.map_err(|_| WriteError::Stopped)?;
+        answer.await.map_err(|_| WriteError::Stopped)?
+    }
+}
+
+/// What a job wants of the group that it is in.
+struct Wanted {
+    changes: Vec<Change>,
+    pushed: Vec<ImagePushed>,
+    placed: Option<Algorithm>,
+}
+
+/// A command with its waiting caller; its types are hidden from the thread.
+trait Job: Send {
+    /// Decides, and places the staged blob. `None`: refused, and the caller was told.
+    fn decide(&mut self, index: &Index, blobs: &BlobStorage) -> Option<Wanted>;
+
+    /// Tells the caller how the group's commit ended.
+    fn finish(self: Box<Self>, committed: Result<(), WriteError>);
+}
+
+enum Submitted<C: Command> {
+    Waiting { command: C, staged: Option<Staged>, reply: oneshot::Sender<Result<C::Outcome, WriteError>> },
+    Decided { outcome: C::Outcome, reply: oneshot::Sender<Result<C::Outcome, WriteError>> },
+    Answered,
+}
+
+impl<C: Command> Job for Submitted<C> {
+    fn decide(&mut self, index: &Index, blobs: &BlobStorage) -> Option<Wanted> {
+        let Self::Waiting { command, staged, reply } = std::mem::replace(self, Self::Answered) else {
+            return None;
+        };
+        let decided = command.decide(index).map_err(WriteError::from).and_then(|decision| {
+            let placed = staged
+                .map(|s| blobs.place(&s).map(|()| s.digest().algorithm()))
+                .transpose()
+                .map_err(|e| WriteError::Blob(Arc::new(e)))?;
+            Ok((decision, placed))
+        });
+        match decided {
+            Ok((decision, placed)) => {
+                let Decision { changes, pushed, outcome } = decision;
+                *self = Self::Decided { outcome, reply };
+                Some(Wanted { changes, pushed, placed })
+            }
+            // A caller that went away needs no answer.
+            Err(error) => {
+                let _ = reply.send(Err(error));
+                None
+            }
+        }
+    }
+
+    fn finish(self: Box<Self>, committed: Result<(), WriteError>) {
+        if let Self::Decided { outcome, reply } = *self {
+            let _ = reply.send(committed.map(|()| outcome));
+        }
+    }
+}
+
+struct WriterThread {
+    store: Arc<dyn Store>,
+    blobs: BlobStorage,
+    index: Index,
+    revision: Revision,
+    published: Arc<ArcSwap<Index>>,
+    pushed: broadcast::Sender<ImagePushed>,
+    /// The store may be ahead of `index`: a commit ended in doubt.
+    must_load: bool,
+}
+
+impl WriterThread {
+    fn run(&mut self, mut commands: mpsc::Receiver<Box<dyn Job>>) {
+        while let Some(first) = commands.blocking_recv() {
+            let mut jobs = vec![first];
+            while jobs.len() < GROUP
+                && let Ok(next) = commands.try_recv()
+            {
+                jobs.push(next);
+            }
+            self.group(jobs);
+        }
+    }
+
+    fn group(&mut self, jobs: Vec<Box<dyn Job>>) {
+        if self.must_load
+            && let Err(error) = self.reload()
+        {
+            tracing::error!(%error, "the registry's state can't be read");
+            for mut job in jobs {
+                // Deciding on the old state only to hold the reply; nothing of it is kept.
+                if job.decide(&self.index, &self.blobs).is_some() {
+                    job.finish(Err(WriteError::Stopped));
+                }
+            }
+            return;
+        }
+        let mut next = self.index.clone();
+        let mut changes = Vec::new();
+        let mut events = Vec::new();
+        let mut placed = Vec::new();
+        let mut decided = Vec::new();
+        for mut job in jobs {
+            let Some(wanted) = job.decide(&next, &self.blobs) else {
+                continue;
+            };
+            wanted.changes.iter().for_each(|c| next.apply(c));
+            changes.extend(wanted.changes);
+            events.extend(wanted.pushed);
+            placed.extend(wanted.placed);
+            decided.push(job);
+        }
+        let result = self.commit(next, &changes, placed);
+        if result.is_ok() {
+            self.remove_unused(&changes);
+            for event in events {
+                // Nobody listening is no error.
+                let _ = self.pushed.send(event);
+            }
+        }
+        for job in decided {
+            job.finish(result.clone());
+        }
+    }
+
+    fn commit(
+        &mut self,
+        next: Index,
+        changes: &[Change],
+        mut placed: Vec<Algorithm>,
+    ) -> Result<(), WriteError> {
+        placed.sort_unstable();
+        placed.dedup();
+        for algorithm in placed {
+            let synced = self.blobs.sync(algorithm);
+            synced.map_err(|e| WriteError::Blob(Arc::new(e)))?;
+        }
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let mut batch = Batch::new();
+        for change in changes {
+            match change.record() {
+                (key, Some(value)) => batch.put(key, value),
+                (key, None) => batch.delete(key),
+            };
+        }
+        match self.store.commit(self.revision, &batch) {
+            Ok(revision) => {
+                self.revision = revision;
+                self.publish(next);
+                Ok(())
+            }
+            Err(error @ CommitError::Refused(_)) => Err(WriteError::Commit(Arc::new(error))),
+            Err(error) => {
+                self.must_load = true;
+                Err(WriteError::Unknown(Arc::new(error)))
+            }
+        }
+    }
+
+    fn publish(&mut self, index: Index) {
+        self.published.store(Arc::new(index.clone()));
+        self.index = index;
+    }
+
+    fn reload(&mut self) -> Result<(), OpenError> {
+        let (index, revision) = load(&*self.store)?;
+        self.revision = revision;
+        self.publish(index);
+        self.must_load = false;
+        Ok(())
+    }
+
+    /// After the commit, so that a crash leaves at most an unused file, which the next start sweeps.
+    fn remove_unused(&self, changes: &[Change]) {
+        let unused = |digest: &&Digest| !self.index.is_used(digest);
+        for digest in changes.iter().filter_map(Change::released).filter(unused) {
+            if let Err(error) = self.blobs.remove(digest) {
+                tracing::warn!(%digest, %error, "an unused blob stays until the next start");
+            }
+        }
+    }
+}
+
+/// The state can't be read from the store.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error("the registry's state can't be read")]
+    Store(#[from] StoreError),
+    #[error("the registry's state is not what it should be")]
+    Load(#[from] LoadError),
+}
+
+/// Reads the whole state.
+pub fn load(store: &dyn Store) -> Result<(Index, Revision), OpenError> {
+    let snapshot = store.load()?;
+    let entries = snapshot.entries.iter().map(|e| (e.key.as_str(), e.value.as_slice()));
+    Ok((Index::load(entries)?, snapshot.revision))
+}
