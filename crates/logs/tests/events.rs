@@ -23,9 +23,39 @@ async fn events_come_back_as_they_were_put() {
     }
     "#);
     let answer = world.ok("GetLogEvents", get(json!({"startFromHead": true}))).await;
-    insta::assert_json_snapshot!(answer, @"");
+    insta::assert_json_snapshot!(answer, @r##"
+    {
+      "events": [
+        {
+          "ingestionTime": 1800000000000,
+          "message": "first",
+          "timestamp": 1799999999995
+        },
+        {
+          "ingestionTime": 1800000000000,
+          "message": "żółć\u0000\t\"",
+          "timestamp": 1799999999995
+        }
+      ],
+      "nextBackwardToken": "b/00017999999999950000000000000000000200000000000000000000/s",
+      "nextForwardToken": "f/00017999999999950000000000000000000200000000000000000002/s"
+    }
+    "##);
     let answer = world.ok("FilterLogEvents", json!({"logGroupName": "g", "filterPattern": "first"})).await;
-    insta::assert_json_snapshot!(answer, @"");
+    insta::assert_json_snapshot!(answer, @r##"
+    {
+      "events": [
+        {
+          "eventId": "00017999999999950000000000000000000200000000000000000000",
+          "ingestionTime": 1800000000000,
+          "logStreamName": "s",
+          "message": "first",
+          "timestamp": 1799999999995
+        }
+      ],
+      "searchedLogStreams": []
+    }
+    "##);
 }
 
 #[tokio::test]

@@ -98,7 +98,7 @@ async fn streams_are_ordered_by_name_or_by_last_event() {
         describe(json!({"logGroupName": "g", "orderBy": "LastEventTime"})).await,
         ["idle", "web/b", "web/a", "job/1"]
     );
-    let arn = "arn:aws:logs:us-east-1:000000000000:log-group:g:*";
+    let arn = "arn:aws:logs:us-east-1:000000000000:log-group:g";
     let first =
         json!({"logGroupIdentifier": arn, "orderBy": "LastEventTime", "descending": true, "limit": 1});
     let page = world.ok("DescribeLogStreams", first).await;
@@ -173,7 +173,31 @@ async fn each_mistake_has_its_error() {
     ] {
         errors.push(format!("{operation} {}", world.error(operation, input).await));
     }
-    insta::assert_snapshot!(errors.join("\n"), @"");
+    insta::assert_snapshot!(errors.join("\n"), @r"
+    CreateLogGroup 400 ResourceAlreadyExistsException: The specified log group already exists
+    CreateLogGroup 400 InvalidParameterException: Log groups starting with AWS/ are reserved for AWS.
+    CreateLogGroup 400 InvalidParameterException: The specified KMS key does not exist: Longshore has no KMS, leave kmsKeyId out.
+    CreateLogStream 400 ResourceAlreadyExistsException: The specified log stream already exists
+    CreateLogStream 400 ResourceNotFoundException: The specified log group does not exist.
+    DeleteLogGroup 400 ResourceNotFoundException: The specified log group does not exist.
+    DeleteLogStream 400 ResourceNotFoundException: The specified log stream does not exist.
+    DescribeLogStreams 400 ResourceNotFoundException: The specified log group does not exist.
+    DescribeLogStreams 400 InvalidParameterException: At least one of log group name or log group ARN must be specified.
+    DescribeLogStreams 400 InvalidParameterException: LogGroup name and LogGroup ARN are mutually exclusive parameters.
+    DescribeLogStreams 400 InvalidParameterException: Cannot order by LastEventTime with a logStreamNamePrefix.
+    DescribeLogStreams 400 ResourceNotFoundException: The specified log group does not exist.
+    DescribeLogGroups 400 InvalidParameterException: LogGroup name prefix and LogGroup name pattern are mutually exclusive parameters.
+    PutRetentionPolicy 400 ResourceNotFoundException: The specified log group does not exist.
+    PutLogEvents 400 ResourceNotFoundException: The specified log stream does not exist.
+    GetLogEvents 400 ResourceNotFoundException: The specified log stream does not exist.
+    GetLogEvents 400 InvalidParameterException: The specified nextToken is invalid.
+    FilterLogEvents 400 ResourceNotFoundException: The specified log stream does not exist.
+    FilterLogEvents 400 InvalidParameterException: Parameters 'logStreamNames' and 'logStreamNamePrefix' cannot be specified together.
+    FilterLogEvents 400 InvalidParameterException: Invalid filter pattern: Longshore does not implement patterns over JSON fields or columns yet
+    FilterLogEvents 400 InvalidParameterException: startFromHead can be false only when startTime is 2024-01-01T00:00:00Z or later.
+    TagResource 400 ResourceNotFoundException: The specified log group does not exist.
+    TagResource 400 InvalidParameterException: The ARN 'arn:aws:ecs:us-east-1:000000000000:cluster/x' names no log group
+    ");
     let odd = json!({"logGroupName": "g", "retentionInDays": 2});
     assert!(world.error("PutRetentionPolicy", odd).await.starts_with("400 InvalidParameterException: "));
 }

@@ -47,16 +47,16 @@ pub(crate) fn operations(service: &Arc<Service>) -> Router {
     router
 }
 
+/// An operation's function.
+type Answer<I, O> = fn(&Service, &Context, I) -> Result<O, Error>;
+
 struct Table {
     router: Router,
     service: Arc<Service>,
 }
 
 impl Table {
-    fn add<O: Operation>(
-        &mut self,
-        answer: fn(&Service, &Context, O::Input) -> Result<O::Output, Error>,
-    ) -> &mut Table {
+    fn add<O: Operation>(&mut self, answer: Answer<O::Input, O::Output>) -> &mut Table {
         let service = Arc::clone(&self.service);
         self.router.register::<O, _, _>(move |context: Context, input: O::Input| {
             let service = Arc::clone(&service);
