@@ -12,12 +12,15 @@
 //! The agents' websockets are `acs` and `tcs`.
 
 pub mod acs;
+pub mod arn;
+pub mod client;
 pub mod codec;
 mod context;
 pub mod dispatch;
 mod error;
 mod form;
 pub mod operation;
+pub mod page;
 pub mod protocol;
 pub mod shape;
 pub mod sigv4;
