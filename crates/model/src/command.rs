@@ -54,6 +54,8 @@ pub struct NewDeployment {
     pub platform_version: Option<Arc<str>>,
     pub platform_family: Option<Arc<str>>,
     pub network: Option<Document>,
+    /// The subnet of `network` that the tasks are to be in, given back with each.
+    pub subnet: Option<Arc<str>>,
     pub document: Option<Document>,
 }
 

@@ -1,1 +1,20 @@
-//! placeholder
+//! What should happen next, and why.
+//!
+//! [`schedule`] finds places for tasks; [`reconcile`] says what a service lacks, or has too much of;
+//! [`reap`] lists what may be forgotten. Each takes a snapshot of the world, the time and a seed, and
+//! returns a plan that leaves its executor nothing to choose. Ids of what is to be made come from the
+//! seed, so the same arguments always give the same plan.
+//!
+//! It must never do I/O, read a clock, draw from a thread's randomness, wait, or change the world: a
+//! plan becomes true only through `model::apply`, which looks at it again.
+//!
+//! Start reading at `schedule/mod.rs` and `reconcile/mod.rs`; each folder has a README.
+
+pub mod ids;
+pub mod reap;
+pub mod reconcile;
+pub mod schedule;
+
+pub use ids::Ids;
+pub use reap::reap;
+pub use schedule::{Placement, Want, place};

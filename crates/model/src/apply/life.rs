@@ -2,7 +2,7 @@
 //! STOPPING → DEPROVISIONING → STOPPED (ECS developer guide, "task lifecycle"). It only goes
 //! forward, and every state that a task passes is an event with its time.
 
-use super::{Draft, QUICK_EXIT_MS};
+use super::{Draft, FAILURES_FORGOTTEN_MS, QUICK_EXIT_MS};
 use crate::{
     entity::*,
     event::Event,
@@ -153,8 +153,12 @@ impl Draft {
             match lived_ms {
                 Some(lived_ms) if lived_ms >= QUICK_EXIT_MS => deployment.throttle = Throttle::default(),
                 _ => {
-                    deployment.throttle.failures += 1;
-                    deployment.throttle.last_failure_at_ms = now_ms;
+                    let throttle = &mut deployment.throttle;
+                    if now_ms.saturating_sub(throttle.last_failure_at_ms) > FAILURES_FORGOTTEN_MS {
+                        throttle.failures = 0;
+                    }
+                    throttle.failures += 1;
+                    throttle.last_failure_at_ms = now_ms;
                 }
             }
         });

@@ -29,6 +29,9 @@ pub use why::{DEREGISTERED, ESSENTIAL_CONTAINER_EXITED, FAILED_TO_START, STOPPED
 /// minute each; here one costs milliseconds and an unthrottled loop would burn the machine.
 pub const QUICK_EXIT_MS: u64 = 10_000;
 
+/// After this long without a failure, earlier ones no longer hold a deployment back.
+pub const FAILURES_FORGOTTEN_MS: u64 = 10 * 60 * 1000;
+
 /// The events that `command` brings about at `now_ms` (milliseconds since the epoch); none when it
 /// changes nothing. A refused command changes nothing.
 pub fn apply(world: &World, command: &Command, now_ms: u64) -> Result<Vec<Event>, Refusal> {

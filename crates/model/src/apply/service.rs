@@ -154,6 +154,7 @@ impl Draft {
             platform_version: new.platform_version.clone(),
             platform_family: new.platform_family.clone(),
             network: new.network.clone(),
+            subnet: new.subnet.clone(),
             rollout_state: RolloutState::InProgress,
             rollout_reason: in_progress_reason(&new.id),
             failed_tasks: 0,

@@ -58,6 +58,8 @@ pub struct Deployment {
     pub platform_version: Option<Arc<str>>,
     pub platform_family: Option<Arc<str>>,
     pub network: Option<Document>,
+    /// The subnet of `network` that its tasks are said to be in.
+    pub subnet: Option<Arc<str>>,
     pub rollout_state: RolloutState,
     pub rollout_reason: Arc<str>,
     /// Tasks that never came to RUNNING, until one does.

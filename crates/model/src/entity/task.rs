@@ -163,11 +163,13 @@ impl Task {
         self.is_live() && self.acknowledged != Some(self.desired_status)
     }
 
-    /// RUNNING, wanted, and not found unhealthy.
+    /// RUNNING, wanted and, where an essential container has a health check, found HEALTHY: what
+    /// counts toward a service's minimum healthy percent.
     pub fn is_healthy(&self) -> bool {
+        let checked = self.containers.iter().any(|container| container.essential && container.health_checked);
         self.last_status == TaskStatus::Running
             && self.desired_status == DesiredStatus::Running
-            && self.health != Health::Unhealthy
+            && (!checked || self.health == Health::Healthy)
     }
 
     pub fn definition_key(&self) -> DefinitionKey {

@@ -1,0 +1,90 @@
+use super::Counts;
+use model::{DeploymentId, DesiredStatus, Health, Service, Task, World};
+
+/// The live tasks of a service, sorted by what a plan needs to know of them.
+pub(super) struct Census<'w> {
+    service: &'w Service,
+    /// Of the PRIMARY deployment, wanted.
+    pub new: Vec<&'w Task>,
+    /// Of older deployments, wanted.
+    pub old: Vec<&'w Task>,
+    /// Of those in `new`, the ones whose health check failed after their grace period.
+    pub unhealthy: Vec<&'w Task>,
+    /// Asked to stop, not STOPPED yet.
+    pub leaving: Vec<&'w Task>,
+    /// When the first grace period of an unhealthy task ends, if one is running.
+    pub grace_ends_ms: Option<u64>,
+}
+
+impl<'w> Census<'w> {
+    pub fn take(world: &'w World, service: &'w Service, now_ms: u64) -> Self {
+        let primary = service.primary().map(|deployment| &deployment.id);
+        let mut census = Self {
+            service,
+            new: Vec::new(),
+            old: Vec::new(),
+            unhealthy: Vec::new(),
+            leaving: Vec::new(),
+            grace_ends_ms: None,
+        };
+        let grace_ms = u64::from(service.health_check_grace_s.unwrap_or(0)) * 1000;
+        for task in world.live_tasks_of(&service.key) {
+            if task.desired_status == DesiredStatus::Stopped {
+                census.leaving.push(task);
+            } else if task.deployment.as_ref() != primary {
+                census.old.push(task);
+            } else {
+                census.new.push(task);
+                let graced_until = task.started_at_ms.map(|at_ms| at_ms + grace_ms);
+                if let Some(until_ms) = graced_until.filter(|_| task.health == Health::Unhealthy) {
+                    if until_ms <= now_ms {
+                        census.unhealthy.push(task);
+                    } else {
+                        census.grace_ends_ms = census.grace_ends_ms.into_iter().chain([until_ms]).min();
+                    }
+                }
+            }
+        }
+        census
+    }
+
+    pub fn wanted(&self) -> impl Iterator<Item = &'w Task> {
+        self.new.iter().chain(&self.old).copied()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.new.is_empty() && self.old.is_empty() && self.leaving.is_empty()
+    }
+
+    pub fn has_tasks_of(&self, deployment: &DeploymentId) -> bool {
+        self.wanted()
+            .chain(self.leaving.iter().copied())
+            .any(|task| task.deployment.as_ref() == Some(deployment))
+    }
+
+    /// The desired count runs, all of it healthy, and nothing else is there.
+    pub fn is_steady(&self) -> bool {
+        self.old.is_empty()
+            && self.leaving.is_empty()
+            && self.new.len() == self.service.desired_count as usize
+            && self.new.iter().all(|task| task.is_healthy())
+    }
+
+    pub fn counts(&self, held_back: bool) -> Counts {
+        let count = |tasks: usize| tasks as u32;
+        let healthy = |tasks: &[&Task]| count(tasks.iter().filter(|task| task.is_healthy()).count());
+        Counts {
+            desired: self.service.desired_count,
+            minimum_percent: self.service.minimum_healthy_percent,
+            maximum_percent: self.service.maximum_percent,
+            // An unhealthy task is as good as gone.
+            new: count(self.new.len() - self.unhealthy.len()),
+            new_healthy: healthy(&self.new),
+            old: count(self.old.len()),
+            old_healthy: healthy(&self.old),
+            leaving: count(self.leaving.len() + self.unhealthy.len()),
+            held_back,
+            no_room_for: 0,
+        }
+    }
+}

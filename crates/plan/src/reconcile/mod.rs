@@ -1,0 +1,241 @@
+//! What should run: one service compared with its tasks, and the next step to bring them together.
+
+mod census;
+mod pick;
+mod rolling;
+mod start;
+mod tell;
+mod throttle;
+mod wake;
+
+pub use rolling::{Counts, Moves, Wait, moves};
+pub use throttle::delay_ms;
+pub use wake::concerned;
+
+use crate::{Ids, Want, schedule};
+use census::Census;
+use model::{
+    ControllerType, Deployment, RolloutState, SchedulingStrategy, Service, ServiceKey, ServiceStatus, Stop,
+    StopCode, Task, TaskId, World,
+    apply::completed_reason,
+    command::{DeploymentChange, DeploymentStep, ServiceStep},
+};
+use std::sync::Arc;
+
+/// How long until a task that had no place is tried again, if nothing else wakes the service.
+pub const PLACE_AGAIN_MS: u64 = 2_000;
+
+/// Why a task is stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum StopReason {
+    /// More of the PRIMARY deployment than desired.
+    ScaleIn,
+    /// Of an older deployment.
+    Superseded,
+    /// Its health check says so.
+    Unhealthy,
+    /// The service is being deleted.
+    Draining,
+}
+
+/// The next step for a service, in named buckets.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Plan {
+    /// To be applied as it is; `None` when nothing is to be done now.
+    pub step: Option<ServiceStep>,
+    /// What starts, by instance, is in the step; here is what stops and why.
+    pub stops: Vec<(TaskId, StopReason)>,
+    pub unplaced: Vec<schedule::Failure>,
+    /// What the plan waits for.
+    pub waits: Vec<Wait>,
+    /// Look again then even if no commit wakes the service (milliseconds since the epoch).
+    pub wake_at_ms: Option<u64>,
+}
+
+/// The next step for the service; `None` when there is no such service, it is INACTIVE, or its
+/// tasks aren't ours to decide (a controller other than ECS; DAEMON scheduling).
+pub fn service(world: &World, key: &ServiceKey, now_ms: u64, seed: u128) -> Option<Plan> {
+    let service = world.service(key)?;
+    let ours = service.controller == ControllerType::Ecs && service.scheduling == SchedulingStrategy::Replica;
+    let planner = Planner {
+        world,
+        service,
+        census: Census::take(world, service, now_ms),
+        now_ms,
+        ids: Ids::new(seed),
+        seed,
+    };
+    match service.status {
+        ServiceStatus::Inactive => None,
+        ServiceStatus::Draining => Some(planner.drain()),
+        ServiceStatus::Active => service.primary().filter(|_| ours).map(|primary| planner.roll(primary)),
+    }
+}
+
+struct Planner<'w> {
+    world: &'w World,
+    service: &'w Service,
+    census: Census<'w>,
+    now_ms: u64,
+    ids: Ids,
+    seed: u128,
+}
+
+impl<'w> Planner<'w> {
+    fn drain(mut self) -> Plan {
+        let wanted: Vec<&Task> = self.census.wanted().collect();
+        let mut step = self.empty_step();
+        let stops: Vec<_> = wanted.iter().map(|task| (task.id, StopReason::Draining)).collect();
+        if !wanted.is_empty() {
+            step.events.push(tell::stopped(&mut self.ids, self.now_ms, self.service, &wanted));
+        }
+        step.stops = wanted.iter().map(|task| (task.id, stop_of(task, StopReason::Draining))).collect();
+        step.inactive = self.census.is_empty();
+        Plan { step: worth_it(step), stops, ..Plan::default() }
+    }
+
+    fn roll(mut self, primary: &Deployment) -> Plan {
+        let (service, now_ms) = (self.service, self.now_ms);
+        let mut plan = Plan::default();
+        let mut step = self.empty_step();
+
+        let throttled_until = throttle::until_ms(primary).filter(|until_ms| *until_ms > now_ms);
+        let counts = self.census.counts(throttled_until.is_some());
+        let mut moves = rolling::moves(counts);
+
+        let wants = vec![self.want(primary); moves.start as usize];
+        let placement = schedule::place(self.world, &wants, now_ms, self.seed);
+        let unplaced = placement.failures.len() as u32;
+        if unplaced > 0 {
+            // Without room for the new, room has to come from the old, as far as the bounds let it.
+            moves = rolling::moves(Counts { no_room_for: unplaced, ..counts });
+            plan.wake_at_ms = Some(now_ms + PLACE_AGAIN_MS);
+        }
+        for placed in &placement.placed {
+            let id = self.ids.task();
+            step.starts.extend(start::task(self.world, service, primary, id, placed.instance));
+        }
+
+        plan.stops = pick::stops(&self.census, moves);
+        let stopping: Vec<&Task> =
+            plan.stops.iter().filter_map(|(id, _)| self.world.task(*id)).map(|task| &**task).collect();
+        step.stops =
+            stopping.iter().zip(&plan.stops).map(|(task, (_, why))| (task.id, stop_of(task, *why))).collect();
+
+        if let Some(until_ms) = throttled_until {
+            plan.waits.push(Wait::Throttled { until_ms });
+            plan.wake_at_ms = plan.wake_at_ms.into_iter().chain([until_ms]).min();
+        }
+        plan.waits.extend(moves.wait);
+        plan.wake_at_ms = plan.wake_at_ms.into_iter().chain(self.census.grace_ends_ms).min();
+        plan.unplaced = placement.failures;
+
+        self.deployments(primary, &mut step);
+        self.events(primary, &plan, &stopping, &mut step);
+        plan.step = worth_it(step);
+        plan
+    }
+
+    /// Older deployments go when their tasks have gone; the PRIMARY one completes when all is as
+    /// desired.
+    fn deployments(&self, primary: &Deployment, step: &mut ServiceStep) {
+        for old in self.service.deployments.iter().filter(|deployment| deployment.id != primary.id) {
+            if !self.census.has_tasks_of(&old.id) {
+                step.deployments
+                    .push(DeploymentStep { id: old.id.clone(), change: DeploymentChange::Remove });
+            }
+        }
+        let steady = self.census.is_steady() && step.starts.is_empty() && step.stops.is_empty();
+        if steady != self.service.steady {
+            step.steady = Some(steady);
+        }
+        if steady && primary.rollout_state == RolloutState::InProgress {
+            step.deployments.push(DeploymentStep {
+                id: primary.id.clone(),
+                change: DeploymentChange::Rollout(RolloutState::Completed, completed_reason(&primary.id)),
+            });
+        }
+    }
+
+    fn events(&mut self, primary: &Deployment, plan: &Plan, stopping: &[&Task], step: &mut ServiceStep) {
+        let (service, now_ms, ids) = (self.service, self.now_ms, &mut self.ids);
+        let mut told = Vec::new();
+        for (task, (_, why)) in stopping.iter().zip(&plan.stops) {
+            if *why == StopReason::Unhealthy {
+                told.push(tell::unhealthy(ids, now_ms, service, task));
+            }
+        }
+        if !step.starts.is_empty() {
+            let started: Vec<TaskId> = step.starts.iter().map(|task| task.id).collect();
+            told.push(tell::started(ids, now_ms, service, &started));
+        }
+        if !stopping.is_empty() {
+            told.push(tell::stopped(ids, now_ms, service, stopping));
+        }
+        if let Some(failure) = plan.unplaced.first() {
+            told.extend(tell::once(service, tell::unplaced(ids, now_ms, service, failure)));
+        }
+        if throttle::is_inconsistent(primary) {
+            told.extend(tell::once(service, tell::inconsistent(ids, now_ms, service)));
+        }
+        if plan.waits.contains(&Wait::Bounds) {
+            told.extend(tell::once(service, tell::stuck(ids, now_ms, service)));
+        }
+        if step
+            .deployments
+            .iter()
+            .any(|d| matches!(d.change, DeploymentChange::Rollout(RolloutState::Completed, _)))
+        {
+            told.push(tell::completed(ids, now_ms, service, primary));
+        }
+        if step.steady == Some(true) {
+            told.push(tell::steady(ids, now_ms, service));
+        }
+        step.events = told;
+    }
+
+    fn want(&self, deployment: &Deployment) -> Want {
+        Want {
+            cluster: self.service.key.cluster.clone(),
+            definition: deployment.definition.clone(),
+            launch_type: deployment.launch_type,
+            size: None,
+        }
+    }
+
+    fn empty_step(&self) -> ServiceStep {
+        ServiceStep {
+            service: self.service.key.clone(),
+            expected_version: self.service.version,
+            starts: Vec::new(),
+            stops: Vec::new(),
+            deployments: Vec::new(),
+            events: Vec::new(),
+            steady: None,
+            inactive: false,
+        }
+    }
+}
+
+/// `None` for a step that would change nothing.
+fn worth_it(step: ServiceStep) -> Option<ServiceStep> {
+    let idle = step.starts.is_empty()
+        && step.stops.is_empty()
+        && step.deployments.is_empty()
+        && step.events.is_empty()
+        && step.steady.is_none()
+        && !step.inactive;
+    (!idle).then_some(step)
+}
+
+fn stop_of(task: &Task, why: StopReason) -> Stop {
+    let reason: Arc<str> = match (why, &task.deployment) {
+        (StopReason::Unhealthy, _) => "Task failed container health checks".into(),
+        (_, Some(deployment)) => format!("Scaling activity initiated by (deployment {deployment})").into(),
+        (_, None) => "Scaling activity initiated by the service scheduler".into(),
+    };
+    Stop { code: StopCode::ServiceSchedulerInitiated, reason }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,60 @@
+use model::{
+    Deployment, Group, InstanceId, PropagateTags, Service, StartedBy, Tag, Tags, TaskId, World,
+    command::NewTask,
+};
+use std::sync::Arc;
+
+/// A new task of the service. `None` when the deployment's definition is gone; the planner finds no
+/// place for such a one either.
+pub(super) fn task(
+    world: &World,
+    service: &Service,
+    deployment: &Deployment,
+    id: TaskId,
+    instance: InstanceId,
+) -> Option<NewTask> {
+    let cluster = &service.key.cluster;
+    let definition = world.definition(&deployment.definition.in_scope(&cluster.scope))?;
+    let propagated = match service.propagate_tags {
+        PropagateTags::None => Tags::default(),
+        PropagateTags::TaskDefinition => definition.tags.clone(),
+        PropagateTags::Service => service.tags.clone(),
+    };
+    Some(NewTask {
+        id,
+        cluster: cluster.clone(),
+        definition: deployment.definition.clone(),
+        instance,
+        launch_type: deployment.launch_type,
+        capacity_provider: capacity_provider(deployment),
+        platform_version: deployment.platform_version.clone(),
+        platform_family: deployment.platform_family.clone(),
+        group: Some(Group::from(format!("service:{}", service.key.name))),
+        started_by: Some(StartedBy::new(deployment.id.as_str())),
+        service: Some(service.key.name.clone()),
+        deployment: Some(deployment.id.clone()),
+        size: None,
+        overrides: None,
+        network: deployment.network.clone(),
+        subnet: deployment.subnet.clone(),
+        tags: if service.managed_tags { with_managed(&propagated, service) } else { propagated },
+        enable_execute_command: service.enable_execute_command,
+        ephemeral_storage_gib: definition.ephemeral_storage_gib,
+        document: None,
+    })
+}
+
+/// The heaviest of the strategy, the first of equals.
+fn capacity_provider(deployment: &Deployment) -> Option<Arc<str>> {
+    let items = deployment.capacity_strategy.iter();
+    items.rev().max_by_key(|item| (item.weight, item.base)).map(|item| item.provider.clone())
+}
+
+/// The tags that ECS adds by itself (developer guide, "ECS managed tags").
+fn with_managed(tags: &Tags, service: &Service) -> Tags {
+    let tag = |key: &str, value: &str| Tag { key: key.into(), value: Some(value.into()) };
+    tags.with([
+        tag("aws:ecs:clusterName", service.key.cluster.name.as_str()),
+        tag("aws:ecs:serviceName", service.key.name.as_str()),
+    ])
+}

@@ -1,0 +1,37 @@
+use model::{DesiredStatus, Event, Home, LaunchType, Service, ServiceKey, ServiceStatus, World};
+use std::collections::BTreeSet;
+
+/// The services to look at after `events` have been taken into `world`: those that were changed,
+/// those whose tasks were, and, where an instance came or went, those that might have tasks there.
+pub fn concerned(world: &World, events: &[Event]) -> BTreeSet<ServiceKey> {
+    let mut keys = BTreeSet::new();
+    for event in events {
+        keys.extend(event.service().cloned());
+        keys.extend(event.task().and_then(|id| world.task(id)).and_then(|task| task.service_key()));
+        if let Event::InstanceRegistered(instance) | Event::InstanceUpdated(instance) = event {
+            let short = |service: &&std::sync::Arc<Service>| {
+                service.status == ServiceStatus::Active
+                    && lives_at(service, &instance.home)
+                    && is_short(world, service)
+            };
+            keys.extend(world.all_services().filter(short).map(|service| service.key.clone()));
+        }
+    }
+    keys
+}
+
+fn lives_at(service: &Service, home: &Home) -> bool {
+    match (home, service.primary().map(|deployment| deployment.launch_type)) {
+        (Home::Pool, launch_type) => launch_type == Some(LaunchType::Fargate),
+        (Home::Cluster(cluster), launch_type) => {
+            service.key.cluster == *cluster && launch_type != Some(LaunchType::Fargate)
+        }
+    }
+}
+
+fn is_short(world: &World, service: &Service) -> bool {
+    let wanted = |desired| desired == DesiredStatus::Running;
+    let there = world.live_tasks_of(&service.key).filter(|task| wanted(task.desired_status));
+    let primary = service.primary().map(|deployment| &deployment.id);
+    there.filter(|task| task.deployment.as_ref() == primary).count() < service.desired_count as usize
+}

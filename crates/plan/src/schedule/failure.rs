@@ -1,0 +1,151 @@
+//! What is said when there is no place.
+
+use super::{Want, filter, filter::Demand, room::Room};
+use model::{Home, InstanceId, LaunchType, World};
+use std::{collections::BTreeMap, fmt};
+
+/// ECS's reasons (developer guide, "API failure reasons").
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum FailureReason {
+    /// Of RunTask on EC2 and EXTERNAL; the API answers with an error rather than a failure.
+    NoInstances,
+    /// FARGATE: the user sees no machines, so the detail has what they lack.
+    Capacity,
+    Agent,
+    Attribute,
+    Ports,
+    Eni,
+    Cpu,
+    Memory,
+    /// The definition is not known.
+    Missing,
+}
+
+impl FailureReason {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::NoInstances => "No Container Instances were found in your cluster.",
+            Self::Capacity => {
+                "Capacity is unavailable at this time. Please try again later or in a different availability zone"
+            }
+            Self::Agent => "AGENT",
+            Self::Attribute => "ATTRIBUTE",
+            Self::Ports => "RESOURCE:PORTS",
+            Self::Eni => "RESOURCE:ENI",
+            Self::Cpu => "RESOURCE:CPU",
+            Self::Memory => "RESOURCE:MEMORY",
+            Self::Missing => "MISSING",
+        }
+    }
+}
+
+impl fmt::Display for FailureReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Why one want has no place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// Its number in the list of wants.
+    pub want: usize,
+    pub reason: FailureReason,
+    /// For people: what was lacking, and what would help.
+    pub detail: String,
+    /// The instance that came closest, where the user may see instances.
+    pub closest: Option<InstanceId>,
+    /// How many instances were refused for what.
+    pub refusals: BTreeMap<FailureReason, usize>,
+}
+
+impl Failure {
+    pub(super) fn no_definition(index: usize, want: &Want) -> Self {
+        Self {
+            want: index,
+            reason: FailureReason::Missing,
+            detail: format!("there is no task definition {}", want.definition),
+            closest: None,
+            refusals: BTreeMap::new(),
+        }
+    }
+
+    /// Called when every instance refuses. The number of the want is the caller's to fill in.
+    pub(super) fn explain(
+        world: &World,
+        demand: &Demand<'_>,
+        rooms: &BTreeMap<InstanceId, Room<'_>>,
+    ) -> Self {
+        let pool = demand.home == Home::Pool;
+        let mut refusals = BTreeMap::new();
+        let mut closest: Option<(usize, FailureReason, InstanceId)> = None;
+        let homes: Vec<&Room<'_>> =
+            world.instances(&demand.home).filter_map(|instance| rooms.get(&instance.id)).collect();
+        for room in &homes {
+            let Some((passed, reason)) = filter::refusal(room, demand) else { continue };
+            *refusals.entry(reason).or_default() += 1;
+            if closest.is_none_or(|(best, ..)| passed > best) {
+                closest = Some((passed, reason, room.instance.id));
+            }
+        }
+        let reason = match closest {
+            _ if pool => FailureReason::Capacity,
+            Some((_, reason, _)) => reason,
+            None => FailureReason::NoInstances,
+        };
+        Self {
+            want: 0,
+            reason,
+            detail: detail(demand, &homes, &refusals),
+            closest: closest.map(|(.., id)| id).filter(|_| !pool),
+            refusals,
+        }
+    }
+}
+
+fn detail(demand: &Demand<'_>, rooms: &[&Room<'_>], refusals: &BTreeMap<FailureReason, usize>) -> String {
+    if rooms.is_empty() {
+        return match demand.want.launch_type {
+            LaunchType::Fargate => {
+                "no serverless agent has registered; `longshore agent --serverless` starts one".to_owned()
+            }
+            LaunchType::Ec2 | LaunchType::External => {
+                "no agent has registered into the cluster; start one, or use launch type FARGATE".to_owned()
+            }
+        };
+    }
+    let said: Vec<String> =
+        refusals.iter().map(|(reason, count)| format!("{count} {}", lack(*reason, demand, rooms))).collect();
+    let machines =
+        if rooms.len() == 1 { "1 instance".to_owned() } else { format!("{} instances", rooms.len()) };
+    format!("of {machines}: {}", said.join("; "))
+}
+
+/// Only instances that are there to be used can have room.
+fn most(rooms: &[&Room<'_>], of: impl Fn(&Room<'_>) -> i64) -> i64 {
+    rooms.iter().filter(|room| room.instance.is_available()).map(|room| of(room)).max().unwrap_or(0).max(0)
+}
+
+fn lack(reason: FailureReason, demand: &Demand<'_>, rooms: &[&Room<'_>]) -> String {
+    match reason {
+        FailureReason::Agent => "not ACTIVE with its agent connected".to_owned(),
+        FailureReason::Attribute => "without an attribute that the task definition requires".to_owned(),
+        FailureReason::Ports => {
+            "with a host port taken; let the port be chosen, or stop what has it".to_owned()
+        }
+        FailureReason::Eni => "without an address left; stop tasks, or widen the subnet".to_owned(),
+        FailureReason::Cpu => format!(
+            "short of cpu: the task asks for {} units and at most {} are free; stop tasks, ask for less, or add an \
+             instance",
+            demand.size.cpu,
+            most(rooms, |room| room.left.cpu)
+        ),
+        FailureReason::Memory => format!(
+            "short of memory: the task asks for {} MiB and at most {} MiB are free; stop tasks, ask for less, or \
+             add an instance",
+            demand.size.memory_mib,
+            most(rooms, |room| room.left.memory_mib)
+        ),
+        FailureReason::NoInstances | FailureReason::Capacity | FailureReason::Missing => reason.to_string(),
+    }
+}

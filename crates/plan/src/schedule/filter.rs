@@ -1,0 +1,93 @@
+//! The filters, in the order in which an instance meets them. The further an instance comes, the
+//! closer it is to what was wanted.
+
+use super::{FailureReason, Want, room::Room};
+use model::{
+    Attribute, Home, HostPort, InstanceStatus, LaunchType, NetworkMode, Size, TaskDefinition, World,
+};
+
+/// What one task asks of an instance.
+pub(super) struct Demand<'w> {
+    pub want: &'w Want,
+    pub definition: &'w TaskDefinition,
+    pub home: Home,
+    pub size: Size,
+    pub ports: Vec<HostPort>,
+    /// Whether it needs an address of the instance's subnet.
+    pub own_address: bool,
+}
+
+impl<'w> Demand<'w> {
+    /// `None` when there is no such definition.
+    pub fn of(world: &'w World, want: &'w Want) -> Option<Self> {
+        let definition = world.definition(&want.definition.in_scope(&want.cluster.scope))?;
+        Some(Self {
+            want,
+            definition,
+            home: match want.launch_type {
+                LaunchType::Fargate => Home::Pool,
+                LaunchType::Ec2 | LaunchType::External => Home::Cluster(want.cluster.clone()),
+            },
+            size: want.size.unwrap_or_else(|| definition.demand()),
+            ports: definition.host_ports().collect(),
+            own_address: definition.network_mode == NetworkMode::Awsvpc,
+        })
+    }
+}
+
+type Filter = fn(&Room<'_>, &Demand<'_>) -> Option<FailureReason>;
+
+const CHAIN: &[Filter] = &[agent, attributes, ports, address, cpu, memory];
+
+/// Why the instance can't take the task, and how many filters let it through before; `None` when
+/// all do.
+pub(super) fn refusal(room: &Room<'_>, demand: &Demand<'_>) -> Option<(usize, FailureReason)> {
+    CHAIN.iter().enumerate().find_map(|(passed, filter)| filter(room, demand).map(|reason| (passed, reason)))
+}
+
+fn agent(room: &Room<'_>, _: &Demand<'_>) -> Option<FailureReason> {
+    let ready = room.instance.status == InstanceStatus::Active && room.instance.agent_connected;
+    (!ready).then_some(FailureReason::Agent)
+}
+
+/// An instance that doesn't say what it is has what is usual: only a contradiction refuses.
+fn attributes(room: &Room<'_>, demand: &Demand<'_>) -> Option<FailureReason> {
+    let value = |name: &str| room.instance.attribute(name).and_then(|attribute| attribute.value.as_deref());
+    let platform = &demand.definition.platform;
+    let differs = |asked: &Option<std::sync::Arc<str>>, name: &str| {
+        asked.as_deref().zip(value(name)).is_some_and(|(asked, has)| !same_platform(asked, has))
+    };
+    let lacks = |asked: &Attribute| {
+        room.instance
+            .attribute(&asked.name)
+            .is_none_or(|has| asked.value.is_some() && asked.value != has.value)
+    };
+    // The pool's agents are ours and all of one make; users' instances say what they can do.
+    let lacks_capability =
+        demand.home != Home::Pool && demand.definition.requires_attributes.iter().any(lacks);
+    let refused = differs(&platform.cpu_architecture, "ecs.cpu-architecture")
+        || differs(&platform.os_family, "ecs.os-family")
+        || lacks_capability;
+    refused.then_some(FailureReason::Attribute)
+}
+
+/// The API says `X86_64` and `LINUX` where agents say `x86_64` and `linux`.
+fn same_platform(asked: &str, has: &str) -> bool {
+    asked.eq_ignore_ascii_case(has)
+}
+
+fn ports(room: &Room<'_>, demand: &Demand<'_>) -> Option<FailureReason> {
+    (!demand.ports.iter().all(|port| room.has_port(port))).then_some(FailureReason::Ports)
+}
+
+fn address(room: &Room<'_>, demand: &Demand<'_>) -> Option<FailureReason> {
+    (demand.own_address && room.addresses == 0).then_some(FailureReason::Eni)
+}
+
+fn cpu(room: &Room<'_>, demand: &Demand<'_>) -> Option<FailureReason> {
+    (demand.size.cpu > room.left.cpu).then_some(FailureReason::Cpu)
+}
+
+fn memory(room: &Room<'_>, demand: &Demand<'_>) -> Option<FailureReason> {
+    (demand.size.memory_mib > room.left.memory_mib).then_some(FailureReason::Memory)
+}

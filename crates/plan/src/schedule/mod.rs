@@ -1,0 +1,88 @@
+//! Where a task goes. Placements of one call know of each other; whether they still fit when they
+//! are carried out, `model::apply` looks at again.
+
+mod failure;
+mod filter;
+mod room;
+mod score;
+mod want;
+
+pub use failure::{Failure, FailureReason};
+pub use score::Strategy;
+pub use want::Want;
+
+use filter::Demand;
+use model::{InstanceId, World};
+use room::Room;
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BinaryHeap},
+};
+
+/// One want that has a place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Placed {
+    /// Its number in the list of wants.
+    pub want: usize,
+    pub instance: InstanceId,
+}
+
+/// What came of a list of wants: each is in one of the two, both in the order of the list.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Placement {
+    pub placed: Vec<Placed>,
+    pub failures: Vec<Failure>,
+}
+
+/// Finds a place for each want. `seed` decides between equals.
+pub fn place(world: &World, wants: &[Want], _now_ms: u64, seed: u128) -> Placement {
+    let mut placement = Placement::default();
+    let mut rooms: BTreeMap<InstanceId, Room<'_>> = BTreeMap::new();
+    for group in want::groups(wants) {
+        let want = &wants[group[0]];
+        let Some(demand) = Demand::of(world, want) else {
+            placement.failures.extend(group.iter().map(|index| Failure::no_definition(*index, want)));
+            continue;
+        };
+        place_group(world, &demand, &group, seed, &mut rooms, &mut placement);
+    }
+    placement.placed.sort_by_key(|placed| placed.want);
+    placement.failures.sort_by_key(|failure| failure.want);
+    placement
+}
+
+fn place_group<'w>(
+    world: &'w World,
+    demand: &Demand<'_>,
+    group: &[usize],
+    seed: u128,
+    rooms: &mut BTreeMap<InstanceId, Room<'w>>,
+    placement: &mut Placement,
+) {
+    let mut heap = BinaryHeap::new();
+    for instance in world.instances(&demand.home) {
+        let room = rooms.entry(instance.id).or_insert_with(|| Room::of(world, instance));
+        if filter::refusal(room, demand).is_none() {
+            heap.push(Reverse((score::score(Strategy::Spread, room, demand, seed), instance.id)));
+        }
+    }
+    let mut left = group.iter();
+    for index in left.by_ref() {
+        let Some(Reverse((_, id))) = heap.pop() else {
+            // Every instance refuses now, and the ones after this want the same.
+            let failure = Failure::explain(world, demand, rooms);
+            placement.failures.push(Failure { want: *index, ..failure.clone() });
+            placement.failures.extend(left.map(|index| Failure { want: *index, ..failure.clone() }));
+            return;
+        };
+        let Some(room) = rooms.get_mut(&id) else { continue };
+        room.take(demand);
+        placement.placed.push(Placed { want: *index, instance: id });
+        if filter::refusal(room, demand).is_none() {
+            heap.push(Reverse((score::score(Strategy::Spread, room, demand, seed), id)));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
