@@ -182,7 +182,6 @@ async fn nothing_is_left_behind() {
     let fixture = Fixture::new(2);
     let network = fixture.open();
     assert!(host::tables().contains(&fixture.prefix));
-    assert!(host::masquerades(&fixture.prefix));
     for n in 70..73 {
         network.attach(&format!("task-{n}"), fixture.address(&network, n)).await.expect("attached");
     }
@@ -224,6 +223,47 @@ async fn a_forward_policy_of_drop_does_not_cut_tasks_off() {
         assert_eq!(after.matches(&rule).count(), 1, "{after}");
     }
     assert!(!left.contains(&fixture.prefix), "{left}");
+}
+
+#[tokio::test]
+async fn nft_reads_our_rules_as_we_mean_them() {
+    let fixture = Fixture::new(0);
+    let network = fixture.open();
+    let published =
+        Published { protocol: 17, host_port: 5300, address: [10, 72, 0, 5].into(), container_port: 53 };
+    network.publish(&[published]).expect("published");
+    let listed = host::nft(&format!("list table ip {}", fixture.prefix)).expect("nft is installed");
+    let listed = listed.replace(&fixture.prefix, "BRIDGE").replace(&network.subnet().to_string(), "SUBNET");
+    for line in [
+        "type inet_proto . inet_service : ipv4_addr . inet_service",
+        "elements = { udp . 5300 : 10.72.0.5 . 53 }",
+        "type filter hook forward priority filter; policy accept;",
+        "iifname \"BRIDGE\" jump policy",
+        "oifname \"BRIDGE\" jump policy",
+        "type nat hook prerouting priority dstnat; policy accept;",
+        "fib daddr type local dnat ip to meta l4proto . th dport map @ports",
+        "type nat hook postrouting priority srcnat; policy accept;",
+        "ip saddr SUBNET oifname != \"BRIDGE\" counter packets 0 bytes 0 masquerade",
+        "oifname \"BRIDGE\" ip saddr SUBNET ct status dnat masquerade",
+    ] {
+        assert!(listed.lines().any(|present| present.trim() == line), "{line}\n{listed}");
+    }
+}
+
+#[tokio::test]
+async fn iptables_still_reads_its_table() {
+    let fixture = Fixture::new(0);
+    let listed = host::in_new_namespace(|| {
+        host::iptables("-P FORWARD DROP")?;
+        let _network = fixture.open();
+        let listed = host::iptables("-S FORWARD");
+        agent::network::teardown(&fixture.prefix, fixture.state.path()).expect("torn down");
+        Ok((listed?, host::iptables("-S FORWARD")?))
+    });
+    let (with, without) = listed.expect("iptables reads it");
+    let expected = "-P FORWARD DROP\n-A FORWARD -i BRIDGE -j ACCEPT\n-A FORWARD -o BRIDGE -j ACCEPT\n";
+    assert_eq!(with.replace(&fixture.prefix, "BRIDGE"), expected);
+    assert_eq!(without, "-P FORWARD DROP\n");
 }
 
 #[tokio::test]

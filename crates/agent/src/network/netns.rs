@@ -9,9 +9,7 @@ use std::path::Path;
 
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, setns, unshare};
-
-/// The magic number statfs(2) gives for a namespace's file (linux/magic.h, NSFS_MAGIC).
-const NSFS: i64 = 0x6e73_6673;
+use nix::sys::statfs::{NSFS_MAGIC, statfs};
 
 /// What passed a task's interface since it was made, seen from the task.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -90,7 +88,7 @@ pub(super) fn unpin(path: &Path) -> io::Result<bool> {
 
 /// Whether a namespace is bound to `path`.
 pub(super) fn is_pinned(path: &Path) -> bool {
-    nix::sys::statfs::statfs(path).is_ok_and(|found| found.filesystem_type().0 as i64 == NSFS)
+    statfs(path).is_ok_and(|found| found.filesystem_type() == NSFS_MAGIC)
 }
 
 /// The names under `dir` that have a namespace, and those that have lost theirs.

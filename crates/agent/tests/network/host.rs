@@ -82,21 +82,26 @@ fn on_a_thread<T: Send>(work: impl FnOnce() -> io::Result<T> + Send) -> io::Resu
 
 /// Runs the `nft` program: the tests' second opinion.
 pub fn nft(command: &str) -> io::Result<String> {
-    let output = Command::new("nft").arg(command).output()?;
+    run("nft", &[command])
+}
+
+/// Runs the `iptables` program in its nf_tables form.
+pub fn iptables(arguments: &str) -> io::Result<String> {
+    run("iptables-nft", &arguments.split(' ').collect::<Vec<_>>())
+}
+
+fn run(program: &str, arguments: &[&str]) -> io::Result<String> {
+    let output = Command::new(program).args(arguments).output()?;
     if output.status.success() {
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     } else {
-        Err(io::Error::other(format!("nft {command}: {}", String::from_utf8_lossy(&output.stderr))))
+        let said = String::from_utf8_lossy(&output.stderr);
+        Err(io::Error::other(format!("{program} {arguments:?}: {said}")))
     }
 }
 
 pub fn tables() -> String {
     nft("list tables").expect("nft is installed")
-}
-
-pub fn masquerades(prefix: &str) -> bool {
-    let chain = nft(&format!("list chain ip {prefix} postrouting")).expect("the chain is there");
-    chain.contains(&format!("oifname != \"{prefix}\"")) && chain.contains("masquerade")
 }
 
 pub fn interfaces() -> Vec<String> {

@@ -45,22 +45,22 @@ impl Expressions {
     }
 
     /// `iifname "name"`
-    pub fn from_interface(self, name: &str) -> Self {
+    pub fn iifname(self, name: &str) -> Self {
         self.interface(libc::NFT_META_IIFNAME, name, true)
     }
 
     /// `oifname "name"`
-    pub fn to_interface(self, name: &str) -> Self {
+    pub fn oifname(self, name: &str) -> Self {
         self.interface(libc::NFT_META_OIFNAME, name, true)
     }
 
     /// `oifname != "name"`
-    pub fn not_to_interface(self, name: &str) -> Self {
+    pub fn oifname_not(self, name: &str) -> Self {
         self.interface(libc::NFT_META_OIFNAME, name, false)
     }
 
     /// `ip saddr base/prefix`
-    pub fn from_subnet(self, subnet: crate::network::Cidr) -> Self {
+    pub fn saddr(self, subnet: crate::network::Cidr) -> Self {
         // Network header (1), source address at byte 12 of an IPv4 header (RFC 791).
         let load = Attributes::new().number(1, FIRST).number(2, 1).number(3, 12).number(4, 4);
         let mask = Attributes::new()
@@ -88,7 +88,7 @@ impl Expressions {
     }
 
     /// `fib daddr type local`
-    pub fn to_local_address(self) -> Self {
+    pub fn daddr_local(self) -> Self {
         // NFT_FIB_RESULT_ADDRTYPE (3) of the destination (NFTA_FIB_F_DADDR, 2) is RTN_LOCAL (2).
         let look_up = Attributes::new().number(1, FIRST).number(2, 3).number(3, 2);
         self.push("fib", &look_up).compare(FIRST, true, &2u32.to_ne_bytes())

@@ -31,7 +31,7 @@ pub(in crate::network) fn open_foreign(nft: &mut Nft, bridge: &str) -> io::Resul
         let iptables = chain.table == "filter" && chain.name == "FORWARD";
         let needed = chain.table != bridge && (chain.drops || iptables);
         if needed && our_rules(nft, &chain, bridge)?.is_empty() {
-            let rules = [Expressions::new().to_interface(bridge), Expressions::new().from_interface(bridge)];
+            let rules = [Expressions::new().oifname(bridge), Expressions::new().iifname(bridge)];
             let batch = rules.map(|match_bridge| {
                 rule(chain.family, &chain.table, &chain.name, false, match_bridge.counter().accept())
             });

@@ -85,13 +85,16 @@ impl Message {
     }
 }
 
+/// Attributes by their kinds.
+pub(super) type List<'a> = Vec<(u16, &'a [u8])>;
+
 /// The family of an answer's `struct nfgenmsg`, and its attributes.
-pub(super) fn parse(body: &[u8]) -> Option<(u8, Vec<(u16, &[u8])>)> {
+pub(super) fn parse(body: &[u8]) -> Option<(u8, List<'_>)> {
     Some((*body.first()?, attributes(body.get(GENERIC..)?)))
 }
 
 /// Splits an attribute list; a broken one ends early.
-pub(super) fn attributes(mut list: &[u8]) -> Vec<(u16, &[u8])> {
+pub(super) fn attributes(mut list: &[u8]) -> List<'_> {
     let mut found = Vec::new();
     while let [a, b, c, d, ..] = *list {
         let length = usize::from(u16::from_ne_bytes([a, b]));

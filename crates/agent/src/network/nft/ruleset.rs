@@ -65,18 +65,12 @@ pub(in crate::network) fn own_table(bridge: &str, subnet: Cidr) -> Vec<Message> 
         ));
     }
     let rules = [
-        ("forward", Expressions::new().from_interface(bridge).jump("policy")),
-        ("forward", Expressions::new().to_interface(bridge).jump("policy")),
-        ("prerouting", Expressions::new().to_local_address().translate_by(MAP)),
-        ("output", Expressions::new().to_local_address().translate_by(MAP)),
-        (
-            "postrouting",
-            Expressions::new().from_subnet(subnet).not_to_interface(bridge).counter().masquerade(),
-        ),
-        (
-            "postrouting",
-            Expressions::new().to_interface(bridge).from_subnet(subnet).translated().masquerade(),
-        ),
+        ("forward", Expressions::new().iifname(bridge).jump("policy")),
+        ("forward", Expressions::new().oifname(bridge).jump("policy")),
+        ("prerouting", Expressions::new().daddr_local().translate_by(MAP)),
+        ("output", Expressions::new().daddr_local().translate_by(MAP)),
+        ("postrouting", Expressions::new().saddr(subnet).oifname_not(bridge).counter().masquerade()),
+        ("postrouting", Expressions::new().oifname(bridge).saddr(subnet).translated().masquerade()),
     ];
     batch
         .extend(rules.into_iter().map(|(chain, expressions)| rule(FAMILY, bridge, chain, true, expressions)));
