@@ -89,6 +89,32 @@ impl Cgroup {
     }
 }
 
+/// Makes the moves into cgroups that will come soon cheap.
+///
+/// A write to `cgroup.procs` takes the kernel's `cgroup_threadgroup_rwsem` for writing. The first one after a pause
+/// waits for an RCU grace period (10 to 20 ms measured, with next to no cpu), those that follow within another don't
+/// (`rcu_sync_enter` in kernel/rcu/sync.c). Moving ourselves to where we are waits for it now, while our caller still
+/// does other things.
+pub fn quicken() {
+    let text = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    if let Some(dir) = text.lines().find_map(own_cgroup) {
+        // A refusal costs time at most.
+        let _ = std::fs::write(dir.join("cgroup.procs"), "0");
+    }
+}
+
+/// The directory that a line of `/proc/self/cgroup` names: v2's, or v1's freezer, to which belonging costs nothing.
+fn own_cgroup(line: &str) -> Option<PathBuf> {
+    let (_, rest) = line.split_once(':')?;
+    let (controllers, path) = rest.split_once(':')?;
+    let controller = match controllers {
+        "" | "freezer" => controllers,
+        _ => return None,
+    };
+    let dir = Path::new(ROOT).join(controller).join(path.trim_start_matches('/'));
+    dir.join("cgroup.procs").exists().then_some(dir)
+}
+
 fn collect(dir: &Path, pids: &mut Vec<i32>) {
     let text = std::fs::read_to_string(dir.join("cgroup.procs")).unwrap_or_default();
     pids.extend(text.lines().filter_map(|line| line.parse::<i32>().ok()).filter(|pid| *pid > 0));

@@ -85,6 +85,7 @@ fn serve(args: &Args, bundle: &Path, socket: &Path, listener: &UnixListener) -> 
         log.error(&format!("detach: {error}"));
         std::process::exit(1);
     }
+    crate::cgroup::quicken();
     let _ = tracing::subscriber::set_global_default(ErrorTracer);
     log.debug(&format!("serving {}", socket.display()));
     let mut service = Service::new(state_root, publisher, log.clone());

@@ -15,8 +15,12 @@ use containerd_shim_protos::{Client, TaskClient};
 
 pub use bundle::Bundle;
 
-/// The binary under test.
-pub const SHIM: &str = env!("CARGO_BIN_EXE_containerd-shim-longshore-v1");
+/// The binary under test: cargo's, or the one that `LONGSHORE_SHIM` names (a static release, say).
+fn binary() -> std::ffi::OsString {
+    std::env::var_os("LONGSHORE_SHIM")
+        .unwrap_or_else(|| env!("CARGO_BIN_EXE_containerd-shim-longshore-v1").into())
+}
+
 /// Namespace of all tests' ids.
 pub const NAMESPACE: &str = "lsshimtest";
 
@@ -40,7 +44,7 @@ impl Place {
 
     /// The shim's command line for `bundle`, as containerd would run it.
     pub fn command(&self, bundle: &Bundle, action: &str) -> Command {
-        let mut command = Command::new(SHIM);
+        let mut command = Command::new(binary());
         command
             .args([
                 "-namespace",
