@@ -142,6 +142,20 @@ async fn two_instances_take_different_subnets() {
 }
 
 #[tokio::test]
+async fn outward_traffic_carries_the_hosts_address() {
+    // Another instance's bridge is "outside" as any other network is.
+    let (inside, outside) = (Fixture::new(0), Fixture::new(0));
+    let (a, b) = (inside.open(), outside.open());
+    a.attach("client", inside.address(&a, 10)).await.expect("attached");
+    b.attach("server", outside.address(&b, 10)).await.expect("attached");
+    let target = SocketAddr::from((outside.address(&b, 10).ip, 80));
+    let server = serve(&b, "server", target, "outside");
+    let client = a.get("client").expect("attached").path;
+    assert_eq!(in_namespace(&client, move || read_from(target)).expect("reached"), "outside");
+    assert_eq!(server.join().expect("served"), b.gateway().to_string());
+}
+
+#[tokio::test]
 async fn twenty_at_once_come_and_go() {
     let fixture = Fixture::new(4);
     let network = std::sync::Arc::new(fixture.open());
@@ -166,11 +180,11 @@ async fn published_ports_lead_to_tasks() {
     let network = fixture.open();
     let address = fixture.address(&network, 60);
     network.attach("web", address.clone()).await.expect("attached");
-    let port = Published { protocol: 6, host_port: 18_080, address: address.ip, container_port: 80 };
+    let port = Published { protocol: 6, host_port: 47_931, address: address.ip, container_port: 80 };
     network.publish(&[port]).expect("published");
     let server = serve(&network, "web", SocketAddr::from((address.ip, 80)), "published");
     // Locally the gateway is one of the host's own addresses.
-    assert_eq!(read_from(SocketAddr::from((network.gateway(), 18_080))).expect("reached"), "published");
+    assert_eq!(read_from(SocketAddr::from((network.gateway(), 47_931))).expect("reached"), "published");
     server.join().expect("served");
     network.reconcile().expect("rules set again");
     network.unpublish(&[port]).expect("the port survived the reconcile");

@@ -67,10 +67,9 @@ fn allow_if(name: &str, operator: LinuxSeccompOperator, value: u64) -> LinuxSysc
         .expect("the required fields are set")
 }
 
-/// The lowest flag of clone(2) that makes a namespace which an unprivileged process may make, or
-/// that could be made inside one: all of them, CLONE_NEWUSER with them, lie above; CLONE_NEWNS
-/// alone lies below, and the kernel grants that only to CAP_SYS_ADMIN. The one flag above that is
-/// no namespace is CLONE_IO, which C libraries do not use.
+/// The CLONE_NEW… flags of clone(2) start here, but for CLONE_NEWNS, which the kernel grants only
+/// to CAP_SYS_ADMIN: without a new user namespace nobody in the container has that. The one flag
+/// from here on that makes no namespace is CLONE_IO, which C libraries do not use.
 ///
 /// A comparison and not a mask because runtimes differ in which of the two values of
 /// `SCMP_CMP_MASKED_EQ` is the mask: libcontainer 0.7 takes the other one than runc, and then the
