@@ -10,7 +10,8 @@ use wire::logs::{
 };
 use wire::{Context, Error};
 
-use super::{identifier, list_page};
+use super::identifier;
+use super::list_page::Question;
 use crate::catalog::{Change, Group, GroupKey, NewGroup};
 use crate::service::Service;
 
@@ -78,12 +79,14 @@ pub(super) fn describe(
         Some(identifiers) => Some(named_groups(context, identifiers)?),
         None => None,
     };
-    let question = list_page::question(&(
+    let question = Question::new(
         "DescribeLogGroups",
-        (&context.account, &context.region),
-        (prefix, pattern, &input.log_group_class, &input.log_group_identifiers),
-    ));
-    let after: Option<String> = list_page::parse(input.next_token.as_deref(), question)?;
+        &(
+            (&context.account, &context.region),
+            (prefix, pattern, &input.log_group_class, &input.log_group_identifiers),
+        ),
+    );
+    let after: Option<String> = question.parse(input.next_token.as_deref())?;
 
     let state = service.catalog.state();
     // Every name with the prefix is behind the prefix itself.
@@ -95,7 +98,7 @@ pub(super) fn describe(
         .filter(|(key, _)| pattern.is_none_or(|pattern| key.name.contains(pattern)))
         .filter(|(_, group)| class_matches(group, input.log_group_class.as_ref()))
         .filter(|(key, _)| named.as_ref().is_none_or(|named| named.contains(key)));
-    let (page, next_token) = list_page::take(groups, input.limit, question, |(key, _)| key.name.clone());
+    let (page, next_token) = question.take(groups, input.limit, |(key, _)| key.name.clone());
     let brief = pattern.is_some();
     let groups = page.into_iter().map(|(key, group)| describe_one(service, key, group, brief));
     Ok(DescribeLogGroupsResponse { log_groups: Some(groups.collect()), next_token })

@@ -8,7 +8,8 @@ use wire::logs::{
 };
 use wire::{Context, Error};
 
-use super::{identifier, list_page};
+use super::identifier;
+use super::list_page::Question;
 use crate::catalog::{Change, Group, GroupKey};
 use crate::service::Service;
 use crate::stream::Summary;
@@ -49,12 +50,11 @@ pub(super) fn describe(
         return Err(Error::invalid_parameter("Cannot order by LastEventTime with a logStreamNamePrefix."));
     }
     let descending = input.descending.unwrap_or(false);
-    let question = list_page::question(&(
+    let question = Question::new(
         "DescribeLogStreams",
-        (&key.account, &key.region, &key.name),
-        (prefix, by_time, descending),
-    ));
-    let after: Option<Cursor> = list_page::parse(input.next_token.as_deref(), question)?;
+        &((&key.account, &key.region, &key.name), (prefix, by_time, descending)),
+    );
+    let after: Option<Cursor> = question.parse(input.next_token.as_deref())?;
 
     let state = service.catalog.state();
     let group = state.group(&key)?;
@@ -67,7 +67,7 @@ pub(super) fn describe(
     } else {
         cursors.sort_unstable();
     }
-    let (page, next_token) = list_page::take(cursors.into_iter(), input.limit, question, Clone::clone);
+    let (page, next_token) = question.take(cursors.into_iter(), input.limit, Clone::clone);
     let streams = page.into_iter().map(|(_, name)| describe_one(service, &key, group, name));
     Ok(DescribeLogStreamsResponse { log_streams: Some(streams.collect::<Result<_, _>>()?), next_token })
 }
