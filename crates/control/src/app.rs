@@ -53,7 +53,7 @@ impl App {
     }
 
     /// For planners: the same seed gives the same plan.
-    pub fn seed(&self) -> u64 {
+    pub fn seed(&self) -> u128 {
         rand::random()
     }
 

@@ -11,10 +11,14 @@
 mod app;
 pub mod arn;
 pub mod clock;
+mod drivers;
 mod ecs;
+mod front;
 pub mod keyring;
 mod metrics;
+pub mod server;
 mod sessions;
+mod sts;
 pub mod writer;
 
 pub use app::{App, Config};

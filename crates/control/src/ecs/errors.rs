@@ -27,18 +27,19 @@ pub(crate) fn refused(refusal: &Refusal) -> Error {
             "ClusterContainsServicesException",
             "The Cluster cannot be deleted while Services are active.",
         ),
-        Refusal::ClusterContainsTasks(_) => {
-            Error::new("ClusterContainsTasksException", "The Cluster cannot be deleted while Tasks are active.")
-        }
+        Refusal::ClusterContainsTasks(_) => Error::new(
+            "ClusterContainsTasksException",
+            "The Cluster cannot be deleted while Tasks are active.",
+        ),
         Refusal::ClusterContainsContainerInstances(_) => Error::new(
             "ClusterContainsContainerInstancesException",
             "The Cluster cannot be deleted while Container Instances are active or draining.",
         ),
         Refusal::DefinitionNotFound(_) => Error::client("TaskDefinition not found."),
         Refusal::DefinitionInactive(_) => Error::client("TaskDefinition is inactive"),
-        Refusal::DefinitionActive(_) => {
-            Error::invalid_parameter("The specified task definition is still in ACTIVE status. Please deregister it first.")
-        }
+        Refusal::DefinitionActive(_) => Error::invalid_parameter(
+            "The specified task definition is still in ACTIVE status. Please deregister it first.",
+        ),
         Refusal::InstanceNotFound(_) => {
             Error::invalid_parameter("The referenced container instance was not found.")
         }
@@ -49,9 +50,9 @@ pub(crate) fn refused(refusal: &Refusal) -> Error {
         Refusal::InstanceContainsTasks(..) => {
             Error::invalid_parameter("Found running tasks on the instance.")
         }
-        Refusal::InvalidTransition(_, from, to) => Error::invalid_parameter(format!(
-            "The container instance is {from} and cannot become {to}."
-        )),
+        Refusal::InvalidTransition(_, from, to) => {
+            Error::invalid_parameter(format!("The container instance is {from} and cannot become {to}."))
+        }
         Refusal::TaskNotFound(_) => Error::invalid_parameter("The referenced task was not found."),
         Refusal::ServiceNotFound(_) => Error::new("ServiceNotFoundException", "Service not found."),
         Refusal::ServiceNotActive(_) => Error::new("ServiceNotActiveException", "Service was not ACTIVE."),
@@ -66,9 +67,7 @@ pub(crate) fn refused(refusal: &Refusal) -> Error {
             "A resource may have {} tags, and this would make {count}.",
             model::TAGS_ALLOWED
         )),
-        Refusal::ResourceNotFound => {
-            Error::invalid_parameter("The specified resource was not found.")
-        }
+        Refusal::ResourceNotFound => Error::invalid_parameter("The specified resource was not found."),
         Refusal::TokenReused => {
             Error::new("ConflictException", "The clientToken is already in use with different parameters.")
         }

@@ -1,3 +1,45 @@
-//! Amazon ECS: one file an operation.
+//! Amazon ECS: one file an operation, and what several of them need: [`reference`] (from names to
+//! keys), [`translate`] (from the model to the wire) and [`errors`].
 
 pub(crate) mod errors;
+pub(crate) mod reference;
+pub(crate) mod translate;
+
+mod cluster_change;
+mod create_cluster;
+mod delete_cluster;
+mod describe_clusters;
+mod list_clusters;
+mod listing;
+mod update_cluster;
+mod update_cluster_settings;
+
+use std::sync::Arc;
+
+use wire::dispatch::Router;
+
+use crate::app::App;
+
+/// Registers `module::handle` for each operation.
+macro_rules! operations {
+    ($router:ident, $app:ident, $($operation:ident => $module:ident),+ $(,)?) => {$(
+        let app = Arc::clone($app);
+        $router.register::<wire::ecs::ops::$operation, _, _>(move |context, input| {
+            $module::handle(Arc::clone(&app), context, input)
+        });
+    )+};
+}
+
+/// Every ECS operation that there is.
+pub(crate) fn operations(app: &Arc<App>) -> Router {
+    let mut router = Router::new();
+    operations! { router, app,
+        CreateCluster => create_cluster,
+        DeleteCluster => delete_cluster,
+        DescribeClusters => describe_clusters,
+        ListClusters => list_clusters,
+        UpdateCluster => update_cluster,
+        UpdateClusterSettings => update_cluster_settings,
+    }
+    router
+}

@@ -1,3 +1,17 @@
-//! The agents' side: what they are told, and what they say.
+//! The agents' sessions: what an agent is told (ACS) and what it measures (TCS).
 
+mod acs;
+mod handshake;
+mod hub;
+mod outbox;
 pub mod payload;
+mod tcs;
+
+use axum::routing::get;
+
+pub(crate) use acs::Sessions;
+pub(crate) use hub::Hub;
+
+pub(crate) fn routes(sessions: Sessions) -> axum::Router {
+    axum::Router::new().route("/acs/ws", get(acs::open)).route("/tcs/ws", get(tcs::open)).with_state(sessions)
+}

@@ -1,0 +1,105 @@
+//! Keeps services at what they promise. Commits say which services to look at; what a look decides is
+//! `plan::reconcile`'s business, and follows from the world alone, so a missed wake-up loses nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::{Command, Refusal, ServiceKey};
+use plan::reconcile;
+use tokio::sync::{broadcast, watch};
+
+use crate::app::App;
+use crate::writer::{Change, SubmitError};
+
+/// All services are looked at that often, whatever woke or didn't.
+const SWEEP: Duration = Duration::from_secs(60);
+/// A service whose step couldn't be committed is tried again after this.
+const RETRY_MS: u64 = 500;
+
+pub(super) async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
+    let mut changes = app.writer.follow();
+    let mut sweep = tokio::time::interval(SWEEP);
+    let mut agenda = Agenda::default();
+    loop {
+        let wait = agenda.next_at_ms().map(|at_ms| Duration::from_millis(at_ms.saturating_sub(app.now_ms())));
+        tokio::select! {
+            change = changes.recv() => match change {
+                Ok(change) => agenda.note(&app, &change),
+                Err(broadcast::error::RecvError::Lagged(_)) => agenda.note_all(&app),
+                Err(broadcast::error::RecvError::Closed) => return,
+            },
+            () = tokio::time::sleep(wait.unwrap_or(SWEEP)), if wait.is_some() => {}
+            _ = sweep.tick() => agenda.note_all(&app),
+            _ = stop.wait_for(|stop| *stop) => return,
+        }
+        // What has piled up meanwhile is looked at once.
+        while let Ok(change) = changes.try_recv() {
+            agenda.note(&app, &change);
+        }
+        for key in agenda.due(app.now_ms()) {
+            look(&app, &key, &mut agenda).await;
+        }
+    }
+}
+
+async fn look(app: &App, key: &ServiceKey, agenda: &mut Agenda) {
+    let (world, now_ms) = (app.world(), app.now_ms());
+    let Some(plan) = reconcile::service(&world, key, now_ms, app.seed()) else { return };
+    if let Some(at_ms) = plan.wake_at_ms {
+        agenda.at(at_ms, key.clone());
+    }
+    let Some(step) = plan.step else { return };
+    tracing::debug!(service = %key, starts = step.starts.len(), stops = step.stops.len(), "service step");
+    match app.submit(Command::ServiceStep(Box::new(step))).await {
+        Ok(_) => {}
+        // The world moved on: look at it as it is now.
+        Err(SubmitError::Refused(Refusal::StaleSnapshot(stale))) => {
+            tracing::debug!(service = %key, %stale, "plan again");
+            agenda.at(now_ms, key.clone());
+        }
+        Err(error) => {
+            tracing::warn!(service = %key, %error, "a service's step failed");
+            agenda.at(now_ms + RETRY_MS, key.clone());
+        }
+    }
+}
+
+/// Which services to look at, and when.
+#[derive(Debug, Default)]
+struct Agenda {
+    now: BTreeSet<ServiceKey>,
+    later: BTreeMap<u64, BTreeSet<ServiceKey>>,
+}
+
+impl Agenda {
+    fn note(&mut self, app: &App, change: &Change) {
+        if change.events.is_empty() {
+            return self.note_all(app);
+        }
+        self.now.extend(reconcile::concerned(&app.world(), &change.events));
+    }
+
+    fn note_all(&mut self, app: &App) {
+        self.now.extend(app.world().all_services().map(|service| service.key.clone()));
+    }
+
+    fn at(&mut self, at_ms: u64, key: ServiceKey) {
+        self.later.entry(at_ms).or_default().insert(key);
+    }
+
+    fn next_at_ms(&self) -> Option<u64> {
+        self.later.keys().next().copied()
+    }
+
+    fn due(&mut self, now_ms: u64) -> BTreeSet<ServiceKey> {
+        let mut due = std::mem::take(&mut self.now);
+        while let Some(entry) = self.later.first_entry() {
+            if *entry.key() > now_ms {
+                break;
+            }
+            due.extend(entry.remove());
+        }
+        due
+    }
+}

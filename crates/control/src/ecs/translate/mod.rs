@@ -1,0 +1,4 @@
+//! Between the model's entities and the wire's. Pure.
+
+pub(crate) mod cluster;
+pub(crate) mod tags;

@@ -1,0 +1,118 @@
+//! The AWS API: any request to `/`.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::body::{Body, Bytes};
+use axum::http::request::Parts;
+use axum::http::{Request, Response};
+use http_body_util::{BodyExt, Limited};
+use tracing::Instrument;
+use wire::dispatch::Router;
+use wire::protocol::{self, Misrouted, Route};
+use wire::{Context, Error, Protocol};
+
+use super::authenticate;
+use crate::app::App;
+
+/// Bodies above are refused. ECR's UploadLayerPart holds 10 MiB in base64; nothing else comes near.
+const MAX_BODY_BYTES: usize = 8 * 1024 * 1024;
+const MAX_ECR_BODY_BYTES: usize = 16 * 1024 * 1024;
+/// A body must be here by then.
+const BODY_TIME: Duration = Duration::from_secs(60);
+
+/// Answers one API request.
+pub(crate) async fn answer(app: Arc<App>, router: Router, request: Request<Body>) -> Response<Body> {
+    let request_id = app.uuid().to_string();
+    let started = Instant::now();
+    let (parts, body) = request.into_parts();
+    let body = match read(&parts, body).await {
+        Ok(body) => body,
+        Err(error) => return write(protocol::respond(Protocol::Json, None, Err(error), &request_id)),
+    };
+    let target = parts.headers.get("x-amz-target").and_then(|value| value.to_str().ok());
+    let claimed = authenticate::claimed_service(&parts.headers);
+    let query = parts.uri.query().unwrap_or_default();
+    let (response, service, operation) = match protocol::route(target, claimed, query, &body) {
+        Ok(route) => {
+            let (service, operation) = (route.service, route.operation);
+            let span = tracing::info_span!("call", service = service.name, operation, request_id);
+            let result = call(&app, &router, &parts, &body, route, &request_id).instrument(span).await;
+            if let Err(error) = &result {
+                tracing::debug!(service = service.name, operation, request_id, %error, "refused");
+            }
+            let response = protocol::respond(service.protocol, Some(service), result, &request_id);
+            (response, service.name, operation)
+        }
+        Err(misrouted) => (unknown(&app, &parts, &body, misrouted, &request_id), "none", "unknown"),
+    };
+    app.metrics.called(service, operation, response.status, started.elapsed());
+    write(response)
+}
+
+async fn read(parts: &Parts, body: Body) -> Result<Bytes, Error> {
+    let ecr = parts
+        .headers
+        .get("x-amz-target")
+        .is_some_and(|target| target.as_bytes().starts_with(wire::ecr::SERVICE.target_prefix.as_bytes()));
+    let limit = if ecr { MAX_ECR_BODY_BYTES } else { MAX_BODY_BYTES };
+    let too_large =
+        || Error::new("RequestEntityTooLarge", format!("A request's body may have {limit} bytes at most."));
+    let announced = parts.headers.get("content-length").and_then(|value| value.to_str().ok()?.parse().ok());
+    if announced.is_some_and(|length: usize| length > limit) {
+        return Err(too_large());
+    }
+    let whole = tokio::time::timeout(BODY_TIME, Limited::new(body, limit).collect()).await;
+    match whole {
+        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => Err(too_large()),
+        Ok(Err(error)) => Err(Error::serialization(format!("The body could not be read: {error}"))),
+        Err(_) => Err(Error::new("RequestTimeout", "The body did not arrive in time.")),
+    }
+}
+
+async fn call(
+    app: &App,
+    router: &Router,
+    parts: &Parts,
+    body: &[u8],
+    route: Route<'_>,
+    request_id: &str,
+) -> Result<Vec<u8>, Error> {
+    let service = route.service;
+    let caller = authenticate::caller(app, parts, body, Some(service.signing_name))
+        .map_err(|refusal| refusal.to_error(service.protocol))?;
+    let context = Context {
+        account: caller.key.account.clone(),
+        region: caller.region,
+        access_key_id: caller.key.credentials.access_key_id.clone(),
+        principal_arn: caller.key.arn(),
+        request_id: request_id.to_owned(),
+        source_host: parts.headers.get("host").and_then(|host| host.to_str().ok()).map(ToOwned::to_owned),
+    };
+    router.call(service.name, route.operation, context, &route.input).await
+}
+
+/// What is for none of our operations. Who asks without a valid signature isn't told even that.
+fn unknown(
+    app: &App,
+    parts: &Parts,
+    body: &[u8],
+    misrouted: Misrouted,
+    request_id: &str,
+) -> protocol::Response {
+    let service = misrouted.service.and_then(|name| wire::SERVICES.iter().find(|s| s.name == name).copied());
+    let error = match authenticate::caller(app, parts, body, None) {
+        Ok(_) => misrouted.error,
+        Err(refusal) => refusal.to_error(misrouted.protocol),
+    };
+    protocol::respond(misrouted.protocol, service, Err(error), request_id)
+}
+
+fn write(response: protocol::Response) -> Response<Body> {
+    let mut builder = Response::builder().status(response.status);
+    for (name, value) in response.headers {
+        builder = builder.header(name, value);
+    }
+    builder.body(Body::from(response.body)).expect("statuses and headers of wire::protocol are valid")
+}

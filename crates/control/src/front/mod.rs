@@ -1,0 +1,6 @@
+//! HTTP in front: connections, limits, authentication, and the way to an operation.
+
+pub(crate) mod api;
+pub(crate) mod authenticate;
+pub(crate) mod connections;
+pub(crate) mod pages;

@@ -1,0 +1,119 @@
+//! Putting the server together and running it.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::http::Request;
+use model::Command;
+use store::Store;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use wire::dispatch::Router;
+
+use crate::app::{App, Config};
+use crate::clock::Clock;
+use crate::front::{api, connections, pages};
+use crate::keyring::Keyring;
+use crate::metrics::Metrics;
+use crate::sessions::{self, Hub, Sessions};
+use crate::writer::{self, SubmitError, Writer};
+use crate::{drivers, ecs, sts};
+
+/// What a server is made of.
+pub struct Parts {
+    pub config: Config,
+    pub store: Arc<dyn Store>,
+    pub clock: Arc<dyn Clock>,
+    pub keyring: Arc<dyn Keyring>,
+    /// Operations of the sibling services.
+    pub operations: Router,
+    /// Routes of the sibling services.
+    pub routes: axum::Router,
+}
+
+impl std::fmt::Debug for Parts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Parts").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+/// Why a server didn't start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("the state could not be loaded")]
+    Open(#[from] writer::OpenError),
+    #[error("the first commit failed")]
+    FirstCommit(#[from] SubmitError),
+    #[error("the listener has no address")]
+    Address(#[source] io::Error),
+}
+
+/// A running server.
+#[derive(Debug)]
+pub struct Server {
+    pub app: Arc<App>,
+    pub address: SocketAddr,
+    stop: watch::Sender<bool>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+/// The control plane's own operations, with those of the sibling services: the one table that
+/// dispatches, and that coverage is read from.
+pub fn operations(app: &Arc<App>, siblings: Router) -> Router {
+    let mut router = ecs::operations(app);
+    router.merge(sts::operations());
+    router.merge(siblings);
+    router
+}
+
+impl Server {
+    /// Loads the state and begins to serve on `listener`. When it returns, requests are answered.
+    pub async fn start(parts: Parts, listener: TcpListener) -> Result<Server, StartError> {
+        let address = listener.local_addr().map_err(StartError::Address)?;
+        let metrics = Arc::new(Metrics::default());
+        let writer = Writer::open(parts.store, parts.clock.clone(), metrics.clone())?;
+        let app = Arc::new(App {
+            config: parts.config,
+            writer,
+            clock: parts.clock,
+            keyring: parts.keyring,
+            metrics,
+        });
+        // Whatever was connected before is gone; agents come back by themselves.
+        app.submit(Command::DropSessions).await?;
+        drivers::ensure_default_cluster(&app).await?;
+
+        let router = operations(&app, parts.operations);
+        let hub = Arc::new(Hub::default());
+        let api = {
+            let app = app.clone();
+            move |request: Request<Body>| {
+                let (app, router) = (app.clone(), router.clone());
+                async move { api::answer(app, router, request).await }
+            }
+        };
+        let routes = axum::Router::new()
+            .merge(pages::routes(app.clone()))
+            .merge(sessions::routes(Sessions { app: app.clone(), hub: hub.clone() }))
+            .merge(parts.routes)
+            .fallback(api);
+        let (stop, stopped) = watch::channel(false);
+        let mut tasks = drivers::start(&app, &stopped);
+        tasks.push(tokio::spawn(hub.dispatch(app.writer.clone())));
+        tasks.push(tokio::spawn(connections::serve(listener, routes, stopped)));
+        Ok(Server { app, address, stop, tasks })
+    }
+
+    /// Ends the server: requests under way get their answers, within bounds. Everything acknowledged
+    /// is durable already.
+    pub async fn stop(mut self) {
+        let _ = self.stop.send(true);
+        if let Some(serving) = self.tasks.pop() {
+            let _ = serving.await;
+        }
+        self.tasks.iter().for_each(JoinHandle::abort);
+    }
+}

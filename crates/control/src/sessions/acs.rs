@@ -1,0 +1,265 @@
+//! The ACS session: tells an agent what to run. It wakes from commits and from a timer, and reads the
+//! world anew each time, so that a missed wake-up can't lose work.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
+use axum::extract::{FromRequestParts, Request, State};
+use axum::response::{IntoResponse, Response};
+use model::{Command, ContainerInstance, DesiredStatus, Home, InstanceId, TaskId, World};
+use tokio::time::Instant;
+use wire::acs::{self, Decoded, SessionQuery, TaskIdentifier, ToAgent, ToServer};
+
+use super::hub::{Hub, Seat};
+use super::outbox::{Outbox, Told};
+use super::{handshake, payload};
+use crate::app::App;
+use crate::arn;
+
+/// The official agent drops a session that is silent for one to two minutes.
+const HEARTBEAT: Duration = Duration::from_secs(30);
+/// An agent that has sent nothing for so long, heartbeats' acks included, is gone.
+const SILENCE: Duration = Duration::from_secs(95);
+/// The largest message that an agent has reason to send.
+const MAX_MESSAGE: usize = 1024 * 1024;
+
+/// What a session needs of the server.
+#[derive(Clone, Debug)]
+pub(crate) struct Sessions {
+    pub app: Arc<App>,
+    pub hub: Arc<Hub>,
+}
+
+/// `GET /acs/ws`
+pub(crate) async fn open(State(sessions): State<Sessions>, request: Request) -> Response {
+    let (mut parts, _) = request.into_parts();
+    let query = SessionQuery::parse(parts.uri.query().unwrap_or_default());
+    let instance = match handshake::instance(&sessions.app, &parts, &query.container_instance_arn) {
+        Ok(instance) => instance.id,
+        Err(refusal) => return refusal,
+    };
+    match WebSocketUpgrade::from_request_parts(&mut parts, &()).await {
+        Ok(upgrade) => upgrade
+            .max_message_size(MAX_MESSAGE)
+            .on_upgrade(move |socket| async move { run(sessions, socket, instance).await }),
+        Err(refusal) => refusal.into_response(),
+    }
+}
+
+async fn run(sessions: Sessions, socket: WebSocket, instance: InstanceId) {
+    let seat = sessions.hub.sit(instance);
+    let app = sessions.app.clone();
+    if let Err(error) = app.submit(Command::SetAgentConnected { id: instance, connected: true }).await {
+        tracing::warn!(%instance, %error, "an agent's connection could not be recorded");
+        sessions.hub.leave(&seat);
+        return;
+    }
+    tracing::info!(%instance, "agent connected");
+    let mut session = Session {
+        sessions: sessions.clone(),
+        socket,
+        seat: seat.clone(),
+        outbox: Outbox::default(),
+        manifest: None,
+    };
+    let why = session.converse().await;
+    tracing::info!(%instance, why, "agent's session ended");
+    if sessions.hub.leave(&seat) {
+        let gone = Command::SetAgentConnected { id: instance, connected: false };
+        if let Err(error) = app.submit(gone).await {
+            tracing::debug!(%instance, %error, "an agent's leaving could not be recorded");
+        }
+    }
+}
+
+struct Session {
+    sessions: Sessions,
+    socket: WebSocket,
+    seat: Seat,
+    outbox: Outbox,
+    /// The manifest that the agent may answer with candidates to stop.
+    manifest: Option<String>,
+}
+
+impl Session {
+    /// Talks until one side ends it; returns why.
+    async fn converse(&mut self) -> &'static str {
+        let mut heartbeat = tokio::time::interval(HEARTBEAT);
+        heartbeat.reset();
+        let mut heard = Instant::now();
+        if self.introduce().await.is_err() {
+            return "the connection broke";
+        }
+        loop {
+            if !self.sessions.hub.holds(&self.seat) {
+                return "a newer connection took over";
+            }
+            if self.send_due().await.is_err() {
+                return "the connection broke";
+            }
+            let again = self.outbox.wake_at_ms().map(|at_ms| {
+                Instant::now() + Duration::from_millis(at_ms.saturating_sub(self.sessions.app.now_ms()))
+            });
+            let wake = self.seat.wake.clone();
+            tokio::select! {
+                () = wake.notified() => {}
+                () = tokio::time::sleep_until(again.unwrap_or_else(Instant::now)), if again.is_some() => {}
+                _ = heartbeat.tick() => {
+                    if heard.elapsed() > SILENCE {
+                        return "the agent fell silent";
+                    }
+                    let beat = acs::HeartbeatMessage { message_id: Some(self.message_id()), healthy: Some(true) };
+                    if self.send(&ToAgent::HeartbeatMessage(beat)).await.is_err() {
+                        return "the connection broke";
+                    }
+                }
+                message = self.socket.recv() => match message {
+                    Some(Ok(Message::Text(text))) => {
+                        heard = Instant::now();
+                        if self.hear(&text).await.is_err() {
+                            return "the connection broke";
+                        }
+                    }
+                    Some(Ok(Message::Close(_))) | None => return "the agent closed it",
+                    Some(Ok(_)) => {}
+                    Some(Err(_)) => return "the connection broke",
+                },
+            }
+        }
+    }
+
+    /// The manifest: what should run here. The payloads follow.
+    async fn introduce(&mut self) -> Result<(), axum::Error> {
+        let world = self.sessions.app.world();
+        let Some(instance) = world.instance(self.seat.instance) else { return Ok(()) };
+        let message_id = self.message_id();
+        let timeline = self.outbox.number(instance);
+        let manifest = acs::TaskManifestMessage {
+            message_id: message_id.clone(),
+            cluster_arn: self.cluster_arn(instance),
+            container_instance_arn: self.instance_arn(instance),
+            timeline,
+            tasks: world
+                .live_tasks_on(instance.id)
+                .filter(|task| task.desired_status == DesiredStatus::Running)
+                .map(|task| TaskIdentifier {
+                    task_arn: arn::task(&task.cluster, task.id),
+                    task_cluster_arn: Some(arn::cluster(&task.cluster)),
+                    desired_status: Some(task.desired_status.as_str().to_owned()),
+                })
+                .collect(),
+            generated_at: i64::try_from(self.sessions.app.now_ms()).ok(),
+        };
+        self.manifest = Some(message_id);
+        self.send(&ToAgent::TaskManifestMessage(manifest)).await
+    }
+
+    async fn send_due(&mut self) -> Result<(), axum::Error> {
+        let world = self.sessions.app.world();
+        let Some(instance) = world.instance(self.seat.instance) else { return Ok(()) };
+        let now_ms = self.sessions.app.now_ms();
+        for tasks in self.outbox.due(&world, instance, now_ms) {
+            let payload = self.payload(&world, instance, &tasks);
+            let message_id = payload.message_id.clone();
+            self.send(&ToAgent::PayloadMessage(payload)).await?;
+            self.outbox.sent(message_id, tasks, now_ms);
+        }
+        Ok(())
+    }
+
+    fn payload(
+        &mut self,
+        world: &World,
+        instance: &ContainerInstance,
+        tasks: &[Told],
+    ) -> acs::PayloadMessage {
+        let describe = |id: &TaskId| {
+            let described = payload::task(world, world.task(*id)?);
+            described.inspect_err(|error| tracing::error!(%error, "a task can't be described")).ok()
+        };
+        acs::PayloadMessage {
+            message_id: self.message_id(),
+            cluster_arn: self.cluster_arn(instance),
+            container_instance_arn: self.instance_arn(instance),
+            tasks: tasks.iter().filter_map(|(id, _)| describe(id)).collect(),
+            seq_num: Some(self.outbox.number(instance)),
+            generated_at: i64::try_from(self.sessions.app.now_ms()).ok(),
+        }
+    }
+
+    async fn hear(&mut self, text: &str) -> Result<(), axum::Error> {
+        match ToServer::decode(text) {
+            Ok(Decoded::Known(ToServer::AckRequest(ack))) => {
+                if let Some(tasks) = self.outbox.acknowledged(&ack.message_id) {
+                    self.acknowledge(tasks);
+                }
+            }
+            Ok(Decoded::Known(ToServer::TaskStopVerificationMessage(candidates))) => {
+                return self.verify_stops(candidates).await;
+            }
+            Ok(Decoded::Known(other)) => tracing::trace!(?other, "heard"),
+            Ok(Decoded::Unknown(kind)) => tracing::debug!(kind, "an agent's message of unknown type"),
+            Err(error) => tracing::warn!(%error, "an agent's message can't be read"),
+        }
+        Ok(())
+    }
+
+    /// Recorded beside the conversation: the next payload needn't wait for the commit.
+    fn acknowledge(&self, tasks: Vec<Told>) {
+        let (app, instance) = (self.sessions.app.clone(), self.seat.instance);
+        tokio::spawn(async move {
+            if let Err(error) = app.submit(Command::AcknowledgePayload { instance, tasks }).await {
+                tracing::warn!(%instance, %error, "an acknowledgement could not be recorded");
+            }
+        });
+    }
+
+    /// Of what the agent runs unbidden, stop all that nobody wants.
+    async fn verify_stops(
+        &mut self,
+        candidates: acs::TaskStopVerificationMessage,
+    ) -> Result<(), axum::Error> {
+        if self.manifest.as_ref() != Some(&candidates.message_id) {
+            return Ok(());
+        }
+        self.manifest = None;
+        let world = self.sessions.app.world();
+        let wanted = |candidate: &TaskIdentifier| {
+            let id = candidate.task_arn.rsplit('/').next().and_then(|id| id.parse::<TaskId>().ok());
+            id.and_then(|id| world.task(id)).is_some_and(|task| {
+                task.is_live()
+                    && task.desired_status == DesiredStatus::Running
+                    && task.instance == self.seat.instance
+            })
+        };
+        let stop_tasks: Vec<TaskIdentifier> =
+            candidates.stop_candidates.into_iter().filter(|candidate| !wanted(candidate)).collect();
+        let answer = acs::TaskStopVerificationAck {
+            message_id: candidates.message_id,
+            stop_tasks,
+            generated_at: i64::try_from(self.sessions.app.now_ms()).ok(),
+        };
+        self.send(&ToAgent::TaskStopVerificationAck(answer)).await
+    }
+
+    async fn send(&mut self, message: &ToAgent) -> Result<(), axum::Error> {
+        let text = message.encode().map_err(axum::Error::new)?;
+        self.socket.send(Message::text(text)).await
+    }
+
+    fn message_id(&self) -> String {
+        self.sessions.app.uuid().to_string()
+    }
+
+    fn instance_arn(&self, instance: &ContainerInstance) -> String {
+        arn::instance(&instance.home, &self.sessions.app.config.home(), instance.id)
+    }
+
+    fn cluster_arn(&self, instance: &ContainerInstance) -> String {
+        match &instance.home {
+            Home::Cluster(cluster) => arn::cluster(cluster),
+            Home::Pool => arn::cluster(&self.sessions.app.config.home().cluster(arn::POOL)),
+        }
+    }
+}

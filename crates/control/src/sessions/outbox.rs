@@ -1,0 +1,74 @@
+//! What one ACS session has sent and what it must send next. Pure.
+//!
+//! A session begins with everything that lives on its instance, since nobody knows what the agent
+//! remembers (redelivery is harmless: agent protocol, PayloadMessage), and with a manifest, so that the
+//! agent can name what it runs and shouldn't. After that it sends what the world says is unacknowledged.
+
+use std::collections::BTreeMap;
+
+use model::{ContainerInstance, DesiredStatus, TaskId, World};
+
+/// Tasks in one payload: a bound on a message's size.
+const PAYLOAD_TASKS: usize = 10;
+/// A payload that isn't acknowledged by then is sent again.
+const RESEND_MS: u64 = 15_000;
+
+/// A task as it stood in a payload.
+pub(crate) type Told = (TaskId, DesiredStatus);
+
+#[derive(Debug)]
+struct Sent {
+    tasks: Vec<Told>,
+    at_ms: u64,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Outbox {
+    started: bool,
+    /// Unacknowledged payloads by message id.
+    sent: BTreeMap<String, Sent>,
+    /// Messages numbered so far in this session.
+    numbered: u64,
+}
+
+impl Outbox {
+    /// The number for the next message, greater than all before (`seqNum`, `timeline`).
+    pub(crate) fn number(&mut self, instance: &ContainerInstance) -> i64 {
+        let number = instance.sequence(self.numbered);
+        self.numbered += 1;
+        i64::try_from(number).unwrap_or(i64::MAX)
+    }
+
+    /// The payloads that are due now, each a list of tasks.
+    pub(crate) fn due(&mut self, world: &World, instance: &ContainerInstance, now_ms: u64) -> Vec<Vec<Told>> {
+        let stale = |sent: &Sent| sent.at_ms + RESEND_MS <= now_ms;
+        self.sent.retain(|_, sent| !stale(sent));
+        let all = !std::mem::replace(&mut self.started, true);
+        let told = |task: &std::sync::Arc<model::Task>| (task.id, task.desired_status);
+        let due: Vec<Told> = if all {
+            world.live_tasks_on(instance.id).map(told).collect()
+        } else {
+            let in_flight = |told: &Told| self.sent.values().any(|sent| sent.tasks.contains(told));
+            world.awaiting_agent(instance.id).map(told).filter(|told| !in_flight(told)).collect()
+        };
+        // What stops makes room for what starts.
+        let (stops, starts): (Vec<Told>, Vec<Told>) =
+            due.into_iter().partition(|(_, desired)| *desired == DesiredStatus::Stopped);
+        let ordered: Vec<Told> = stops.into_iter().chain(starts).collect();
+        ordered.chunks(PAYLOAD_TASKS).map(<[Told]>::to_vec).collect()
+    }
+
+    pub(crate) fn sent(&mut self, message_id: String, tasks: Vec<Told>, now_ms: u64) {
+        self.sent.insert(message_id, Sent { tasks, at_ms: now_ms });
+    }
+
+    /// The tasks of the payload that the agent acknowledged; `None` for an id that isn't a payload's.
+    pub(crate) fn acknowledged(&mut self, message_id: &str) -> Option<Vec<Told>> {
+        self.sent.remove(message_id).map(|sent| sent.tasks)
+    }
+
+    /// When something unacknowledged must be sent again.
+    pub(crate) fn wake_at_ms(&self) -> Option<u64> {
+        self.sent.values().map(|sent| sent.at_ms + RESEND_MS).min()
+    }
+}

@@ -1,0 +1,124 @@
+//! The TCS session: what an agent measures. Health goes to the model; metrics are acknowledged and
+//! will be kept once there is a service to read them from.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
+use axum::extract::{FromRequestParts, Request, State};
+use axum::response::{IntoResponse, Response};
+use model::{Command, Document, Health, InstanceId, TaskId};
+use serde_json::json;
+use wire::acs::{Decoded, HeartbeatMessage, Notice};
+use wire::tcs::{self, SessionQuery, ToAgent, ToServer};
+
+use super::acs::Sessions;
+use super::handshake;
+use crate::app::App;
+
+const HEARTBEAT: Duration = Duration::from_secs(30);
+/// The agent's own bound on a message.
+const MAX_MESSAGE: usize = 2 * 1024 * 1024;
+
+/// `GET /tcs/ws`
+pub(crate) async fn open(State(sessions): State<Sessions>, request: Request) -> Response {
+    let (mut parts, _) = request.into_parts();
+    let query = SessionQuery::parse(parts.uri.query().unwrap_or_default());
+    let instance = match handshake::instance(&sessions.app, &parts, &query.container_instance) {
+        Ok(instance) => instance.id,
+        Err(refusal) => return refusal,
+    };
+    match WebSocketUpgrade::from_request_parts(&mut parts, &()).await {
+        Ok(upgrade) => upgrade
+            .max_message_size(MAX_MESSAGE)
+            .on_upgrade(move |socket| async move { converse(sessions.app, socket, instance).await }),
+        Err(refusal) => refusal.into_response(),
+    }
+}
+
+async fn converse(app: Arc<App>, mut socket: WebSocket, instance: InstanceId) {
+    let mut heartbeat = tokio::time::interval(HEARTBEAT);
+    loop {
+        let answer = tokio::select! {
+            _ = heartbeat.tick() => {
+                let beat = HeartbeatMessage { message_id: None, healthy: Some(true) };
+                Some(ToAgent::HeartbeatMessage(beat))
+            }
+            message = socket.recv() => match message {
+                Some(Ok(Message::Text(text))) => hear(&app, instance, &text).await,
+                Some(Ok(Message::Close(_)) | Err(_)) | None => return,
+                Some(Ok(_)) => None,
+            },
+        };
+        let Some(answer) = answer else { continue };
+        let sent = match answer.encode() {
+            Ok(text) => socket.send(Message::text(text)).await,
+            Err(error) => Err(axum::Error::new(error)),
+        };
+        if sent.is_err() {
+            return;
+        }
+    }
+}
+
+async fn hear(app: &App, instance: InstanceId, text: &str) -> Option<ToAgent> {
+    match ToServer::decode(text) {
+        Ok(Decoded::Known(ToServer::PublishMetricsRequest(_))) => {
+            Some(ToAgent::AckPublishMetric(Notice::default()))
+        }
+        Ok(Decoded::Known(ToServer::PublishHealthRequest(request))) => {
+            for task in &request.tasks {
+                report_health(app, task).await;
+            }
+            Some(ToAgent::AckPublishHealth(Notice::default()))
+        }
+        Ok(Decoded::Known(ToServer::PublishInstanceStatusRequest(request))) => {
+            report_instance(app, instance, &request).await;
+            Some(ToAgent::AckPublishInstanceStatus(Notice::default()))
+        }
+        Ok(Decoded::Unknown(kind)) => {
+            tracing::debug!(kind, "telemetry of unknown type");
+            None
+        }
+        Err(error) => {
+            tracing::warn!(%instance, %error, "telemetry that can't be read");
+            Some(ToAgent::BadRequestException(Notice { message: error.to_string() }))
+        }
+    }
+}
+
+async fn report_health(app: &App, task: &tcs::TaskHealth) {
+    let Some(id) = task.task_arn.rsplit('/').next().and_then(|id| id.parse::<TaskId>().ok()) else { return };
+    let health = |status: tcs::health::HealthStatus| match status {
+        tcs::health::HealthStatus::Healthy => Health::Healthy,
+        tcs::health::HealthStatus::Unhealthy => Health::Unhealthy,
+        tcs::health::HealthStatus::Unknown => Health::Unknown,
+    };
+    let containers =
+        task.containers.iter().map(|c| (c.container_name.as_str().into(), health(c.health_status))).collect();
+    if let Err(error) = app.submit(Command::ReportHealth { task: id, containers }).await {
+        tracing::debug!(task = %id, %error, "health could not be recorded");
+    }
+}
+
+/// As DescribeContainerInstances gives it back: `overallStatus` and a line for each check.
+async fn report_instance(app: &App, id: InstanceId, request: &tcs::PublishInstanceStatusRequest) {
+    let mut worst = "OK";
+    let details: Vec<serde_json::Value> = request
+        .statuses
+        .iter()
+        .map(|status| {
+            if status.status == "IMPAIRED" || worst == "OK" && status.status != "OK" {
+                worst = if status.status == "IMPAIRED" { "IMPAIRED" } else { "INSUFFICIENT_DATA" };
+            }
+            json!({
+                "type": "CONTAINER_RUNTIME", "status": status.status,
+                "lastUpdated": status.last_updated, "lastStatusChange": status.last_status_change,
+            })
+        })
+        .collect();
+    let Ok(health) = Document::of(&json!({"overallStatus": worst, "details": details})) else { return };
+    if let Err(error) = app.submit(Command::ReportInstanceHealth { id, health }).await {
+        tracing::debug!(%id, %error, "an instance's health could not be recorded");
+    }
+}
