@@ -51,6 +51,14 @@ impl Authority {
         self.password(headers, now_ms).map(|(scope, _)| scope)
     }
 
+    /// Whose registry a download ticket opens, for this path alone.
+    pub fn admit(&self, ticket: &str, path: &str, now_ms: u64) -> Result<Scope, Denied> {
+        match self.key.verify(ticket, Kind::Download, now_ms) {
+            Ok(claims) if claims.path.as_deref() == Some(path) => Ok(claims.scope),
+            _ => Err(Denied::Unauthorized),
+        }
+    }
+
     /// Gives a bearer token for a password.
     pub fn exchange(&self, headers: &HeaderMap, now_ms: u64) -> Result<BearerToken, Denied> {
         let (scope, expires_ms) = self.password(headers, now_ms)?;

@@ -13,6 +13,9 @@ pub const PASSWORD_MS: u64 = 12 * 3600 * 1000;
 /// How long a bearer token lives, unless the password it was got for ends before.
 pub const BEARER_MS: u64 = 3600 * 1000;
 
+/// How long a layer's download URL works (ECR's are presigned for an hour).
+pub const DOWNLOAD_MS: u64 = 3600 * 1000;
+
 /// The user name that goes with a password (ECR user guide, "Private registry authentication").
 pub const USER: &str = "AWS";
 
@@ -21,6 +24,8 @@ pub const USER: &str = "AWS";
 pub enum Kind {
     Password,
     Bearer,
+    /// Opens one path only.
+    Download,
 }
 
 /// What a token says.
@@ -31,6 +36,9 @@ pub struct Claims {
     pub key: String,
     #[serde(flatten)]
     pub scope: Scope,
+    /// The path that a [`Kind::Download`] opens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
     pub issued_ms: u64,
     pub expires_ms: u64,
 }
@@ -64,8 +72,23 @@ impl SigningKey {
 
     /// A token for a scope, valid from `now_ms` until `expires_ms`.
     pub fn issue(&self, kind: Kind, scope: Scope, now_ms: u64, expires_ms: u64) -> String {
-        let claims = Claims { kind, key: self.id.clone(), scope, issued_ms: now_ms, expires_ms };
-        let claims = serde_json::to_vec(&claims).expect("claims are strings and numbers");
+        self.sign(&Claims { kind, key: self.id.clone(), scope, path: None, issued_ms: now_ms, expires_ms })
+    }
+
+    /// A token that opens one path of a scope for whoever has it.
+    pub fn issue_download(&self, path: &str, scope: Scope, now_ms: u64, expires_ms: u64) -> String {
+        self.sign(&Claims {
+            kind: Kind::Download,
+            key: self.id.clone(),
+            scope,
+            path: Some(path.to_owned()),
+            issued_ms: now_ms,
+            expires_ms,
+        })
+    }
+
+    fn sign(&self, claims: &Claims) -> String {
+        let claims = serde_json::to_vec(claims).expect("claims are strings and numbers");
         let body = BASE64.encode(claims);
         let tag = BASE64.encode(self.mac(&body).finalize().into_bytes());
         format!("{body}.{tag}")

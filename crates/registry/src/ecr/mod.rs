@@ -1,6 +1,59 @@
-//! ECR.
-use crate::Shared;
+//! Amazon ECR's operations, one file each; those that hang together share one. Start at [`operations`].
+
+mod batch_delete_image;
+mod batch_get_image;
+mod create_repository;
+mod delete_repository;
+mod describe_images;
+mod describe_repositories;
+mod error;
+mod get_authorization_token;
+mod image;
+mod layer_upload;
+mod layers;
+mod list_images;
+mod put_image;
+mod repository;
+mod repository_settings;
+mod resource_tags;
+
 use std::sync::Arc;
-pub(crate) fn operations(_: &Arc<Shared>) -> wire::dispatch::Router {
-    wire::dispatch::Router::new()
+
+use wire::{dispatch::Router, ecr::ops};
+
+use crate::Shared;
+
+pub(crate) fn operations(shared: &Arc<Shared>) -> Router {
+    let mut router = Router::new();
+    macro_rules! register {
+        ($($operation:ident => $handler:path),+ $(,)?) => {$({
+            let shared = shared.clone();
+            router.register::<ops::$operation, _, _>(move |context, input| {
+                let shared = shared.clone();
+                async move { $handler(&shared, &context, input).await }
+            });
+        })+};
+    }
+    register!(
+        GetAuthorizationToken => get_authorization_token::call,
+        CreateRepository => create_repository::call,
+        DescribeRepositories => describe_repositories::call,
+        DeleteRepository => delete_repository::call,
+        PutImageTagMutability => repository_settings::put_image_tag_mutability,
+        PutImageScanningConfiguration => repository_settings::put_image_scanning_configuration,
+        ListImages => list_images::call,
+        DescribeImages => describe_images::call,
+        BatchGetImage => batch_get_image::call,
+        BatchDeleteImage => batch_delete_image::call,
+        PutImage => put_image::call,
+        BatchCheckLayerAvailability => layers::batch_check_layer_availability,
+        GetDownloadUrlForLayer => layers::get_download_url_for_layer,
+        InitiateLayerUpload => layer_upload::initiate_layer_upload,
+        UploadLayerPart => layer_upload::upload_layer_part,
+        CompleteLayerUpload => layer_upload::complete_layer_upload,
+        TagResource => resource_tags::tag_resource,
+        UntagResource => resource_tags::untag_resource,
+        ListTagsForResource => resource_tags::list_tags_for_resource,
+    );
+    router
 }

@@ -68,12 +68,16 @@ async fn dispatch(shared: Arc<Shared>, request: Request) -> Result<Response, Oci
     if parts.uri.path() == "/v2/token" {
         return token::exchange(&shared, &parts.method, &parts.headers, now_ms);
     }
-    let scope = shared
-        .authority
-        .authorize(&parts.headers, now_ms)
-        .map_err(|denied| refuse(&shared, &parts.headers, denied))?;
+    let query = target::query(parts.uri.query());
+    let allowed = match target::first(&query, "ticket") {
+        Some(ticket) if parts.method == Method::GET => {
+            shared.authority.admit(ticket, parts.uri.path(), now_ms)
+        }
+        _ => shared.authority.authorize(&parts.headers, now_ms),
+    };
+    let scope = allowed.map_err(|denied| refuse(&shared, &parts.headers, denied))?;
     let target = Target::parse(parts.uri.path())?;
-    let asked = Asked { shared, scope, query: target::query(parts.uri.query()), headers: parts.headers };
+    let asked = Asked { shared, scope, query, headers: parts.headers };
     route(asked, parts.method, target, body).await
 }
 

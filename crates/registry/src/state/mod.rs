@@ -2,6 +2,7 @@
 //! writer that makes changes durable. Start at `command.rs`.
 
 pub mod command;
+pub mod delete_images;
 pub mod entities;
 pub mod index;
 pub mod keys;
