@@ -4,9 +4,11 @@
 //! It must never be linked into anything that is shipped, and `check` must stay quick enough to be
 //! run before every commit. Start reading at `codegen/mod.rs` or `check/mod.rs`.
 
+mod check;
 mod codegen;
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Parser;
@@ -20,12 +22,25 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
+    /// Enforce the rules of the house: imports, purity, length of files
+    Check,
 }
 
-fn main() -> anyhow::Result<()> {
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> anyhow::Result<()> {
     let root = workspace_root()?;
     match Task::parse() {
         Task::Codegen { check } => codegen::run(&root, check),
+        Task::Check => check::run(&root),
     }
 }
 

@@ -116,8 +116,7 @@ fn whole(number: &Number, min: i64, max: i64, name: &str) -> Result<Value, Error
     let cut = number.as_i64().or_else(|| {
         let number = number.as_f64()?.trunc();
         // `as` saturates; the bounds of i64 are exact powers of two as floats.
-        (number >= -9_223_372_036_854_775_808.0 && number < 9_223_372_036_854_775_808.0)
-            .then_some(number as i64)
+        (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&number).then_some(number as i64)
     });
     match cut.filter(|number| (min..=max).contains(number)) {
         Some(number) => Ok(number.into()),
