@@ -97,6 +97,3 @@ fn decide(world: &World, command: &Command, now_ms: u64) -> Result<Draft, Refusa
     }
     Ok(draft)
 }
-
-#[cfg(test)]
-mod tests;

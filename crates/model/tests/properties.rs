@@ -1,0 +1,244 @@
+//! Whatever is asked, in whatever order: the rules of the world hold after every command.
+
+mod support;
+
+use model::{command::*, *};
+use proptest::prelude::*;
+use std::collections::BTreeSet;
+use support::*;
+
+fn any_status() -> impl Strategy<Value = ContainerStatus> {
+    prop::sample::select(ContainerStatus::ALL)
+}
+
+fn any_desired() -> impl Strategy<Value = DesiredStatus> {
+    prop::sample::select(DesiredStatus::ALL)
+}
+
+fn any_reported() -> impl Strategy<Value = Option<ReportedStatus>> {
+    use ReportedStatus::*;
+    prop::sample::select(vec![None, Some(Pending), Some(Running), Some(Stopped)])
+}
+
+fn any_container() -> impl Strategy<Value = ContainerReport> {
+    let name = prop::sample::select(vec!["web", "side", "unknown"]);
+    let reason = prop::sample::select(vec!["", "", "CannotPullContainerError: no"]);
+    (name, any_status(), reason).prop_map(|(name, status, reason)| ContainerReport {
+        reason: Some(reason.into()).filter(|_| !reason.is_empty()),
+        ..said(name, status)
+    })
+}
+
+fn any_task() -> impl Strategy<Value = NewTask> {
+    let family = prop::sample::select(vec!["web", "ports"]);
+    (1..12u128, 1..4u128, family, any::<bool>(), any::<bool>()).prop_map(
+        |(id, on, family, other, of_service)| {
+            let mut new = task(id, on);
+            new.definition.family = family.into();
+            if on == 3 {
+                new.launch_type = LaunchType::Ec2;
+            }
+            if other {
+                new.cluster = scope().cluster("other");
+            }
+            if of_service {
+                new.service = Some("s".into());
+                new.deployment = Some(deployment(1, "web").id);
+            }
+            new
+        },
+    )
+}
+
+fn any_command() -> impl Strategy<Value = Command> {
+    let key = || prop::sample::select(vec![cluster(), scope().cluster("other")]);
+    let id = || (1..12u128).prop_map(TaskId);
+    let instance = || (1..4u128).prop_map(InstanceId);
+    let service_key = || key().prop_map(|key| key.service("s"));
+    let token = prop::option::of(prop::sample::select(vec!["t", "u"])).prop_map(|token| {
+        token.map(|token| Token { operation: "RunTask".into(), token: token.into(), fingerprint: "f".into() })
+    });
+    prop_oneof![
+        1 => key().prop_map(|key| Command::CreateCluster { key, change: ClusterChange::default(), tags: Tags::default() }),
+        1 => key().prop_map(|key| Command::DeleteCluster { key }),
+        1 => prop::sample::select(vec!["web", "ports"]).prop_map(|family| {
+            let mut new = definition(family);
+            if family == "ports" {
+                new.network_mode = NetworkMode::Bridge;
+                new.containers[0].host_ports = vec![HostPort { port: 80, transport: Transport::Tcp }];
+            }
+            Command::RegisterTaskDefinition(new.into())
+        }),
+        1 => (1..3u32).prop_map(|n| Command::DeregisterTaskDefinition { key: scope().definition("web", n) }),
+        1 => (1..3u32).prop_map(|n| Command::DeleteTaskDefinition { key: scope().definition("web", n) }),
+        6 => (prop::collection::vec(any_task(), 1..3), token)
+            .prop_map(|(tasks, token)| Command::StartTasks { tasks, token }),
+        3 => (key(), id()).prop_map(|(cluster, task)| Command::StopTask {
+            cluster, task, code: StopCode::UserInitiated, reason: "enough".into(),
+        }),
+        2 => (1..4u128, 512..4096i64).prop_map(|(id, memory)| {
+            let home = if id == 3 { Home::Cluster(cluster()) } else { Home::Pool };
+            Command::RegisterInstance(Registration {
+                home, total: Size::new(1024, memory), ..registration(id)
+            }.into())
+        }),
+        1 => (instance(), any::<bool>()).prop_map(|(id, force)| Command::DeregisterInstance { id, force }),
+        1 => instance().prop_map(|id| Command::SetInstanceStatus { id, status: InstanceStatus::Draining }),
+        1 => instance().prop_map(|id| Command::SetInstanceStatus { id, status: InstanceStatus::Active }),
+        4 => (instance(), prop::bool::weighted(0.8))
+            .prop_map(|(id, connected)| Command::SetAgentConnected { id, connected }),
+        1 => Just(Command::DropSessions),
+        4 => (instance(), prop::collection::vec((id(), any_desired()), 1..4))
+            .prop_map(|(instance, tasks)| Command::AcknowledgePayload { instance, tasks }),
+        8 => (key(), id(), any_reported(), prop::collection::vec(any_container(), 0..4))
+            .prop_map(|(cluster, task, status, containers)| Command::ReportTask {
+                cluster, task, report: TaskReport { status, containers, ..TaskReport::default() },
+            }),
+        1 => (id(), any_status()).prop_map(|(task, status)| Command::ReportContainer {
+            cluster: cluster(), task, report: said("web", status),
+        }),
+        1 => (id(), prop::sample::select(AttachmentStatus::ALL)).prop_map(|(task, status)| {
+            Command::ReportAttachment { instance: None, attachment: task.derive_uuid("attachment", 0), status }
+        }),
+        1 => (id(), prop::sample::select(Health::ALL)).prop_map(|(task, health)| {
+            Command::ReportHealth { task, containers: vec![("web".into(), health)] }
+        }),
+        1 => service_key().prop_map(|key| {
+            Command::CreateService { service: NewService { key, ..service("s", 1) }.into(), token: None }
+        }),
+        1 => (service_key(), 0..3u32).prop_map(|(key, desired)| Command::UpdateService {
+            key, change: ServiceChange { desired_count: Some(desired), ..Default::default() }.into(),
+        }),
+        1 => (service_key(), any::<bool>()).prop_map(|(key, force)| Command::DeleteService { key, force }),
+        2 => (service_key(), 1..8u64, prop::collection::vec(any_task(), 0..2), prop::collection::vec(id(), 0..3), any::<bool>())
+            .prop_map(|(service, expected_version, starts, stops, inactive)| {
+                let stop = || Stop { code: StopCode::ServiceSchedulerInitiated, reason: "scale".into() };
+                let events = vec![ServiceEvent { id: Uuid(1), at_ms: 0, message: "m".into() }];
+                Command::ServiceStep(ServiceStep {
+                    service, expected_version, starts, stops: stops.into_iter().map(|id| (id, stop())).collect(),
+                    deployments: vec![], events, steady: Some(inactive), inactive,
+                }.into())
+            }),
+        1 => (key(), id()).prop_map(|(cluster, task)| Command::Tag {
+            resource: Resource::Task(cluster, task), tags: vec![Tag { key: "k".into(), value: None }],
+        }),
+        2 => id().prop_map(|id| Command::Forget(vec![Forgettable::Task(id)])),
+        1 => (key(), instance()).prop_map(|(key, id)| Command::Forget(vec![
+            Forgettable::Service(key.service("s")), Forgettable::Cluster(key), Forgettable::Instance(id),
+            Forgettable::Definition(scope().definition("web", 1)),
+            Forgettable::Token(TokenKey { scope: scope(), operation: "RunTask".into(), token: "t".into() }),
+        ])),
+    ]
+}
+
+/// What must hold between a world and the one after it.
+fn only_forward(before: &World, after: &World) {
+    for old in before.all_tasks() {
+        let Some(new) = after.task(old.id) else {
+            assert_eq!(old.last_status, TaskStatus::Stopped, "only stopped tasks are forgotten");
+            continue;
+        };
+        assert!(new.last_status >= old.last_status);
+        assert!(new.desired_status >= old.desired_status);
+        assert!(new.acknowledged >= old.acknowledged);
+        assert!(new.version >= old.version);
+        assert!(!old.is_live() || new.instance == old.instance);
+        assert_eq!(old.stop.is_some() && new.stop != old.stop, false, "the first reason to stop stays");
+        for (old, new) in old.containers.iter().zip(&new.containers) {
+            assert!(new.last_status >= old.last_status);
+        }
+    }
+}
+
+/// What must hold in every world.
+fn is_sound(world: &World) {
+    for instance in world.all_instances() {
+        let live: Vec<_> = world.live_tasks_on(instance.id).collect();
+        let held = live.iter().fold(Size::default(), |sum, task| sum + task.size);
+        assert_eq!(world.remaining(instance) + held, instance.total, "resources are conserved");
+        let addresses: Vec<_> =
+            live.iter().filter_map(|task| task.eni.as_ref()).map(|eni| eni.address).collect();
+        assert_eq!(addresses.iter().collect::<BTreeSet<_>>().len(), addresses.len(), "no address twice");
+        let ports: Vec<_> = live.iter().flat_map(|task| &task.host_ports).collect();
+        assert_eq!(ports.iter().collect::<BTreeSet<_>>().len(), ports.len(), "no port twice");
+    }
+    for task in world.all_tasks() {
+        let ended = task.last_status == TaskStatus::Stopped;
+        assert_eq!(ended, task.stopped_at_ms.is_some());
+        assert_eq!(task.desired_status == DesiredStatus::Stopped, task.stop.is_some());
+        if ended {
+            assert_eq!(task.desired_status, DesiredStatus::Stopped);
+            assert!(task.containers.iter().all(|c| c.last_status == ContainerStatus::Stopped));
+        }
+        if task.last_status > TaskStatus::Running {
+            assert!(task.stopping_at_ms.is_some());
+        }
+        assert!(world.instance(task.instance).is_some() || ended, "a live task has an instance");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_interleaving(commands in prop::collection::vec(any_command(), 1..120)) {
+        let mut bench = Bench::ready();
+        bench.run(Command::RegisterTaskDefinition({
+            let mut new = definition("ports");
+            new.network_mode = NetworkMode::Bridge;
+            new.containers[0].host_ports = vec![HostPort { port: 80, transport: Transport::Tcp }];
+            new.into()
+        }));
+        for command in commands {
+            let before = bench.world.clone();
+            let outcome = bench.attempt(&command);
+            match &outcome {
+                Err(_) => prop_assert_eq!(&before, &bench.world, "a refused command changes nothing"),
+                Ok(_) => {
+                    let mut other = before.clone();
+                    prop_assert_eq!(&transact(&mut other, &command, bench.now_ms), &outcome);
+                    prop_assert_eq!(&other, &bench.world, "deciding and taking in agree");
+                }
+            }
+            only_forward(&before, &bench.world);
+            is_sound(&bench.world);
+            if let Command::ReportTask { .. } | Command::AcknowledgePayload { .. } | Command::StopTask { .. }
+                | Command::ReportAttachment { .. } | Command::ReportHealth { .. } = &command
+                && outcome.is_ok()
+            {
+                prop_assert_eq!(apply(&bench.world, &command, bench.now_ms), Ok(vec![]), "said twice is said once");
+            }
+        }
+        let restored = World::restore(&bench.stored).unwrap();
+        prop_assert!(restored == bench.world, "what is stored is the world");
+    }
+
+    #[test]
+    fn a_path_goes_forward_and_arrives(from in prop::sample::select(TaskStatus::ALL), to in prop::sample::select(TaskStatus::ALL)) {
+        let path: Vec<_> = apply::path(from, to).collect();
+        prop_assert!(path.is_sorted() && path.iter().all(|status| *status > from));
+        prop_assert_eq!(path.last().copied(), (to > from).then_some(to));
+    }
+
+    #[test]
+    fn ids_are_read_as_they_are_written(bits: u128) {
+        prop_assert_eq!(TaskId(bits).to_string().parse(), Ok(TaskId(bits)));
+        prop_assert_eq!(Uuid(bits).to_string().parse(), Ok(Uuid(bits)));
+        let uuid = TaskId(bits).derive_uuid("x", 3).to_string();
+        prop_assert_eq!(&uuid[14..15], "4");
+        prop_assert!("89ab".contains(&uuid[19..20]));
+    }
+
+    #[test]
+    fn a_subnet_gives_all_its_addresses_and_no_other(octet: u8, prefix in 24..=30u8, seed: u128) {
+        let subnet: Subnet = format!("10.0.{octet}.77/{prefix}").parse().unwrap();
+        let mut usage = world::Usage::default();
+        for _ in 0..subnet.capacity() {
+            let address = usage.free_address(subnet, seed).unwrap();
+            let (first, last) = subnet.range();
+            prop_assert!(address >= first && address <= last && address != subnet.gateway());
+            prop_assert!(usage.addresses.insert(address.into()).is_none());
+        }
+        prop_assert_eq!(usage.free_address(subnet, seed), None);
+    }
+}
