@@ -236,6 +236,3 @@ fn stop_of(task: &Task, why: StopReason) -> Stop {
     };
     Stop { code: StopCode::ServiceSchedulerInitiated, reason }
 }
-
-#[cfg(test)]
-mod tests;

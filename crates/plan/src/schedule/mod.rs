@@ -83,6 +83,3 @@ fn place_group<'w>(
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

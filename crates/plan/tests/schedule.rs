@@ -1,0 +1,140 @@
+//! Where tasks go, and what is said when they can't.
+
+mod support;
+
+use model::{command::*, *};
+use plan::{
+    Want, place,
+    schedule::{Failure, FailureReason},
+};
+use std::collections::BTreeMap;
+use support::*;
+
+fn want(family: &str, launch_type: LaunchType) -> Want {
+    let definition = DefinitionRef { family: family.into(), revision: Revision(1) };
+    Want { cluster: cluster(), definition, launch_type, size: None }
+}
+
+fn fargate(count: usize) -> Vec<Want> {
+    vec![want("one", LaunchType::Fargate); count]
+}
+
+fn only_failure(sim: &Sim, wants: &[Want]) -> Failure {
+    let placement = place(&sim.world, wants, sim.now_ms, 1);
+    assert_eq!(placement.failures.len(), 1, "{placement:?}");
+    placement.failures[0].clone()
+}
+
+#[test]
+fn tasks_are_spread() {
+    let sim = Sim::new(4, 8);
+    let placement = place(&sim.world, &fargate(8), sim.now_ms, 7);
+    let mut on: BTreeMap<InstanceId, usize> = BTreeMap::new();
+    placement.placed.iter().for_each(|placed| *on.entry(placed.instance).or_default() += 1);
+    assert_eq!(on.into_values().collect::<Vec<_>>(), [2, 2, 2, 2]);
+    assert_eq!(
+        placement.placed.iter().map(|placed| placed.want).collect::<Vec<_>>(),
+        (0..8).collect::<Vec<_>>()
+    );
+}
+
+#[test]
+fn what_fits_is_placed_and_the_rest_explained() {
+    let sim = Sim::new(2, 2);
+    let placement = place(&sim.world, &fargate(6), sim.now_ms, 7);
+    assert_eq!(placement.placed.len(), 4);
+    assert_eq!(placement.failures.iter().map(|failure| failure.want).collect::<Vec<_>>(), [4, 5]);
+    let failure = &placement.failures[0];
+    assert_eq!(failure.reason, FailureReason::Capacity);
+    assert_eq!(failure.closest, None, "FARGATE shows no machines");
+    insta::assert_snapshot!(failure.detail, @r#"
+    of 2 instances: 2 short of cpu: the task asks for 256 units and at most 0 are free; stop tasks, ask for less, or add an instance
+    "#);
+}
+
+#[test]
+fn wants_of_one_call_know_of_each_other() {
+    let mut sim = Sim::new(1, 2);
+    sim.run(Command::RegisterTaskDefinition(definition("big", Size::new(256, 1024)).into()));
+    let wants = [want("one", LaunchType::Fargate), want("big", LaunchType::Fargate)];
+    let placement = place(&sim.world, &wants, sim.now_ms, 1);
+    assert_eq!((placement.placed.len(), placement.failures.len()), (1, 1));
+}
+
+#[test]
+fn nobody_there() {
+    let mut sim = Sim::new(0, 0);
+    insta::assert_snapshot!(only_failure(&sim, &fargate(1)).detail, @r#"
+    no serverless agent has registered; `longshore agent --serverless` starts one
+    "#);
+    let failure = only_failure(&sim, &[want("one", LaunchType::Ec2)]);
+    assert_eq!(failure.reason.as_str(), "No Container Instances were found in your cluster.");
+    sim.join(instance(1, Home::Pool, Size::new(1024, 1024)));
+    let failure = only_failure(&sim, &[want("one", LaunchType::External)]);
+    assert_eq!(failure.reason, FailureReason::NoInstances, "the pool is for FARGATE alone");
+    assert_eq!(only_failure(&sim, &[want("none", LaunchType::Fargate)]).reason, FailureReason::Missing);
+}
+
+#[test]
+fn ecs_reasons_on_a_cluster_of_ones_own() {
+    let mut sim = Sim::new(0, 0);
+    let home = Home::Cluster(cluster());
+    sim.join(instance(1, home.clone(), Size::new(128, 8192)));
+    sim.join(instance(2, home.clone(), Size::new(8192, 128)));
+    let failure = only_failure(&sim, &[want("one", LaunchType::Ec2)]);
+    assert_eq!(failure.reason.as_str(), "RESOURCE:MEMORY");
+    assert_eq!(failure.closest, Some(InstanceId(2)));
+    assert_eq!(failure.refusals, BTreeMap::from([(FailureReason::Cpu, 1), (FailureReason::Memory, 1)]));
+    insta::assert_snapshot!(failure.detail, @r#"
+    of 2 instances: 1 short of cpu: the task asks for 256 units and at most 8192 are free; stop tasks, ask for less, or add an instance; 1 short of memory: the task asks for 512 MiB and at most 8192 MiB are free; stop tasks, ask for less, or add an instance
+    "#);
+
+    sim.run(Command::DropSessions);
+    assert_eq!(only_failure(&sim, &[want("one", LaunchType::Ec2)]).reason.as_str(), "AGENT");
+}
+
+#[test]
+fn another_architecture_is_an_attribute() {
+    let mut sim = Sim::new(0, 0);
+    let attribute = |name: &str, value: &str| Attribute { name: name.into(), value: Some(value.into()) };
+    let x86 = Registration {
+        attributes: vec![attribute("ecs.cpu-architecture", "x86_64"), attribute("ecs.os-family", "LINUX")],
+        ..instance(1, Home::Pool, Size::new(8192, 8192))
+    };
+    sim.join(x86);
+    for (architecture, places) in [("X86_64", 1), ("ARM64", 0)] {
+        let mut new = definition(architecture, Size::new(256, 512));
+        new.platform.cpu_architecture = Some(architecture.into());
+        sim.run(Command::RegisterTaskDefinition(new.into()));
+        let placement = place(&sim.world, &[want(architecture, LaunchType::Fargate)], sim.now_ms, 1);
+        assert_eq!(placement.placed.len(), places, "{architecture}");
+    }
+}
+
+#[test]
+fn a_host_port_is_given_once() {
+    let mut sim = Sim::new(0, 0);
+    let mut new = definition("port", Size::new(256, 512));
+    new.network_mode = NetworkMode::Bridge;
+    new.containers[0].host_ports = vec![HostPort { port: 80, transport: Transport::Tcp }];
+    sim.run(Command::RegisterTaskDefinition(new.into()));
+    for id in 1..=2 {
+        sim.join(instance(id, Home::Cluster(cluster()), Size::new(8192, 8192)));
+    }
+    let placement = place(&sim.world, &vec![want("port", LaunchType::Ec2); 3], sim.now_ms, 1);
+    assert_eq!(placement.placed.len(), 2);
+    assert_eq!(placement.failures[0].reason.as_str(), "RESOURCE:PORTS");
+}
+
+#[test]
+fn addresses_run_out_before_memory() {
+    let mut sim = Sim::new(0, 0);
+    let narrow = Registration {
+        subnet: Some("10.1.0.0/29".parse().unwrap()),
+        ..instance(1, Home::Pool, Size::new(81920, 81920))
+    };
+    sim.join(narrow);
+    let placement = place(&sim.world, &fargate(6), sim.now_ms, 1);
+    assert_eq!(placement.placed.len(), 5);
+    assert_eq!(placement.failures[0].refusals, BTreeMap::from([(FailureReason::Eni, 1)]));
+}
