@@ -81,3 +81,66 @@ impl Index {
         self.bounds_ms
     }
 }
+
+/// An index as a file beside its full segment, so that the segment needn't be read again at the next
+/// start: magic, checksum of the rest, then the fields, all numbers little endian.
+mod saved {
+    use super::{Index, Span};
+
+    const MAGIC: [u8; 4] = *b"LSX1";
+    const START: usize = 8;
+
+    impl Index {
+        pub(crate) fn encode(&self) -> Vec<u8> {
+            let (min, max) = self.bounds_ms.unwrap_or((i64::MAX, i64::MIN));
+            let mut out = [MAGIC, [0; 4]].concat();
+            out.extend(self.end.to_le_bytes());
+            out.extend(self.next_ordinal.to_le_bytes());
+            out.extend(self.last_ingestion_ms.to_le_bytes());
+            out.extend(min.to_le_bytes());
+            out.extend(max.to_le_bytes());
+            for span in &self.spans {
+                out.extend(span.offset.to_le_bytes());
+                out.extend(span.len.to_le_bytes());
+                out.extend(span.count.to_le_bytes());
+                out.extend(span.first_ordinal.to_le_bytes());
+                out.extend(span.min_ms.to_le_bytes());
+                out.extend(span.max_ms.to_le_bytes());
+            }
+            let crc = crc32fast::hash(&out[START..]);
+            out[4..START].copy_from_slice(&crc.to_le_bytes());
+            out
+        }
+
+        /// `None` when the bytes are anything but a whole index.
+        pub(crate) fn decode(bytes: &[u8]) -> Option<Index> {
+            let mut rest = bytes.get(START..)?;
+            if bytes[..4] != MAGIC || bytes[4..START] != crc32fast::hash(rest).to_le_bytes() {
+                return None;
+            }
+            let (end, next_ordinal) = (u64::from_le_bytes(take(&mut rest)?), take(&mut rest)?);
+            let last_ingestion_ms = i64::from_le_bytes(take(&mut rest)?);
+            let (min, max) = (i64::from_le_bytes(take(&mut rest)?), i64::from_le_bytes(take(&mut rest)?));
+            let mut spans = Vec::new();
+            while !rest.is_empty() {
+                spans.push(Span {
+                    offset: u64::from_le_bytes(take(&mut rest)?),
+                    len: u32::from_le_bytes(take(&mut rest)?),
+                    count: u32::from_le_bytes(take(&mut rest)?),
+                    first_ordinal: u64::from_le_bytes(take(&mut rest)?),
+                    min_ms: i64::from_le_bytes(take(&mut rest)?),
+                    max_ms: i64::from_le_bytes(take(&mut rest)?),
+                });
+            }
+            let bounds_ms = (min <= max).then_some((min, max));
+            let next_ordinal = u64::from_le_bytes(next_ordinal);
+            Some(Index { spans, end, next_ordinal, last_ingestion_ms, bounds_ms })
+        }
+    }
+
+    fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
+        let (first, after) = rest.split_first_chunk()?;
+        *rest = after;
+        Some(*first)
+    }
+}

@@ -106,4 +106,9 @@ fn the_index_grows_with_the_bytes_and_not_with_the_puts() {
     assert!(spans.windows(2).all(|w| w[0].offset + u64::from(w[0].len) == w[1].offset));
     assert!(spans.windows(2).all(|w| w[0].max_ms < w[1].min_ms));
     assert_eq!(index.bounds_ms(), Some((0, 9_999)));
+
+    let saved = index.encode();
+    assert_eq!(Index::decode(&saved), Some(index));
+    assert!((0..saved.len()).all(|cut| Index::decode(&saved[..cut]).is_none()));
+    assert_eq!(Index::decode(&Index::new(0).encode()), Some(Index::new(0)));
 }

@@ -20,6 +20,10 @@ impl SegmentId {
         format!("{:016x}.{:016x}.seg", self.stream.stream, self.base)
     }
 
+    fn index_name(&self) -> String {
+        format!("{:016x}.{:016x}.idx", self.stream.stream, self.base)
+    }
+
     fn parse(group: u64, name: &str) -> Option<SegmentId> {
         let (stream, base) = name.strip_suffix(".seg")?.split_once('.')?;
         let stream = u64::from_str_radix(stream, 16).ok()?;
@@ -55,6 +59,10 @@ impl Files {
         self.group_directory(id.stream.group).join(id.file_name())
     }
 
+    fn index_path(&self, id: SegmentId) -> PathBuf {
+        self.group_directory(id.stream.group).join(id.index_name())
+    }
+
     /// An existing segment, for reading and writing.
     pub(super) fn get(&self, id: SegmentId) -> io::Result<Arc<File>> {
         self.cached(id, || OpenOptions::new().read(true).write(true).open(self.path(id)))
@@ -70,10 +78,22 @@ impl Files {
         })
     }
 
-    /// Removes the file; that it is gone already is as good.
+    /// Removes the segment and its saved index; that they are gone already is as good.
     pub(super) fn remove(&self, id: SegmentId) -> io::Result<()> {
         self.close(|open| *open == id);
+        ignore_missing(fs::remove_file(self.index_path(id)))?;
         ignore_missing(fs::remove_file(self.path(id)))
+    }
+
+    /// The saved index of a full segment, if there is one.
+    pub(super) fn read_index(&self, id: SegmentId) -> Option<Vec<u8>> {
+        fs::read(self.index_path(id)).ok()
+    }
+
+    /// Saves the index of a full segment. Not synced: a torn one fails its checksum, and then the
+    /// segment itself is read.
+    pub(super) fn write_index(&self, id: SegmentId, bytes: &[u8]) -> io::Result<()> {
+        fs::write(self.index_path(id), bytes)
     }
 
     /// Removes a group's directory with everything in it.

@@ -43,6 +43,8 @@ enum Closed {
 struct Open {
     /// By base. Only what is durable is in an index.
     segments: Vec<(u64, Index)>,
+    /// How many of them have their index saved in a file: the first ones.
+    saved: usize,
     next_ordinal: u64,
     last_ingestion_ms: i64,
     /// Where the next frame goes in the last segment; ahead of its index by what isn't durable.
@@ -167,6 +169,31 @@ impl StreamLog {
         }
     }
 
+    /// For a syncer: saves the indexes of segments that got full. That it fails does no harm.
+    pub(super) fn save_indexes(&self, files: &Files) {
+        let full: Vec<(SegmentId, Vec<u8>)> = match &mut *self.lock() {
+            State::Open(open) => {
+                // Behind the one that is appended to nothing is full; a put that isn't durable yet
+                // may still end the one before it.
+                let unsynced = |base: u64| open.unsynced.parts.iter().any(|part| part.base == base);
+                let full = open.segments.len().saturating_sub(1);
+                let ready: Vec<_> = open.segments[open.saved.min(full)..full]
+                    .iter()
+                    .take_while(|(base, _)| !unsynced(*base))
+                    .map(|(base, index)| (SegmentId { stream: self.id, base: *base }, index.encode()))
+                    .collect();
+                open.saved += ready.len();
+                ready
+            }
+            State::Unread(_) | State::Closed(_) => return,
+        };
+        for (id, bytes) in full {
+            if let Err(error) = files.write_index(id, &bytes) {
+                tracing::warn!(%error, stream = id.stream.stream, "a log segment's index can't be saved");
+            }
+        }
+    }
+
     /// The durable spans with events in `from_ms..=until_ms`, each with its segment.
     pub(super) fn spans(
         &self,
@@ -231,16 +258,22 @@ impl StreamLog {
         let expired = |index: &Index| index.bounds_ms().is_some_and(|(_, max)| max < before_ms);
         let mut removed = 0;
         let mut failed = None;
+        let (mut position, mut saved) = (0, open.saved);
         open.segments.retain(|(base, index)| {
+            position += 1;
             if failed.is_some() || !expired(index) {
                 return true;
             }
             match files.remove(SegmentId { stream: self.id, base: *base }) {
-                Ok(()) => removed += 1,
+                Ok(()) => {
+                    removed += 1;
+                    saved -= usize::from(position <= open.saved);
+                }
                 Err(source) => failed = Some(source),
             }
             failed.is_some()
         });
+        open.saved = saved;
         open.end = open.segments.last().map_or(0, |(_, index)| index.end());
         match failed {
             Some(source) => Err(LogsError::Remove { source }),
@@ -292,10 +325,15 @@ impl Open {
     fn read(id: StreamId, files: &Files, bases: &[u64]) -> Result<Open, LogsError> {
         let mut open = Open::default();
         for (position, base) in bases.iter().enumerate() {
+            let ends_stream = position + 1 == bases.len();
+            if !ends_stream && let Some(index) = saved_index(files, SegmentId { stream: id, base: *base }) {
+                open.saved += usize::from(open.saved == position);
+                open.add(*base, index);
+                continue;
+            }
             let file = files
                 .get(SegmentId { stream: id, base: *base })
                 .map_err(|source| LogsError::Read { source })?;
-            let ends_stream = position + 1 == bases.len();
             let (index, cut) =
                 read_segment(&file, *base, ends_stream).map_err(|source| LogsError::Read { source })?;
             if cut > 0 {
@@ -306,12 +344,16 @@ impl Open {
                     "a log segment doesn't end with a whole put; what follows the last one is left out"
                 );
             }
-            open.next_ordinal = index.next_ordinal();
-            open.last_ingestion_ms = open.last_ingestion_ms.max(index.last_ingestion_ms());
-            open.end = index.end();
-            open.segments.push((*base, index));
+            open.add(*base, index);
         }
         Ok(open)
+    }
+
+    fn add(&mut self, base: u64, index: Index) {
+        self.next_ordinal = index.next_ordinal();
+        self.last_ingestion_ms = self.last_ingestion_ms.max(index.last_ingestion_ms());
+        self.end = index.end();
+        self.segments.push((base, index));
     }
 
     fn write(
@@ -351,6 +393,13 @@ impl Open {
         self.unsynced.names = true;
         Ok((base, file))
     }
+}
+
+/// The index that was saved when the segment got full, if it fits the segment.
+fn saved_index(files: &Files, id: SegmentId) -> Option<Index> {
+    let index = Index::decode(&files.read_index(id)?)?;
+    let len = files.get(id).and_then(|file| file.metadata()).ok()?.len();
+    (index.end() == len).then_some(index)
 }
 
 /// A segment's index, and how many bytes follow its last whole put. In the segment that will be

@@ -66,6 +66,7 @@ fn run(files: &Files, receiver: &Mutex<mpsc::Receiver<Arc<StreamLog>>>) {
                 tracing::error!(%error, stream = log.id().stream, "log events could not be made durable");
             }
             log.synced(work, &outcome);
+            log.save_indexes(files);
         }
     }
 }

@@ -25,6 +25,7 @@ fn files(root: &Path) -> Vec<PathBuf> {
     let groups = fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path());
     let mut all: Vec<_> =
         groups.flat_map(|group| fs::read_dir(group).unwrap().map(|entry| entry.unwrap().path())).collect();
+    all.retain(|path| path.extension().is_some_and(|extension| extension == "seg"));
     all.sort();
     all
 }
@@ -89,6 +90,31 @@ async fn segments_roll_and_handles_stay_bounded() {
         let summary = segments.summary(StreamId { group: 1, stream }).unwrap();
         assert_eq!((summary.next_ordinal, summary.bounds_ms), (20, Some((0, 19))));
     }
+}
+
+#[tokio::test]
+async fn a_full_segment_is_found_by_its_saved_index_or_by_reading_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let options = Options { segment_bytes: 150, ..options(directory.path()) };
+    let segments = open(options.clone());
+    for time in 0..6 {
+        put(&segments, STREAM, time, &"x".repeat(100)).await;
+    }
+    drop(segments);
+    let segment = files(directory.path())[0].clone();
+    let saved = segment.with_extension("idx");
+    let read = |segments: &Segments| {
+        let spans = segments.spans(&[STREAM], 0, 9).unwrap();
+        spans.iter().map(|span| segments.read(span).unwrap().unwrap()).collect::<Vec<_>>()
+    };
+    let expected = read(&open(options.clone()));
+    assert_eq!(expected.len(), 6);
+    for damage in [b"torn".to_vec(), fs::read(&saved).unwrap()[..9].to_vec()] {
+        fs::write(&saved, damage).unwrap();
+        assert_eq!(read(&open(options.clone())), expected);
+    }
+    fs::remove_file(&saved).unwrap();
+    assert_eq!(read(&open(options)), expected);
 }
 
 #[tokio::test]
