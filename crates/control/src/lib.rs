@@ -19,6 +19,8 @@ mod metrics;
 pub mod server;
 mod sessions;
 mod sts;
+#[cfg(test)]
+mod testing;
 pub mod writer;
 
 pub use app::{App, Config};
