@@ -16,7 +16,7 @@ pub enum PullError {
     #[error(
         "pull image manifest has been retried {attempts} time(s): failed to resolve ref {reference}: {source}"
     )]
-    Resolve { reference: String, attempts: u32, source: RequestError },
+    Resolve { reference: String, attempts: u32, source: Box<RequestError> },
 
     /// No manifest of the index, or not this image, is for the platform.
     #[error(
@@ -32,7 +32,7 @@ pub enum PullError {
     #[error(
         "ref pull has been retried {attempts} time(s): failed to copy: httpReadSeeker: failed open: {source}"
     )]
-    Fetch { digest: Digest, attempts: u32, source: RequestError },
+    Fetch { digest: Digest, attempts: u32, source: Box<RequestError> },
 
     /// Content isn't what its digest says.
     #[error(

@@ -11,6 +11,7 @@
 mod digest;
 mod error;
 mod flight;
+mod fresh;
 mod index;
 mod layers;
 mod manifest;

@@ -136,3 +136,46 @@ pub fn unmount(target: &Path) -> Result<(), MountError> {
         Err(errno) => Err(MountError { action: "unmount", path: target.to_owned(), source: errno.into() }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The way of kernels before 6.7, with more layers than a page of their paths would hold.
+    #[test]
+    fn older_kernels_mount_by_descriptors() {
+        let directory = tempfile::Builder::new().prefix("longshore-overlay-").tempdir().unwrap();
+        let make = |name: &str| {
+            let path = directory.path().join(name);
+            fs::create_dir_all(&path).unwrap();
+            path
+        };
+        let lower: Vec<PathBuf> = (0..150).map(|n| make(&format!("a-long-name-of-a-layer-{n:03}"))).collect();
+        fs::write(lower[0].join("f"), "top").unwrap();
+        fs::write(lower[149].join("f"), "bottom").unwrap();
+        fs::write(lower[149].join("g"), "bottom").unwrap();
+        let (upper, work, target) = (make("upper"), make("work"), make("target"));
+        let overlay = Overlay { lower: &lower, upper: &upper, work: &work };
+        overlay.mount_by_options(&target).unwrap();
+        let read = |name: &str| fs::read_to_string(target.join(name)).unwrap();
+        let seen = (read("f"), read("g"));
+        unmount(&target).unwrap();
+        assert_eq!(seen, ("top".to_owned(), "bottom".to_owned()));
+        unmount(&target).unwrap();
+        unmount(&directory.path().join("nowhere")).unwrap();
+
+        let many: Vec<PathBuf> = lower.iter().cycle().take(400).cloned().collect();
+        let error =
+            Overlay { lower: &many, upper: &upper, work: &work }.mount_by_options(&target).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::Unsupported);
+    }
+
+    #[test]
+    fn a_mount_that_cannot_be_names_its_place() {
+        let directory = tempfile::tempdir().unwrap();
+        let target = directory.path().join("none");
+        let lower = [directory.path().to_owned()];
+        let error = Overlay { lower: &lower, upper: directory.path(), work: directory.path() }.mount(&target);
+        assert!(error.unwrap_err().to_string().contains("none"));
+    }
+}

@@ -56,6 +56,9 @@ pub(super) struct Ready {
     pin: Arc<Pin>,
 }
 
+/// What a name stands for, and its content where the resolving brought it along.
+pub(super) type Resolved = (Digest, Option<Arc<Vec<u8>>>);
+
 /// What is to be fetched, by a run that outlives whoever began it.
 #[derive(Clone)]
 struct Order {
@@ -102,7 +105,11 @@ impl ImageStore {
         };
         let (digest, document) = match &parsed.digest {
             Some(digest) => (digest.clone(), None),
-            None => self.resolve_tag(&repository, parsed.tag.as_deref().unwrap_or("latest")).await?,
+            None => {
+                let tag = parsed.tag.as_deref().unwrap_or("latest");
+                let key = (repository.target.clone(), repository.auth.clone(), tag.to_owned());
+                self.inner.tags.get(key, async || self.resolve_tag(&repository, tag).await).await?
+            }
         };
         if let Some(progress) = &progress {
             progress(PullEvent::Resolved { digest: digest.to_string() });
@@ -134,11 +141,7 @@ impl ImageStore {
         })
     }
 
-    async fn resolve_tag(
-        &self,
-        repository: &Repository,
-        tag: &str,
-    ) -> Result<(Digest, Option<Arc<Vec<u8>>>), PullError> {
+    async fn resolve_tag(&self, repository: &Repository, tag: &str) -> Result<Resolved, PullError> {
         let name = format!("{}/{}:{tag}", repository.target.base, repository.target.repository);
         if self.inner.index.note(&name)
             && let Some(digest) =
@@ -164,7 +167,7 @@ fn unresolved(repository: &Repository, failed: Failed) -> PullError {
     PullError::Resolve {
         reference: repository.shown.clone(),
         attempts: failed.attempts,
-        source: failed.error,
+        source: Box::new(failed.error),
     }
 }
 
@@ -266,7 +269,11 @@ impl Order {
             // The unpacking gave up first: its error says why.
             Err(Failed { error: super::RequestError::Canceled, .. }) if unpacked.is_err() => {}
             Err(Failed { attempts, error }) => {
-                return Err(PullError::Fetch { digest: descriptor.digest, attempts, source: error });
+                return Err(PullError::Fetch {
+                    digest: descriptor.digest,
+                    attempts,
+                    source: Box::new(error),
+                });
             }
             Ok(()) => {}
         }

@@ -287,11 +287,11 @@ fn clear(directory: &Path) -> io::Result<bool> {
         }
     }
     let upper = directory.join("upper");
-    // A container may have put attributes on its `/`, and overlayfs notes things there.
-    if sys::xattr_names_length(fs::File::open(&upper)?)? > 0 {
-        fs::remove_dir_all(&upper)?;
-    } else {
+    // A container may have put attributes of its own on its `/`: then a new directory is simpler.
+    if sys::remove_overlay_xattrs(fs::File::open(&upper)?)? {
         empty(&upper)?;
+    } else {
+        fs::remove_dir_all(&upper)?;
     }
     empty(&directory.join("work"))?;
     Ok(true)

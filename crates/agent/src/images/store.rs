@@ -3,12 +3,13 @@
 use super::{
     error::RequestError,
     flight::Flights,
+    fresh::Fresh,
     index::Index,
     layers::Layers,
     manifest::Platform,
-    pull::Ready,
+    pull::{Ready, Resolved},
     registry::{Authorizer, Client, Transport},
-    resolver::{EcrCredentials, Resolver},
+    resolver::{Auth, EcrCredentials, Resolver, Target},
     rootfs::Rootfs,
     unpack::Limits,
 };
@@ -93,6 +94,8 @@ pub(super) struct Inner {
     pub index: Index,
     pub rootfs: Rootfs,
     pub downloads: tokio::sync::Semaphore,
+    /// What a tag stands for, by registry, repository, credentials and tag.
+    pub tags: Fresh<(Target, Auth, String), Result<Resolved, super::PullError>>,
     pub image_flights: Flights<(super::Digest, Platform), Ready>,
     pub layer_flights: Flights<super::Digest, ()>,
     /// Held locked as long as the store is open.
@@ -131,6 +134,7 @@ impl ImageStore {
             index: Index::open(&directory).map_err(io_error)?,
             rootfs: Rootfs::open(&directory).map_err(io_error)?,
             downloads: tokio::sync::Semaphore::new(config.parallel_layers.max(1)),
+            tags: Fresh::default(),
             image_flights: Flights::default(),
             layer_flights: Flights::default(),
             _lock: lock,

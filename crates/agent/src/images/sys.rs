@@ -36,11 +36,29 @@ pub(super) fn set_xattr(fd: impl AsFd, name: &CStr, value: &[u8]) -> io::Result<
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// The bytes that the names of an open directory's extended attributes take; 0 where there are none.
-pub(super) fn xattr_names_length(fd: impl AsFd) -> io::Result<usize> {
-    // SAFETY: with a length of 0 the kernel writes nothing and returns the length needed.
-    let result = unsafe { libc::flistxattr(fd.as_fd().as_raw_fd(), std::ptr::null_mut(), 0) };
-    usize::try_from(result).map_err(|_| io::Error::last_os_error())
+/// Takes overlayfs's own notes (`trusted.overlay.*`) off an open directory; whether no other attribute is
+/// left on it.
+pub(super) fn remove_overlay_xattrs(fd: impl AsFd) -> io::Result<bool> {
+    let fd = fd.as_fd().as_raw_fd();
+    let mut names = [0u8; 1024];
+    // SAFETY: the kernel writes at most the given length.
+    let length = unsafe { libc::flistxattr(fd, names.as_mut_ptr().cast(), names.len()) };
+    let length = match usize::try_from(length) {
+        Ok(length) => length,
+        Err(_) if io::Error::last_os_error().raw_os_error() == Some(libc::ERANGE) => return Ok(false),
+        Err(_) => return Err(io::Error::last_os_error()),
+    };
+    for name in names[..length].split_inclusive(|&b| b == 0) {
+        let Ok(name) = CStr::from_bytes_with_nul(name) else { return Ok(false) };
+        if !name.to_bytes().starts_with(b"trusted.overlay.") {
+            return Ok(false);
+        }
+        // SAFETY: the name is NUL-terminated.
+        if unsafe { libc::fremovexattr(fd, name.as_ptr()) } != 0 {
+            return Err(io::Error::last_os_error());
+        }
+    }
+    Ok(true)
 }
 
 // linux/mount.h

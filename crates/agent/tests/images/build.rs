@@ -20,7 +20,9 @@ pub fn layer(files: &[(&str, &str)]) -> Vec<u8> {
         let is_directory = name.ends_with('/');
         header.set_entry_type(if is_directory { tar::EntryType::Directory } else { tar::EntryType::Regular });
         header.set_mode(if is_directory { 0o755 } else { 0o644 });
-        (header.set_uid(0), header.set_gid(0), header.set_mtime(1));
+        header.set_uid(0);
+        header.set_gid(0);
+        header.set_mtime(1);
         header.set_size(data.len() as u64);
         builder.append_data(&mut header, name, data.as_bytes()).unwrap();
     }

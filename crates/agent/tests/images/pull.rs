@@ -113,6 +113,8 @@ async fn simultaneous_pulls_share_one_download() {
         let count = requests.iter().filter(|r| r.ends_with(layer.blob.as_str())).count();
         assert_eq!(count, 1, "{requests:?}");
     }
+    let resolved = requests.iter().filter(|r| r.ends_with("/manifests/a")).count();
+    assert!((1..=3).contains(&resolved), "ten askers of one tag share: {requests:?}");
     assert_eq!(f.entries("tmp"), 0);
 }
 

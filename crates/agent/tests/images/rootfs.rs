@@ -101,6 +101,14 @@ async fn layers_whiteouts_and_a_writable_top() {
     assert_eq!(fs::read_to_string(target.join("d/b")).unwrap(), "changed");
 }
 
+/// The length of the names of a directory's extended attributes.
+fn attributes(directory: &Path) -> isize {
+    let path = std::ffi::CString::new(directory.to_str().unwrap()).unwrap();
+    let mut names = [0u8; 1024];
+    // SAFETY: the text is NUL-terminated, and at most the given length is written.
+    unsafe { libc::listxattr(path.as_ptr(), names.as_mut_ptr().cast(), names.len()) }
+}
+
 #[tokio::test]
 async fn removed_directories_serve_again_clean() {
     let f = fixture().await;
@@ -111,10 +119,19 @@ async fn removed_directories_serve_again_clean() {
         rootfs.mount(&target).unwrap();
         assert_eq!(names(&target), ["f"], "round {round}");
         assert_eq!(fs::metadata(&target).unwrap().mode() & 0o7777, 0o755);
+        assert_eq!(attributes(&target), 0);
         fs::remove_file(target.join("f")).unwrap();
         fs::create_dir(target.join("made")).unwrap();
         fs::write(target.join("made/file"), "x").unwrap();
         fs::set_permissions(&target, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+        if round == 1 {
+            let path = std::ffi::CString::new(target.to_str().unwrap()).unwrap();
+            // SAFETY: both texts are NUL-terminated and the value has one byte.
+            let set = unsafe {
+                libc::setxattr(path.as_ptr(), c"trusted.mine".as_ptr(), c"x".as_ptr().cast(), 1, 0)
+            };
+            assert_eq!(set, 0);
+        }
         f.store.remove_rootfs("key").unwrap();
         assert_eq!(names(&target), [""; 0], "it is unmounted");
     }

@@ -8,6 +8,9 @@ use bytes::Bytes;
 use reqwest::{Method, StatusCode, header};
 use tokio::sync::mpsc;
 
+/// A registry that gives a few bytes and breaks, again and again, doesn't get for ever.
+const MOST_CONNECTIONS: u32 = 200;
+
 impl Repository {
     /// Sends the blob's bytes into `sink`, in order, each once. A broken connection is taken up again at
     /// the byte where it broke (`Range`; a registry without ranges is read again from the start and the
@@ -24,7 +27,9 @@ impl Repository {
         let url = self.url("blobs", digest.as_str());
         let mut received = 0;
         let mut attempts = 1;
+        let mut connections = 0;
         loop {
+            connections += 1;
             let before = received;
             let outcome = self.stream_once(&url, size, &mut received, sink, progress).await;
             let error = match outcome {
@@ -34,7 +39,7 @@ impl Repository {
             if received > before {
                 attempts = 1;
             }
-            if !error.is_transient() || attempts >= self.client.attempts {
+            if !error.is_transient() || attempts >= self.client.attempts || connections >= MOST_CONNECTIONS {
                 return Err(Failed { attempts, error });
             }
             tracing::debug!(%url, received, size, attempts, %error, "a layer's download broke and will go on");

@@ -128,3 +128,25 @@ fn describe(error: &reqwest::Error) -> String {
     }
     deepest
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The https client is made on demand, with whatever provider the process has or none.
+    #[tokio::test]
+    async fn https_is_had_without_any_setting_up() {
+        let transport = Transport::new().unwrap();
+        let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let url = format!("https://{closed}/v2/");
+        match transport.for_url(&url) {
+            Ok(client) => {
+                let error = failed("GET", &url, client.get(&url).send().await.unwrap_err());
+                assert!(error.to_string().ends_with("connect: connection refused"), "{error}");
+                assert!(error.is_transient());
+            }
+            // A machine without any trusted roots says so.
+            Err(error) => assert!(matches!(error, RequestError::Tls { .. })),
+        }
+    }
+}

@@ -135,7 +135,7 @@ struct LayerReader<R: Read> {
 
 enum Archive<B: BufRead> {
     Plain(B),
-    Gzip(MultiGzDecoder<B>),
+    Gzip(Box<MultiGzDecoder<B>>),
     Zstd(zstd::Decoder<'static, B>),
 }
 
@@ -147,7 +147,7 @@ impl<R: Read> LayerReader<R> {
         let compression = Compression::detect(buffered.fill_buf()?);
         let archive = match compression {
             Compression::None => Archive::Plain(buffered),
-            Compression::Gzip => Archive::Gzip(MultiGzDecoder::new(buffered)),
+            Compression::Gzip => Archive::Gzip(Box::new(MultiGzDecoder::new(buffered))),
             Compression::Zstd => Archive::Zstd(zstd::Decoder::with_buffer(buffered)?),
         };
         // The archive's headers and padding come on top of the files' bytes.

@@ -169,7 +169,8 @@ fn attributes_that_are_kept_and_that_are_not() {
         .unwrap();
     let mut header = Header::new_ustar();
     header.set_mode(0o755);
-    (header.set_uid(1234), header.set_gid(5678));
+    header.set_uid(1234);
+    header.set_gid(5678);
     header.set_size(1);
     builder.append_data(&mut header, "ping", b"x".as_slice()).unwrap();
     let (outer, result) = Archive(builder).unpack();
