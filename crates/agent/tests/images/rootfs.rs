@@ -114,6 +114,7 @@ async fn removed_directories_serve_again_clean() {
     let f = fixture().await;
     let image = f.image("v1", &[layer(&[("./", ""), ("f", "x")])]).await;
     let target = f.target("merged");
+    let _mounted = Mounted(&target);
     for round in 0..3 {
         let rootfs = f.store.prepare("key", &image, false).unwrap();
         rootfs.mount(&target).unwrap();
@@ -188,6 +189,8 @@ async fn a_restart_finds_root_file_systems_and_removes_mounted_ones() {
     let image = f.image("v1", &[layer(&[("f", "x")])]).await;
     let target = f.target("merged");
     f.store.prepare("running", &image, false).unwrap().mount(&target).unwrap();
+    let mounted = target.clone();
+    let _mounted = Mounted(&mounted);
     f.store.prepare("half", &image, false).unwrap();
     let Fixture { store, directory, registry: _registry } = f;
     drop((image, store));
