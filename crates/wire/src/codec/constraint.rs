@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 
-use super::pattern;
+use super::{ecs_words, pattern};
 use crate::error::Error;
 use crate::operation::OperationInfo;
 use crate::shape::{Kind, Length, Shape};
@@ -15,8 +15,10 @@ const MOST_VIOLATIONS: usize = 10;
 const MOST_SHOWN: usize = 1024;
 
 pub fn check(operation: &OperationInfo, shape: &Shape, value: &Value) -> Result<(), Error> {
-    if let Some(error) = blank_in_ecs(operation, shape, value) {
-        return Err(error);
+    if operation.service.name == "ecs"
+        && let Some(message) = ecs_words::refuse(shape, value)
+    {
+        return Err(Error::new(code(operation), message));
     }
     let mut violations = Vec::new();
     walk(shape, value, "", &mut violations);
@@ -37,25 +39,6 @@ fn code(operation: &OperationInfo) -> &'static str {
         _ if !has("InvalidParameterException") && has("ValidationException") => "ValidationException",
         _ => "InvalidParameterException",
     }
-}
-
-/// ECS has words of its own for a missing top-level member.
-fn blank_in_ecs(operation: &OperationInfo, shape: &Shape, value: &Value) -> Option<Error> {
-    let Kind::Structure { members, .. } = &shape.kind else { return None };
-    if operation.service.name != "ecs" {
-        return None;
-    }
-    let missing = members.iter().find(|m| m.required && value.get(m.name).is_none())?;
-    let mut name = missing.name.to_owned();
-    name[..1].make_ascii_uppercase();
-    let message = match missing.shape.kind {
-        Kind::List { .. } if missing.name == "containerDefinitions" => {
-            "Container list cannot be empty.".to_owned()
-        }
-        Kind::List { .. } => format!("{name} cannot be empty."),
-        _ => format!("{name} can not be blank."),
-    };
-    Some(Error::new(code(operation), message))
 }
 
 fn walk(shape: &Shape, value: &Value, path: &str, out: &mut Vec<String>) {

@@ -7,6 +7,7 @@
 
 mod coerce;
 mod constraint;
+mod ecs_words;
 pub(crate) mod json;
 mod pattern;
 pub(crate) mod query;

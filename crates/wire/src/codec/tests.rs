@@ -67,10 +67,19 @@ fn a_fraction_is_cut_off() {
 #[test]
 fn ecs_has_its_own_words_for_missing_members() {
     assert_eq!(
-        refusal::<ecs::ops::RegisterTaskDefinition>(r#"{"containerDefinitions":[]}"#),
+        refusal::<ecs::ops::RegisterTaskDefinition>("{}"),
         "ClientException: Family can not be blank."
     );
     assert_eq!(refusal::<ecs::ops::DescribeTasks>("{}"), "InvalidParameterException: Tasks cannot be empty.");
+}
+
+#[test]
+fn ecs_has_its_own_words_for_some_enums() {
+    assert_eq!(
+        refusal::<ecs::ops::RunTask>(r#"{"taskDefinition":"a","launchType":"MOON"}"#),
+        "InvalidParameterException: launch type should be one of \
+         [EC2,FARGATE,EXTERNAL,MANAGED_INSTANCES]"
+    );
 }
 
 #[test]
@@ -83,10 +92,10 @@ fn violations_are_counted() {
          pattern: [0-9]{12}"
     );
     assert_eq!(
-        refusal::<ecs::ops::RunTask>(r#"{"taskDefinition":"a","launchType":"MOON"}"#),
-        "InvalidParameterException: 1 validation error detected: Value 'MOON' at 'launchType' \
-         failed to satisfy constraint: Member must satisfy enum value set: [EC2, FARGATE, \
-         EXTERNAL, MANAGED_INSTANCES]"
+        refusal::<ecs::ops::RunTask>(r#"{"taskDefinition":"a","propagateTags":"MOON"}"#),
+        "InvalidParameterException: 1 validation error detected: Value 'MOON' at 'propagateTags' \
+         failed to satisfy constraint: Member must satisfy enum value set: [TASK_DEFINITION, \
+         SERVICE, NONE]"
     );
     assert_eq!(
         refusal::<logs::ops::PutLogEvents>(r#"{"logGroupName":"g","logStreamName":"s","logEvents":[]}"#),
