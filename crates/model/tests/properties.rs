@@ -143,7 +143,7 @@ fn only_forward(before: &World, after: &World) {
         assert!(new.acknowledged >= old.acknowledged);
         assert!(new.version >= old.version);
         assert!(!old.is_live() || new.instance == old.instance);
-        assert_eq!(old.stop.is_some() && new.stop != old.stop, false, "the first reason to stop stays");
+        assert!(old.stop.is_none() || new.stop == old.stop, "the first reason to stop stays");
         for (old, new) in old.containers.iter().zip(&new.containers) {
             assert!(new.last_status >= old.last_status);
         }
@@ -178,7 +178,7 @@ fn is_sound(world: &World) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn any_interleaving(commands in prop::collection::vec(any_command(), 1..120)) {
@@ -210,7 +210,7 @@ proptest! {
             }
         }
         let restored = World::restore(&bench.stored).unwrap();
-        prop_assert!(restored == bench.world, "what is stored is the world");
+        prop_assert_eq!(&restored, &bench.world, "what is stored is the world");
     }
 
     #[test]

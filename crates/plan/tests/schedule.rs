@@ -47,9 +47,7 @@ fn what_fits_is_placed_and_the_rest_explained() {
     let failure = &placement.failures[0];
     assert_eq!(failure.reason, FailureReason::Capacity);
     assert_eq!(failure.closest, None, "FARGATE shows no machines");
-    insta::assert_snapshot!(failure.detail, @r#"
-    of 2 instances: 2 short of cpu: the task asks for 256 units and at most 0 are free; stop tasks, ask for less, or add an instance
-    "#);
+    insta::assert_snapshot!(failure.detail, @"of 2 instances: 2 short of cpu: the task asks for 256 units and 0 are free at most; stop tasks, ask for less, or add an instance");
 }
 
 #[test]
@@ -64,9 +62,7 @@ fn wants_of_one_call_know_of_each_other() {
 #[test]
 fn nobody_there() {
     let mut sim = Sim::new(0, 0);
-    insta::assert_snapshot!(only_failure(&sim, &fargate(1)).detail, @r#"
-    no serverless agent has registered; `longshore agent --serverless` starts one
-    "#);
+    insta::assert_snapshot!(only_failure(&sim, &fargate(1)).detail, @"no serverless agent has registered; `longshore agent --serverless` starts one");
     let failure = only_failure(&sim, &[want("one", LaunchType::Ec2)]);
     assert_eq!(failure.reason.as_str(), "No Container Instances were found in your cluster.");
     sim.join(instance(1, Home::Pool, Size::new(1024, 1024)));
@@ -85,9 +81,7 @@ fn ecs_reasons_on_a_cluster_of_ones_own() {
     assert_eq!(failure.reason.as_str(), "RESOURCE:MEMORY");
     assert_eq!(failure.closest, Some(InstanceId(2)));
     assert_eq!(failure.refusals, BTreeMap::from([(FailureReason::Cpu, 1), (FailureReason::Memory, 1)]));
-    insta::assert_snapshot!(failure.detail, @r#"
-    of 2 instances: 1 short of cpu: the task asks for 256 units and at most 8192 are free; stop tasks, ask for less, or add an instance; 1 short of memory: the task asks for 512 MiB and at most 8192 MiB are free; stop tasks, ask for less, or add an instance
-    "#);
+    insta::assert_snapshot!(failure.detail, @"of 2 instances: 1 short of cpu: the task asks for 256 units and 128 are free at most; stop tasks, ask for less, or add an instance; 1 short of memory: the task asks for 512 MiB and 128 MiB are free at most; stop tasks, ask for less, or add an instance");
 
     sim.run(Command::DropSessions);
     assert_eq!(only_failure(&sim, &[want("one", LaunchType::Ec2)]).reason.as_str(), "AGENT");

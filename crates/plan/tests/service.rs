@@ -102,7 +102,7 @@ fn no_room_is_told_once_and_room_is_taken_when_it_comes() {
     assert_eq!(sim.healthy(), 2);
     assert_snapshot!(sim.story(), @r#"
     (service web) has started 2 tasks: (task #1) (task #2).
-    (service web) was unable to place a task. Reason: Capacity is unavailable at this time. Please try again later or in a different availability zone. (of 1 instance: 1 short of cpu: the task asks for 256 units and at most 0 are free; stop tasks, ask for less, or add an instance)
+    (service web) was unable to place a task. Reason: Capacity is unavailable at this time. Please try again later or in a different availability zone. (of 1 instance: 1 short of cpu: the task asks for 256 units and 0 are free at most; stop tasks, ask for less, or add an instance)
     "#);
     sim.join(instance(9, Home::Pool, Size::new(256, 512)));
     sim.come_to_rest();

@@ -146,7 +146,7 @@ impl World {
         if task.is_live() {
             self.usage.entry(task.instance).or_default().hold(task);
         }
-        self.cluster_tasks.entry(cluster.clone()).or_default().count(task, true);
+        self.count_in_cluster(task, true);
     }
 
     fn unindex(&mut self, task: &Task) {
@@ -174,11 +174,17 @@ impl World {
                 self.usage.remove(&task.instance);
             }
         }
-        let counts = self.cluster_tasks.entry(cluster.clone()).or_default();
-        counts.count(task, false);
-        if *counts == TaskCounts::default() {
-            self.cluster_tasks.remove(cluster);
-        }
+        self.count_in_cluster(task, false);
+    }
+
+    /// A cluster without tasks to count has no entry.
+    fn count_in_cluster(&mut self, task: &Task, enters: bool) {
+        let mut counts = self.cluster_tasks.get(&task.cluster).copied().unwrap_or_default();
+        counts.count(task, enters);
+        match counts == TaskCounts::default() {
+            true => self.cluster_tasks.remove(&task.cluster),
+            false => self.cluster_tasks.insert(task.cluster.clone(), counts),
+        };
     }
 }
 

@@ -121,9 +121,16 @@ fn detail(demand: &Demand<'_>, rooms: &[&Room<'_>], refusals: &BTreeMap<FailureR
     format!("of {machines}: {}", said.join("; "))
 }
 
-/// Only instances that are there to be used can have room.
-fn most(rooms: &[&Room<'_>], of: impl Fn(&Room<'_>) -> i64) -> i64 {
-    rooms.iter().filter(|room| room.instance.is_available()).map(|room| of(room)).max().unwrap_or(0).max(0)
+/// The most that an instance which was refused for this reason has.
+fn most(
+    reason: FailureReason,
+    demand: &Demand<'_>,
+    rooms: &[&Room<'_>],
+    of: impl Fn(&Room<'_>) -> i64,
+) -> i64 {
+    let refused =
+        rooms.iter().filter(|room| filter::refusal(room, demand).is_some_and(|(_, why)| why == reason));
+    refused.map(|room| of(room)).max().unwrap_or(0).max(0)
 }
 
 fn lack(reason: FailureReason, demand: &Demand<'_>, rooms: &[&Room<'_>]) -> String {
@@ -135,16 +142,16 @@ fn lack(reason: FailureReason, demand: &Demand<'_>, rooms: &[&Room<'_>]) -> Stri
         }
         FailureReason::Eni => "without an address left; stop tasks, or widen the subnet".to_owned(),
         FailureReason::Cpu => format!(
-            "short of cpu: the task asks for {} units and at most {} are free; stop tasks, ask for less, or add an \
+            "short of cpu: the task asks for {} units and {} are free at most; stop tasks, ask for less, or add an \
              instance",
             demand.size.cpu,
-            most(rooms, |room| room.left.cpu)
+            most(reason, demand, rooms, |room| room.left.cpu)
         ),
         FailureReason::Memory => format!(
-            "short of memory: the task asks for {} MiB and at most {} MiB are free; stop tasks, ask for less, or \
+            "short of memory: the task asks for {} MiB and {} MiB are free at most; stop tasks, ask for less, or \
              add an instance",
             demand.size.memory_mib,
-            most(rooms, |room| room.left.memory_mib)
+            most(reason, demand, rooms, |room| room.left.memory_mib)
         ),
         FailureReason::NoInstances | FailureReason::Capacity | FailureReason::Missing => reason.to_string(),
     }
