@@ -102,3 +102,15 @@ pub(crate) fn definition(
     };
     found.map(|definition| definition.key.clone()).ok_or_else(missing)
 }
+
+/// The instance, if it is one of the cluster's.
+pub(crate) fn instance_in<'w>(
+    world: &'w World,
+    cluster: &ClusterKey,
+    id: InstanceId,
+) -> Result<&'w std::sync::Arc<model::ContainerInstance>, Error> {
+    world
+        .instance(id)
+        .filter(|instance| instance.home == model::Home::Cluster(cluster.clone()))
+        .ok_or_else(|| Error::invalid_parameter("The referenced container instance was not found."))
+}

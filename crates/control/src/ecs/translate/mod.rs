@@ -1,4 +1,6 @@
 //! Between the model's entities and the wire's. Pure.
 
 pub(crate) mod cluster;
+pub(crate) mod task;
+pub(crate) mod instance;
 pub(crate) mod tags;
