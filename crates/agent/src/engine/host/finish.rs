@@ -73,7 +73,6 @@ impl Host {
             let removed = host.config.images.remove_rootfs(&c.runtime_id);
             removed.map_err(|e| HostError::Told(e.to_string()))?;
             host.keep_unsent_lines(c);
-            host.remove_cgroup_of(&work, container);
             match std::fs::remove_dir_all(&c.bundle) {
                 Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
                     Err(HostError::io("cannot remove", &c.bundle)(e))

@@ -22,6 +22,7 @@ pub use usage::Usage;
 
 use super::machine::{Done, Machine, Seen};
 use super::plan::Work;
+use crate::bundle::cgroup::Cgroups;
 use crate::images::{ImageStore, PulledImage};
 use crate::logs::{ContainerLogs, LogSink};
 use crate::network::{Network, NetworkError};
@@ -80,6 +81,8 @@ impl std::fmt::Debug for HostConfig {
 #[derive(Debug)]
 pub struct Host {
     config: HostConfig,
+    cgroups: Cgroups,
+    open_files_ceiling: Option<i64>,
     launches: Semaphore,
     tasks: Mutex<HashMap<String, Arc<LiveTask>>>,
 }
@@ -108,8 +111,14 @@ impl LiveTask {
 impl Host {
     pub fn new(config: HostConfig) -> Result<Arc<Self>, HostError> {
         std::fs::create_dir_all(&config.spools).map_err(HostError::io("cannot create", &config.spools))?;
-        let host =
-            Arc::new(Host { config, launches: Semaphore::new(LAUNCHES_AT_ONCE), tasks: Mutex::default() });
+        let cgroups = Cgroups::open(&config.prefix).map_err(|e| HostError::Told(e.to_string()))?;
+        let host = Arc::new(Host {
+            config,
+            cgroups,
+            open_files_ceiling: spec::open_files_ceiling(),
+            launches: Semaphore::new(LAUNCHES_AT_ONCE),
+            tasks: Mutex::default(),
+        });
         host.send_spools();
         Ok(host)
     }

@@ -1,17 +1,20 @@
+//! A container's bundle: root file system, the three files of /etc, the runtime specification.
+
+use std::path::Path;
+
+use super::usage::Reading;
 use super::{Host, HostError};
-use crate::engine::plan::Work;
-use crate::images::{PulledImage, resolve_user};
+use crate::bundle::cgroup::{Cgroups, TaskCgroup, TaskLimits};
+use crate::bundle::{self, ContainerPlan, EtcFiles, ImageDefaults, Profile, Ulimit, User};
+use crate::engine::plan::{ContainerWork, Work};
+use crate::images::{PulledImage, ResolvedUser, resolve_user};
+use crate::network::files;
+
+const MIB: u64 = 1 << 20;
 
 impl Host {
-    pub(super) fn make_cgroup(&self, _work: &Work) -> Result<(), HostError> {
-        Ok(())
-    }
-    pub(super) fn remove_cgroup(&self, _work: &Work) {}
-    pub(super) fn remove_cgroup_of(&self, _work: &Work, _container: usize) {}
-    pub(super) fn was_out_of_memory(&self, _work: &Work, _container: usize) -> bool {
-        false
-    }
-
+    /// Makes everything that the container's Create needs in its bundle. Blocks. What an
+    /// interrupted attempt left is replaced.
     pub(super) fn write_bundle(
         &self,
         work: &Work,
@@ -19,55 +22,176 @@ impl Host {
         image: &PulledImage,
     ) -> Result<(), HostError> {
         let c = &work.containers[container];
-        let told = |e: &dyn std::fmt::Display| HostError::Told(e.to_string());
         let images = &self.config.images;
-        images.remove_rootfs(&c.runtime_id).map_err(|e| told(&e))?;
+        images.remove_rootfs(&c.runtime_id).map_err(told)?;
         let readonly = c.host.readonly_rootfs == Some(true);
         let rootfs = c.bundle.join("rootfs");
-        images
-            .prepare(&c.runtime_id, image, readonly)
-            .and_then(|m| m.mount(&rootfs))
-            .map_err(|e| told(&e))?;
-        let user = resolve_user(&rootfs, &image.config.user).map_err(|e| told(&e))?;
-        let mut args = c.payload.entry_point.clone().unwrap_or_else(|| image.config.entrypoint.clone());
-        args.extend(c.payload.command.clone().unwrap_or_else(|| image.config.cmd.clone()));
-        let mut env = vec!["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".to_owned()];
-        env.extend(image.config.env.clone());
-        env.extend(c.payload.environment.iter().map(|(k, v)| format!("{k}={v}")));
-        let netns = self.config.network.get(&work.id).map_err(|e| told(&e))?;
-        let spec = serde_json::json!({
-            "ociVersion": "1.0.2",
-            "annotations": { super::launch::GROUP: work.id },
-            "process": {
-                "args": args, "env": env, "cwd": "/",
-                "user": {"uid": user.uid, "gid": user.gid},
-            },
-            "root": {"path": "rootfs", "readonly": readonly},
-            "hostname": "test",
-            "mounts": [{"destination": "/proc", "type": "proc", "source": "proc"},
-                {"destination": "/dev", "type": "tmpfs", "source": "tmpfs", "options": ["nosuid", "mode=755"]}],
-            "linux": {
-                "cgroupsPath": format!("/longshore-{}/{}/{}", self.config.prefix, work.id, c.payload.name),
-                "namespaces": [{"type":"pid"},{"type":"ipc"},{"type":"uts"},{"type":"mount"},{"type":"network","path": netns.path}],
-            }
-        });
-        let path = c.bundle.join("config.json");
-        std::fs::write(&path, spec.to_string()).map_err(HostError::io("cannot write", &path))?;
+        images.prepare(&c.runtime_id, image, readonly).and_then(|m| m.mount(&rootfs)).map_err(told)?;
+        let wanted = c.config.user.as_deref().filter(|u| !u.is_empty());
+        let user = resolve_user(&rootfs, wanted.unwrap_or(&image.config.user)).map_err(told)?;
+        let plan = self.plan(work, c, image, user)?;
+        let mut spec = bundle::spec(&plan).map_err(told)?;
+        // libcontainer reads an explicit false as "load the seccomp filter after the capabilities are
+        // gone", which the kernel refuses. Absent means the same by the OCI specification.
+        if let Some(process) = spec.process_mut()
+            && process.no_new_privileges() == Some(false)
+        {
+            process.set_no_new_privileges(None);
+        }
+        let text = serde_json::to_vec(&spec).map_err(told)?;
+        write(&c.bundle.join("config.json"), &text)?;
         if let Some(signal) = &image.config.stop_signal {
-            let path = c.bundle.join(super::finish::STOP_SIGNAL);
-            std::fs::write(&path, signal).map_err(HostError::io("cannot write", &path))?;
+            write(&c.bundle.join(super::finish::STOP_SIGNAL), signal.as_bytes())?;
         }
         Ok(())
     }
-}
 
-/// Removes every cgroup of a prefix.
-pub fn remove_cgroups(_prefix: &str) -> Result<usize, HostError> {
-    Ok(0)
-}
-
-impl Host {
-    pub(super) fn reading(&self, _work: &Work, _container: usize) -> Option<super::usage::Reading> {
-        None
+    fn plan(
+        &self,
+        work: &Work,
+        c: &ContainerWork,
+        image: &PulledImage,
+        user: ResolvedUser,
+    ) -> Result<ContainerPlan, HostError> {
+        let address = work
+            .address
+            .as_ref()
+            .ok_or_else(|| HostError::Told("the task has no network interface".into()))?;
+        let hostname = files::hostname(address.ip, &self.config.region);
+        let cgroup = self.cgroup(work)?;
+        let overrides = c.payload.overrides().map_err(told)?;
+        let mut ulimits: Vec<Ulimit> = c
+            .host
+            .ulimits
+            .iter()
+            .flatten()
+            .map(|u| Ulimit { name: u.name.clone(), soft: u.soft, hard: u.hard })
+            .collect();
+        if let Some(ceiling) = self.open_files_ceiling
+            && !ulimits.iter().any(|u| u.name == "nofile")
+        {
+            ulimits.push(Ulimit { name: "nofile".into(), soft: ceiling, hard: ceiling });
+        }
+        let bytes = |mib: i64| u64::try_from(mib).unwrap_or(0).saturating_mul(MIB);
+        let image = &image.config;
+        Ok(ContainerPlan {
+            cgroups_path: cgroup.container_path(&c.runtime_id),
+            cgroup_version: self.cgroups.version(),
+            limit_swap: self.cgroups.limits_swap(),
+            task_id: work.id.clone(),
+            profile: match work.task.launch_type.as_deref() {
+                Some("EC2" | "EXTERNAL") => Profile::Instance,
+                _ => Profile::Fargate,
+            },
+            rootfs: "rootfs".into(),
+            readonly_rootfs: c.host.readonly_rootfs == Some(true),
+            netns: self.config.network.get(&work.id)?.path,
+            files: write_etc(&c.bundle, work, address.ip, &hostname)?,
+            hostname,
+            image: ImageDefaults {
+                entrypoint: image.entrypoint.clone(),
+                cmd: image.cmd.clone(),
+                env: image.env.clone(),
+                working_dir: Some(image.working_dir.clone()).filter(|d| !d.is_empty()),
+            },
+            entry_point: c.payload.entry_point.clone(),
+            command: overrides.command.or_else(|| c.payload.command.clone()),
+            environment: c.payload.environment.clone(),
+            working_directory: c.config.working_dir.clone().filter(|d| !d.is_empty()),
+            user: User {
+                uid: user.uid,
+                gid: user.gid,
+                additional_gids: user.additional_gids,
+                home: user.home,
+            },
+            cap_add: c.host.cap_add.clone().unwrap_or_default(),
+            cap_drop: c.host.cap_drop.clone().unwrap_or_default(),
+            ulimits,
+            cpu: u64::try_from(c.payload.cpu).unwrap_or(0),
+            memory: bytes(c.payload.memory),
+            memory_reservation: c.host.memory_reservation.map_or(0, |b| u64::try_from(b).unwrap_or(0)),
+        })
     }
+
+    fn cgroup(&self, work: &Work) -> Result<TaskCgroup<'_>, HostError> {
+        self.cgroups.task(&work.id).map_err(told)
+    }
+
+    /// The task's own limits, over all its containers.
+    pub(super) fn make_cgroup(&self, work: &Work) -> Result<(), HostError> {
+        let limits = TaskLimits {
+            cpu_units: work.task.cpu.map_or(0, |vcpu| (vcpu * 1024.0).round() as u64),
+            memory_bytes: work.task.memory.map_or(0, |m| u64::try_from(m).unwrap_or(0)).saturating_mul(MIB),
+        };
+        self.cgroup(work)?.create(&limits).map_err(told)
+    }
+
+    pub(super) fn remove_cgroup(&self, work: &Work) {
+        if let Err(error) = self.cgroup(work).and_then(|cgroup| cgroup.remove().map_err(told)) {
+            tracing::warn!(%error, task = work.id, "a cgroup could not be removed");
+        }
+    }
+
+    pub(super) fn was_out_of_memory(&self, work: &Work, container: usize) -> bool {
+        let id = &work.containers[container].runtime_id;
+        self.cgroup(work).is_ok_and(|cgroup| cgroup.oom_kills(id).is_ok_and(|kills| kills > 0))
+    }
+
+    pub(super) fn reading(&self, work: &Work, container: usize) -> Option<Reading> {
+        let usage =
+            self.cgroup(work).ok()?.container_usage(&work.containers[container].runtime_id).ok()??;
+        Some(Reading { cpu_ns: usage.cpu_ns, memory_bytes: usage.memory_bytes })
+    }
+}
+
+/// Removes every cgroup of a prefix, its processes first. Returns how many tasks had one.
+pub fn remove_cgroups(prefix: &str) -> Result<usize, HostError> {
+    Cgroups::open(prefix).and_then(|cgroups| cgroups.destroy_all()).map_err(told)
+}
+
+/// How many open files a container may be given, where that is less than Fargate's 65,535: an agent
+/// without CAP_SYS_RESOURCE can't raise its own hard limit (setrlimit(2)), and no container of its
+/// could start. What a task asks for itself is not lowered in silence, but fails.
+pub(super) fn open_files_ceiling() -> Option<i64> {
+    const FARGATE: u64 = 65_535;
+    const CAP_SYS_RESOURCE: u32 = 24;
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let effective =
+        status.lines().find_map(|l| u64::from_str_radix(l.strip_prefix("CapEff:")?.trim(), 16).ok());
+    if effective.is_none_or(|set| set >> CAP_SYS_RESOURCE & 1 == 1) {
+        return None;
+    }
+    let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    let hard = limits
+        .lines()
+        .find_map(|l| l.strip_prefix("Max open files")?.split_whitespace().nth(1)?.parse::<u64>().ok());
+    hard.filter(|hard| *hard < FARGATE).and_then(|hard| i64::try_from(hard).ok())
+}
+
+fn write_etc(
+    bundle: &Path,
+    work: &Work,
+    ip: std::net::Ipv4Addr,
+    hostname: &str,
+) -> Result<EtcFiles, HostError> {
+    let host = std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default();
+    let upstream = std::fs::read_to_string(files::RESOLVED_UPSTREAM).ok();
+    let paths = EtcFiles {
+        resolv_conf: bundle.join("resolv.conf"),
+        hosts: bundle.join("hosts"),
+        hostname: bundle.join("hostname"),
+    };
+    let resolv_conf = files::resolv_conf(&host, upstream.as_deref(), &work.dns);
+    write(&paths.resolv_conf, resolv_conf.as_bytes())?;
+    write(&paths.hosts, files::hosts(ip, hostname).as_bytes())?;
+    write(&paths.hostname, files::hostname_file(hostname).as_bytes())?;
+    Ok(paths)
+}
+
+fn write(path: &Path, content: &[u8]) -> Result<(), HostError> {
+    std::fs::write(path, content).map_err(HostError::io("cannot write", path))
+}
+
+fn told(error: impl std::fmt::Display) -> HostError {
+    HostError::Told(error.to_string())
 }
