@@ -16,7 +16,7 @@ pub(crate) fn to_wire(
     include: &[ContainerInstanceField],
 ) -> ecs::ContainerInstance {
     let counts = world.instance_task_counts(instance.id);
-    let number = |count: u32| i32::try_from(count).ok();
+    let number = |count: usize| i32::try_from(count).ok();
     let wants = |field| include.contains(&field);
     let mut used: BTreeSet<HostPort> = instance.reserved_ports.iter().copied().collect();
     used.extend(world.live_tasks_on(instance.id).flat_map(|task| task.host_ports.iter().copied()));
