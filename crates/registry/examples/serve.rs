@@ -22,11 +22,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let config =
         RegistryConfig { create_on_push: true, ..RegistryConfig::new(format!("{dir}/registry"), address) };
     let registry = Registry::open(config, Arc::new(store))?;
-    let context = Context {
-        account: "000000000000".to_owned(),
-        region: "us-east-1".to_owned(),
-        ..Context::default()
-    };
+    let context =
+        Context { account: "000000000000".to_owned(), region: "us-east-1".to_owned(), ..Context::default() };
     let answer = registry.operations().call("ecr", "GetAuthorizationToken", context, b"{}").await?;
     let answer: GetAuthorizationTokenResponse = serde_json::from_slice(&answer)?;
     let data = answer.authorization_data.into_iter().flatten().next().ok_or("no token")?;

@@ -6,7 +6,7 @@ use axum::{
 };
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
-use super::{Asked, CONTENT_DIGEST, OciError};
+use super::{Asked, CONTENT_DIGEST, OciError, header_value};
 use crate::{
     digest::Digest,
     name::RepositoryName,
@@ -25,9 +25,8 @@ pub(super) async fn get(
     let size = repository.blobs.get(digest).ok_or_else(unknown)?.size;
 
     let mut headers = HeaderMap::new();
-    let text = |s: String| HeaderValue::try_from(s).map_err(|e| OciError::internal(&e));
-    headers.insert(CONTENT_DIGEST, text(digest.to_string())?);
-    headers.insert(header::ETAG, text(format!("\"{digest}\""))?);
+    headers.insert(CONTENT_DIGEST, header_value(digest.to_string())?);
+    headers.insert(header::ETAG, header_value(format!("\"{digest}\""))?);
     headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     let octets = HeaderValue::from_static("application/octet-stream");
     headers.insert(header::CONTENT_TYPE, octets);
@@ -37,12 +36,12 @@ pub(super) async fn get(
         Wanted::Whole => (StatusCode::OK, None, size),
         Wanted::Part(part) => {
             let range = format!("bytes {}-{}/{size}", part.start, part.end - 1);
-            headers.insert(header::CONTENT_RANGE, text(range)?);
+            headers.insert(header::CONTENT_RANGE, header_value(range)?);
             let length = part.end - part.start;
             (StatusCode::PARTIAL_CONTENT, Some(part), length)
         }
         Wanted::Unsatisfiable => {
-            headers.insert(header::CONTENT_RANGE, text(format!("bytes */{size}"))?);
+            headers.insert(header::CONTENT_RANGE, header_value(format!("bytes */{size}"))?);
             return Ok((StatusCode::RANGE_NOT_SATISFIABLE, headers).into_response());
         }
     };

@@ -20,7 +20,8 @@ use crate::{
 pub struct OciError {
     pub status: StatusCode,
     errors: Vec<Entry>,
-    pub headers: HeaderMap,
+    /// Sent beside the body. Boxed: errors travel in every `Result`.
+    pub headers: Box<HeaderMap>,
 }
 
 #[derive(Debug)]
@@ -35,7 +36,7 @@ impl OciError {
         Self {
             status,
             errors: vec![Entry { code, message: message.into(), detail: Value::Null }],
-            headers: HeaderMap::new(),
+            headers: Box::default(),
         }
     }
 
@@ -90,7 +91,7 @@ impl IntoResponse for OciError {
                 detail => json!({"code": e.code, "message": e.message, "detail": detail}),
             })
             .collect();
-        (self.status, self.headers, Json(json!({"errors": errors}))).into_response()
+        (self.status, *self.headers, Json(json!({"errors": errors}))).into_response()
     }
 }
 
@@ -137,7 +138,7 @@ impl From<Refusal> for OciError {
                         detail: json!({"digest": m.digest}),
                     })
                     .collect(),
-                headers: HeaderMap::new(),
+                headers: Box::default(),
             },
             Refusal::SizeMismatch { digest, .. } => {
                 Self::new(StatusCode::BAD_REQUEST, "SIZE_INVALID", message).detail(json!({"digest": digest}))

@@ -8,7 +8,7 @@ use http::{HeaderValue, StatusCode, header};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
-use super::{Asked, OciError};
+use super::{Asked, OciError, header_value};
 use crate::{
     digest::Digest,
     manifest::{MANIFEST_MAX, OCI_INDEX},
@@ -72,8 +72,7 @@ impl Page {
 fn listed(body: Value, link: Option<String>) -> Result<Response, OciError> {
     let mut response = Json(body).into_response();
     if let Some(link) = link {
-        let link = HeaderValue::try_from(link).map_err(|e| OciError::internal(&e))?;
-        response.headers_mut().insert(header::LINK, link);
+        response.headers_mut().insert(header::LINK, header_value(link)?);
     }
     Ok(response)
 }

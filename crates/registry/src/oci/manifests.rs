@@ -8,7 +8,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
-use super::{Asked, CONTENT_DIGEST, OciError, created, target};
+use super::{Asked, CONTENT_DIGEST, OciError, created, header_value, target};
 use crate::{
     digest::Digest,
     manifest::{MANIFEST_MAX, Manifest},
@@ -37,15 +37,14 @@ pub(super) async fn get(
     let (digest, record) = repository.resolve(reference).ok_or_else(unknown)?;
 
     let mut headers = HeaderMap::new();
-    let text = |s: String| HeaderValue::try_from(s).map_err(|e| OciError::internal(&e));
     let etag = format!("\"{digest}\"");
-    headers.insert(CONTENT_DIGEST, text(digest.to_string())?);
-    headers.insert(header::ETAG, text(etag.clone())?);
+    headers.insert(CONTENT_DIGEST, header_value(digest.to_string())?);
+    headers.insert(header::ETAG, header_value(etag.clone())?);
     let condition = asked.header(header::IF_NONE_MATCH).unwrap_or_default();
     if condition.split(',').any(|c| c.trim() == etag) {
         return Ok((StatusCode::NOT_MODIFIED, headers).into_response());
     }
-    headers.insert(header::CONTENT_TYPE, text(record.media_type.clone())?);
+    headers.insert(header::CONTENT_TYPE, header_value(record.media_type.clone())?);
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(record.size));
     if head {
         return Ok((headers, Body::empty()).into_response());
@@ -90,15 +89,12 @@ pub(super) async fn put(
     let location = format!("/v2/{}/manifests/{digest}", key.name);
     let mut response = created(location, &digest);
     if let Some(subject) = subject {
-        let value = HeaderValue::try_from(subject.to_string());
-        let value = value.map_err(|e| OciError::internal(&e))?;
         let name = HeaderName::from_static("oci-subject");
-        response.headers_mut().insert(name, value);
+        response.headers_mut().insert(name, header_value(subject.to_string())?);
     }
     for tag in tags.iter().filter(|_| by_digest) {
-        let value = HeaderValue::try_from(tag.as_str()).map_err(|e| OciError::internal(&e))?;
         let name = HeaderName::from_static("oci-tag");
-        response.headers_mut().append(name, value);
+        response.headers_mut().append(name, header_value(tag.to_string())?);
     }
     let push = asked.shared.clone();
     // Goes on when the client leaves: all of the manifest is here.

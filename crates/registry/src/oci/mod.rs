@@ -157,3 +157,8 @@ fn created(location: String, digest: &Digest) -> Response {
         [(header::LOCATION, location), (header::HeaderName::from_static(CONTENT_DIGEST), digest.to_string())];
     (StatusCode::CREATED, headers).into_response()
 }
+
+/// Text of ours as a header's value.
+fn header_value(text: String) -> Result<HeaderValue, OciError> {
+    HeaderValue::try_from(text).map_err(|e| OciError::internal(&e))
+}

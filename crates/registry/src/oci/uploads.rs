@@ -4,10 +4,10 @@ use axum::{
     body::Body,
     response::{IntoResponse, Response},
 };
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderMap, StatusCode, header};
 use uuid::Uuid;
 
-use super::{Asked, OciError, created};
+use super::{Asked, OciError, created, header_value};
 use crate::{
     Shared,
     blobs::upload::{Expected, UploadError},
@@ -123,7 +123,7 @@ async fn take(asked: &Asked, key: &RepositoryKey, id: Uuid, body: Body) -> Resul
         Err(error @ UploadError::OutOfOrder { offset, .. }) => {
             // Tells the client where to go on.
             let mut error = OciError::from(error);
-            error.headers = progress_headers(key, id, offset)?;
+            *error.headers = progress_headers(key, id, offset)?;
             Err(error)
         }
         other => Ok(other?),
@@ -151,14 +151,13 @@ fn progress(status: StatusCode, key: &RepositoryKey, id: Uuid, offset: u64) -> R
 }
 
 fn progress_headers(key: &RepositoryKey, id: Uuid, offset: u64) -> Result<HeaderMap, OciError> {
-    let text = |s: String| HeaderValue::try_from(s).map_err(|e| OciError::internal(&e));
     let mut headers = HeaderMap::new();
     let location = format!("/v2/{}/blobs/uploads/{id}", key.name);
-    headers.insert(header::LOCATION, text(location)?);
+    headers.insert(header::LOCATION, header_value(location)?);
     // Inclusive, so an empty upload can't be told from one of a byte; docker's registry says `0-0` too.
     let range = format!("0-{}", offset.saturating_sub(1));
-    headers.insert(header::RANGE, text(range)?);
-    headers.insert("docker-upload-uuid", text(id.to_string())?);
+    headers.insert(header::RANGE, header_value(range)?);
+    headers.insert("docker-upload-uuid", header_value(id.to_string())?);
     Ok(headers)
 }
 
