@@ -246,3 +246,13 @@ fn a_token_makes_a_call_happen_once() {
     bench.now_ms += TOKEN_LIFETIME_MS;
     bench.run(call(4, "b"));
 }
+
+#[test]
+fn a_stop_that_nobody_asked_for_is_not_confirmed() {
+    let mut bench = Bench::ready();
+    bench.start(7);
+    bench.acknowledge(7, DesiredStatus::Stopped);
+    assert_eq!(bench.task(7).acknowledged, Some(DesiredStatus::Running));
+    bench.run(stop(7));
+    assert!(bench.task(7).awaits_agent(), "the agent must still be told");
+}

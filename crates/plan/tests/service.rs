@@ -4,6 +4,7 @@ mod support;
 
 use insta::assert_snapshot;
 use model::{command::*, *};
+use plan::reconcile::Counts;
 use support::*;
 
 #[test]
@@ -199,4 +200,17 @@ fn tags_and_names_go_with_the_task() {
     assert_eq!(keys, ["team", "aws:ecs:clusterName", "aws:ecs:serviceName"]);
     assert_eq!(task.group.as_ref().unwrap().as_str(), "service:web");
     assert_eq!(task.started_by.as_ref().unwrap().as_str(), "ecs-svc/1");
+}
+
+#[test]
+fn the_minimum_is_rounded_up_and_the_maximum_down() {
+    let bounds = |desired, minimum_percent, maximum_percent| {
+        let counts = Counts { desired, minimum_percent, maximum_percent, ..Counts::default() };
+        (counts.lower_bound(), counts.upper_bound())
+    };
+    assert_eq!(bounds(3, 50, 150), (2, 4));
+    assert_eq!(bounds(1, 1, 199), (1, 1));
+    assert_eq!(bounds(4, 100, 200), (4, 8));
+    assert_eq!(bounds(10, 0, 100), (0, 10));
+    assert_eq!(bounds(u32::MAX / 2, 100, 200), (u32::MAX / 2, u32::MAX - 1));
 }
