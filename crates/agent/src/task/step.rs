@@ -110,7 +110,7 @@ fn take_in(task: &mut TaskState, seen: Observation, now_ms: u64, actions: &mut V
 fn advance(task: &mut TaskState, now_ms: u64, actions: &mut Vec<Action>) -> bool {
     let moved =
         if task.stopping { wind_down(task, now_ms, actions) } else { bring_up(task, now_ms, actions) };
-    moved | clear_away(task, now_ms, actions)
+    moved | clear_away(task, actions)
 }
 
 fn bring_up(task: &mut TaskState, now_ms: u64, actions: &mut Vec<Action>) -> bool {
@@ -172,31 +172,30 @@ fn wind_down(task: &mut TaskState, now_ms: u64, actions: &mut Vec<Action>) -> bo
                 ended(task, container, None, None, now_ms);
                 moved = true;
             }
-            Phase::Running => {
-                if task.containers[container].kill_due_ms.is_none() && !task.has_live_dependants(container) {
-                    let c = &mut task.containers[container];
-                    let due_ms = now_ms.saturating_add(c.spec.stop_timeout_ms);
-                    c.kill_due_ms = Some(due_ms);
-                    actions.push(Action::Stop { container });
-                    actions.push(Action::SetTimer { timer: Timer::Kill { container }, due_ms });
-                    moved = true;
-                }
+            Phase::Running
+                if task.containers[container].kill_due_ms.is_none()
+                    && !task.has_live_dependants(container) =>
+            {
+                let c = &mut task.containers[container];
+                let due_ms = now_ms.saturating_add(c.spec.stop_timeout_ms);
+                c.kill_due_ms = Some(due_ms);
+                actions.push(Action::Stop { container });
+                actions.push(Action::SetTimer { timer: Timer::Kill { container }, due_ms });
+                moved = true;
             }
             _ => {}
         }
     }
-    if task.containers.iter().all(|c| c.phase == Phase::Gone) {
-        if task.network == NetworkPhase::Attached {
-            task.network = NetworkPhase::Detaching;
-            actions.push(Action::DetachNetwork);
-            moved = true;
-        }
+    if task.network == NetworkPhase::Attached && task.containers.iter().all(|c| c.phase == Phase::Gone) {
+        task.network = NetworkPhase::Detaching;
+        actions.push(Action::DetachNetwork);
+        moved = true;
     }
     moved
 }
 
 /// What has ended is removed at once: its memory and disk are another container's.
-fn clear_away(task: &mut TaskState, _now_ms: u64, actions: &mut Vec<Action>) -> bool {
+fn clear_away(task: &mut TaskState, actions: &mut Vec<Action>) -> bool {
     let mut moved = false;
     for (container, c) in task.containers.iter_mut().enumerate() {
         if c.phase == Phase::Exited {

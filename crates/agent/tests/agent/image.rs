@@ -26,7 +26,7 @@ pub fn busybox() -> Image {
     header.set_gid(0);
     header.set_mtime(0);
     tar.append_data(&mut header, "bin/busybox", binary.as_slice()).unwrap();
-    for name in ["sh", "sleep", "echo", "cat", "seq", "id", "wget", "true"] {
+    for name in ["sh", "sleep", "echo", "cat", "seq", "id", "head", "tail", "true"] {
         let mut link = tar::Header::new_gnu();
         link.set_entry_type(tar::EntryType::Symlink);
         link.set_size(0);

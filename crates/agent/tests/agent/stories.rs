@@ -3,6 +3,7 @@ use std::sync::Arc;
 
 use agent::{Agent, AgentConfig, AgentHandle, cleanup};
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use tokio::runtime::Runtime;
 
 use super::control::Control;
@@ -89,11 +90,29 @@ impl Bench {
         let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap();
         let ours = self.dir.path().to_str().unwrap();
         assert!(!mounts.contains(ours), "{mounts}");
-        // No shim of ours is left: its command line or its directory would name our data directory.
-        for process in std::fs::read_dir("/proc").unwrap().flatten() {
-            let cwd = std::fs::read_link(process.path().join("cwd")).unwrap_or_default();
-            assert!(!cwd.starts_with(ours), "{process:?}");
+        assert_eq!(self.shims(), Vec::<i32>::new());
+        let cgroup = format!("longshore-{}", self.prefix());
+        for root in std::fs::read_dir("/sys/fs/cgroup").unwrap().flatten() {
+            assert!(!root.path().join(&cgroup).exists(), "{root:?}");
         }
+        assert!(!Path::new("/sys/class/net").join(self.prefix()).exists());
+    }
+
+    /// What names everything that the agent makes on the machine.
+    fn prefix(&self) -> String {
+        let root = std::fs::canonicalize(self.dir.path()).unwrap();
+        let hash = Sha256::digest(root.as_os_str().as_encoded_bytes());
+        format!("ls{}", hex::encode(&hash[..3]))
+    }
+
+    fn shims(&self) -> Vec<i32> {
+        let namespace = format!("-namespace\0{}\0", self.prefix());
+        let processes = std::fs::read_dir("/proc").unwrap().flatten();
+        let ours = processes.filter(|p| {
+            std::fs::read(p.path().join("cmdline"))
+                .is_ok_and(|line| String::from_utf8_lossy(&line).contains(&namespace))
+        });
+        ours.filter_map(|p| p.file_name().to_str()?.parse().ok()).collect()
     }
 }
 
@@ -165,7 +184,7 @@ fn a_container_runs_writes_and_ends() {
         assert!(attributes.iter().any(|a| a["name"] == "longshore.subnet-cidr"));
         let t =
             task(&bench, &agent, "one", &[("web", "echo $GREETING; echo oops >&2; seq 3000; exit 7", true)]);
-        control.send("PayloadMessage", payload("m1", 1, &[t.clone()]));
+        control.send("PayloadMessage", payload("m1", 1, std::slice::from_ref(&t)));
         control.send("PayloadMessage", payload("m2", 2, &[t]));
         assert_eq!(control.acs("AckRequest", 2).await[0]["cluster"], "arn:c");
         let end = control.report("one", "STOPPED").await;
@@ -268,7 +287,7 @@ fn tasks_outlive_the_agent_and_the_control_plane() {
         // An abrupt end of the session brings another, and redelivery changes nothing.
         control.drop_sessions();
         control.sessions(3).await;
-        control.send("PayloadMessage", payload("m2", 2, &[stays.clone()]));
+        control.send("PayloadMessage", payload("m2", 2, std::slice::from_ref(&stays)));
         control.acs("AckRequest", 2).await;
         // A manifest without the task: the agent asks before it stops it.
         let manifest = json!({"messageId": "m3", "clusterArn": "arn:c", "containerInstanceArn": "arn:i", "timeline": 3, "tasks": []});
@@ -301,6 +320,103 @@ fn cleanup_ends_what_still_runs() {
         bench.control.report("left", "RUNNING").await;
     });
     assert!(bench.wait(cleanup(bench.dir.path())).is_err(), "an agent has the directory open");
+    agent.kill();
+    bench.clean();
+}
+
+#[test]
+fn order_memory_and_a_read_only_root_hold_in_real_containers() {
+    let bench = Bench::new();
+    let agent = bench.agent();
+    let control = &bench.control;
+    bench.wait(async {
+        control.sessions(1).await;
+        let mut ordered = task(
+            &bench,
+            &agent,
+            "ordered",
+            &[("app", "echo app; exit 4", true), ("migrate", "echo migrate; exit 0", false)],
+        );
+        ordered["containers"][0]["dependsOn"] = json!([{"containerName": "migrate", "condition": "SUCCESS"}]);
+        let mut greedy =
+            task(&bench, &agent, "greedy", &[("web", "cat /dev/zero | head -c 200m | tail", true)]);
+        greedy["containers"][0]["memory"] = json!(16);
+        let mut sealed = task(
+            &bench,
+            &agent,
+            "sealed",
+            &[("web", "echo x > /x || echo sealed; id -u; cat /etc/hostname", true)],
+        );
+        let host = sealed["containers"][0]["dockerConfig"]["hostConfig"].as_str().unwrap();
+        let mut host: Value = serde_json::from_str(host).unwrap();
+        host["ReadonlyRootfs"] = json!(true);
+        sealed["containers"][0]["dockerConfig"]["hostConfig"] = json!(host.to_string());
+        sealed["containers"][0]["dockerConfig"]["config"] = json!(json!({"User": "1000:1000"}).to_string());
+        let mut healthy = task(&bench, &agent, "healthy", &[("web", "true", true)]);
+        healthy["containers"][0]["healthCheckType"] = json!("docker");
+        control.send("PayloadMessage", payload("m1", 1, &[ordered, greedy, sealed, healthy]));
+
+        let end = control.report("ordered", "STOPPED").await;
+        let all = end["containers"].as_array().unwrap();
+        assert!(all.iter().any(|c| c["containerName"] == "app" && c["exitCode"] == 4), "{end:#}");
+
+        let end = control.report("greedy", "STOPPED").await;
+        let last = end["containers"].as_array().unwrap().last().unwrap().clone();
+        assert_eq!(last["exitCode"], 137, "{end:#}");
+        assert_eq!(last["reason"], "OutOfMemoryError: Container killed due to memory usage");
+
+        control.report("sealed", "STOPPED").await;
+        let lines = control.lines("sealed/web");
+        assert!(lines.contains(&"sealed".into()) && lines.contains(&"1000".into()), "{lines:?}");
+        assert!(lines.iter().any(|l| l.starts_with("ip-") && l.ends_with(".ec2.internal")), "{lines:?}");
+
+        let end = control.report("healthy", "STOPPED").await;
+        assert!(end["reason"].as_str().unwrap().contains("healthCheck"), "{end:#}");
+    });
+    agent.kill();
+    bench.clean();
+}
+
+#[test]
+fn a_burst_of_lines_arrives_whole() {
+    let bench = Bench::new();
+    let agent = bench.agent();
+    let control = &bench.control;
+    let lines = 400_000;
+    bench.wait(async {
+        control.sessions(1).await;
+        let script = format!("seq {lines}");
+        let t = task(&bench, &agent, "burst", &[("web", &script, true)]);
+        control.send("PayloadMessage", payload("m1", 1, &[t]));
+        control.report("burst", "STOPPED").await;
+        control.line("burst/web", &lines.to_string()).await;
+        let got = control.lines("burst/web");
+        assert_eq!(got.len(), lines);
+        assert!(got.iter().enumerate().all(|(i, l)| *l == (i + 1).to_string()));
+    });
+    agent.kill();
+    bench.clean();
+}
+
+#[test]
+fn a_shim_that_is_killed_takes_its_task_with_it_and_nothing_more() {
+    let bench = Bench::new();
+    let agent = bench.agent();
+    let control = &bench.control;
+    bench.wait(async {
+        control.sessions(1).await;
+        let t = task(&bench, &agent, "orphan", &[("web", "exec sleep 1000", true)]);
+        control.send("PayloadMessage", payload("m1", 1, &[t]));
+        control.report("orphan", "RUNNING").await;
+        let shims = bench.shims();
+        assert_eq!(shims.len(), 1, "one shim a task");
+        nix::sys::signal::kill(nix::unistd::Pid::from_raw(shims[0]), nix::sys::signal::Signal::SIGKILL)
+            .unwrap();
+        let end = control.report("orphan", "STOPPED").await;
+        let last = end["containers"].as_array().unwrap().last().unwrap().clone();
+        assert_eq!(last["exitCode"], Value::Null, "{end:#}");
+        assert!(last["reason"].as_str().unwrap().contains("shim was killed"), "{end:#}");
+    });
     agent.kill();
     bench.clean();
 }
