@@ -72,3 +72,7 @@ impl Outbox {
         self.sent.values().map(|sent| sent.at_ms + RESEND_MS).min()
     }
 }
+
+#[cfg(test)]
+#[path = "outbox_tests.rs"]
+mod tests;

@@ -1,1 +1,190 @@
+use model::{ContainerShape, Document};
+use serde_json::json;
+use wire::ecs;
 
+use super::container::Source;
+
+/// The payload of one container, as JSON with Docker's texts unfolded.
+fn described(definition: serde_json::Value, overrides: serde_json::Value) -> serde_json::Value {
+    let document: ecs::TaskDefinition =
+        serde_json::from_value(json!({"networkMode": "awsvpc", "containerDefinitions": [definition]})).unwrap();
+    let overrides: ecs::TaskOverride = serde_json::from_value(overrides).unwrap();
+    let (task, definition) = entities(&document);
+    let container = &document.container_definitions.as_ref().unwrap()[0];
+    let source = Source {
+        task: &task,
+        definition: &definition,
+        document: &document,
+        container,
+        record: &task.containers[0],
+    };
+    let mut value = serde_json::to_value(source.build(&overrides).unwrap()).unwrap();
+    for text in ["config", "hostConfig"] {
+        let inner = value["dockerConfig"][text].as_str().unwrap().to_owned();
+        value["dockerConfig"][text] = serde_json::from_str(&inner).unwrap();
+    }
+    value
+}
+
+fn entities(document: &ecs::TaskDefinition) -> (model::Task, model::TaskDefinition) {
+    use model::command::{NewDefinition, NewTask, Registration};
+    use model::*;
+    let name = document.container_definitions.as_ref().unwrap()[0].name.clone().unwrap();
+    let scope = Scope::new("000000000000", "us-east-1");
+    let cluster = scope.cluster("default");
+    let mut world = World::new();
+    let commands = [
+        Command::CreateCluster { key: cluster.clone(), change: Default::default(), tags: Tags::default() },
+        Command::RegisterInstance(Box::new(Registration {
+            id: InstanceId(1),
+            home: Home::Pool,
+            attributes: Vec::new(),
+            total: Size::new(4096, 8192),
+            reserved_ports: Vec::new(),
+            subnet: Some("10.0.0.0/16".parse().unwrap()),
+            version_info: None,
+            tags: Tags::default(),
+            document: None,
+        })),
+        Command::SetAgentConnected { id: InstanceId(1), connected: true },
+        Command::RegisterTaskDefinition(Box::new(NewDefinition {
+            scope: scope.clone(),
+            family: "web".into(),
+            cpu: Some(256),
+            memory_mib: Some(512),
+            network_mode: NetworkMode::Awsvpc,
+            compatibilities: vec![LaunchType::Fargate],
+            requires_compatibilities: vec![LaunchType::Fargate],
+            requires_attributes: Vec::new(),
+            platform: RuntimePlatform::default(),
+            containers: vec![ContainerShape {
+                name: name.as_str().into(),
+                image: "app".into(),
+                essential: true,
+                cpu: 0,
+                memory_mib: None,
+                memory_reservation_mib: None,
+                host_ports: Vec::new(),
+                start_timeout_s: None,
+                stop_timeout_s: None,
+                health_checked: false,
+            }],
+            ephemeral_storage_gib: None,
+            document: Document::of(document).unwrap(),
+            tags: Tags::default(),
+            registered_by: None,
+        })),
+        Command::StartTasks {
+            tasks: vec![NewTask {
+                id: TaskId(0xabc),
+                cluster: cluster.clone(),
+                definition: DefinitionRef { family: "web".into(), revision: Revision(1) },
+                instance: InstanceId(1),
+                launch_type: LaunchType::Fargate,
+                capacity_provider: None,
+                platform_version: None,
+                platform_family: None,
+                group: Some("family:web".into()),
+                started_by: None,
+                service: None,
+                deployment: None,
+                size: None,
+                overrides: None,
+                network: None,
+                subnet: None,
+                tags: Tags::default(),
+                enable_execute_command: false,
+                ephemeral_storage_gib: None,
+                document: None,
+            }],
+            token: None,
+        },
+    ];
+    for command in commands {
+        transact(&mut world, &command, 1000).unwrap();
+    }
+    let task = world.task(TaskId(0xabc)).unwrap();
+    // The whole task can be described, too, and names what ECS's agent insists on.
+    let whole = super::task(&world, task).unwrap();
+    assert_eq!(whole.arn, "arn:aws:ecs:us-east-1:000000000000:task/default/00000000000000000000000000000abc");
+    assert_eq!((whole.cpu, whole.memory, whole.version.as_str()), (Some(0.25), Some(512), "1"));
+    assert_eq!(whole.elastic_network_interfaces.len(), 1);
+    let definition = world.definition(&task.definition_key()).unwrap();
+    (model::Task::clone(task), model::TaskDefinition::clone(definition))
+}
+
+#[test]
+fn docker_terms_carry_what_the_protocol_has_no_field_for() {
+    let described = described(
+        json!({
+            "name": "app", "image": "app:1", "user": "1000:1000", "workingDirectory": "/srv",
+            "readonlyRootFilesystem": true, "memoryReservation": 64, "stopTimeout": 5,
+            "ulimits": [{"name": "nofile", "softLimit": 10, "hardLimit": 20}],
+            "linuxParameters": {"capabilities": {"drop": ["CHOWN"]}, "initProcessEnabled": true},
+            "healthCheck": {"command": ["CMD", "true"], "startPeriod": 2},
+        }),
+        json!({}),
+    );
+    let (config, host) = (&described["dockerConfig"]["config"], &described["dockerConfig"]["hostConfig"]);
+    assert_eq!(config["User"], "1000:1000");
+    assert_eq!(config["WorkingDir"], "/srv");
+    assert_eq!(config["Healthcheck"]["Interval"], 30_000_000_000_i64);
+    assert_eq!(config["Healthcheck"]["StartPeriod"], 2_000_000_000_i64);
+    assert_eq!(host["ReadonlyRootfs"], true);
+    assert_eq!(host["MemoryReservation"], 64 * 1024 * 1024);
+    assert_eq!(host["Ulimits"], json!([{"Name": "nofile", "Soft": 10, "Hard": 20}]));
+    assert_eq!(host["CapDrop"], json!(["CHOWN"]));
+    assert_eq!(host["Init"], true);
+    assert_eq!(described["stopTimeout"], 5);
+    assert_eq!(described["healthCheckType"], "docker");
+}
+
+#[test]
+fn a_log_stream_is_named_after_prefix_container_and_task() {
+    let log = |options: serde_json::Value| {
+        let definition = json!({
+            "name": "app", "image": "a", "logConfiguration": {"logDriver": "awslogs", "options": options},
+        });
+        described(definition, json!({}))["dockerConfig"]["hostConfig"]["LogConfig"].clone()
+    };
+    let config = log(json!({"awslogs-group": "/ecs/web", "awslogs-stream-prefix": "ecs"}));
+    assert_eq!(config["Type"], "awslogs");
+    assert_eq!(
+        config["Config"],
+        json!({
+            "awslogs-group": "/ecs/web", "awslogs-region": "us-east-1",
+            "awslogs-stream": "ecs/app/00000000000000000000000000000abc",
+        })
+    );
+    let elsewhere = log(json!({"awslogs-group": "g", "awslogs-region": "eu-west-1"}));
+    assert_eq!(elsewhere["Config"]["awslogs-region"], "eu-west-1");
+}
+
+#[test]
+fn overrides_are_merged_in() {
+    let described = described(
+        json!({
+            "name": "app", "image": "a", "command": ["serve"], "cpu": 10, "memory": 100,
+            "environment": [{"name": "A", "value": "1"}, {"name": "B", "value": "2"}],
+        }),
+        json!({"containerOverrides": [{
+            "name": "app", "command": ["migrate", "now"], "memory": 200,
+            "environment": [{"name": "B", "value": "3"}, {"name": "C", "value": "4"}],
+        }]}),
+    );
+    assert_eq!(described["command"], json!(["migrate", "now"]));
+    assert_eq!(described["environment"], json!({"A": "1", "B": "3", "C": "4"}));
+    assert_eq!((&described["cpu"], &described["memory"]), (&json!(10), &json!(200)));
+}
+
+#[test]
+fn with_awsvpc_the_host_port_is_the_containers() {
+    let described = described(
+        json!({"name": "app", "image": "a", "portMappings": [{"containerPort": 80, "hostPort": 80, "protocol": "tcp"}]}),
+        json!({}),
+    );
+    assert_eq!(
+        described["portMappings"],
+        json!([{"containerPort": 80, "hostPort": 80, "protocol": "tcp"}])
+    );
+}

@@ -1,0 +1,136 @@
+use model::command::{NewDefinition, NewTask, Registration};
+use model::*;
+
+use super::Outbox;
+
+/// A world with one connected machine and `count` tasks placed on it.
+fn world(count: u128) -> (World, InstanceId) {
+    let mut world = World::new();
+    let scope = Scope::new("000000000000", "us-east-1");
+    let cluster = scope.cluster("default");
+    let instance = InstanceId(1);
+    let mut apply = |command: Command| {
+        transact(&mut world, &command, 1000).unwrap();
+    };
+    apply(Command::CreateCluster { key: cluster.clone(), change: Default::default(), tags: Tags::default() });
+    apply(Command::RegisterInstance(Box::new(Registration {
+        id: instance,
+        home: Home::Pool,
+        attributes: Vec::new(),
+        total: Size::new(1 << 20, 1 << 20),
+        reserved_ports: Vec::new(),
+        subnet: Some("10.0.0.0/16".parse().unwrap()),
+        version_info: None,
+        tags: Tags::default(),
+        document: None,
+    })));
+    apply(Command::SetAgentConnected { id: instance, connected: true });
+    apply(Command::RegisterTaskDefinition(Box::new(NewDefinition {
+        scope: scope.clone(),
+        family: "web".into(),
+        cpu: Some(256),
+        memory_mib: Some(512),
+        network_mode: NetworkMode::Awsvpc,
+        compatibilities: vec![LaunchType::Fargate],
+        requires_compatibilities: vec![LaunchType::Fargate],
+        requires_attributes: Vec::new(),
+        platform: RuntimePlatform::default(),
+        containers: vec![ContainerShape {
+            name: "app".into(),
+            image: "app".into(),
+            essential: true,
+            cpu: 0,
+            memory_mib: None,
+            memory_reservation_mib: None,
+            host_ports: Vec::new(),
+            start_timeout_s: None,
+            stop_timeout_s: None,
+            health_checked: false,
+        }],
+        ephemeral_storage_gib: None,
+        document: Document::default(),
+        tags: Tags::default(),
+        registered_by: None,
+    })));
+    let task = |id: u128| NewTask {
+        id: TaskId(id),
+        cluster: cluster.clone(),
+        definition: DefinitionRef { family: "web".into(), revision: Revision(1) },
+        instance,
+        launch_type: LaunchType::Fargate,
+        capacity_provider: None,
+        platform_version: None,
+        platform_family: None,
+        group: None,
+        started_by: None,
+        service: None,
+        deployment: None,
+        size: None,
+        overrides: None,
+        network: None,
+        subnet: None,
+        tags: Tags::default(),
+        enable_execute_command: false,
+        ephemeral_storage_gib: None,
+        document: None,
+    };
+    apply(Command::StartTasks { tasks: (1..=count).map(task).collect(), token: None });
+    (world, instance)
+}
+
+fn stop(world: &mut World, id: u128) {
+    let cluster = world.task(TaskId(id)).unwrap().cluster.clone();
+    let (code, reason) = (StopCode::UserInitiated, "enough".into());
+    transact(world, &Command::StopTask { cluster, task: TaskId(id), code, reason }, 2000).unwrap();
+}
+
+fn acknowledge(world: &mut World, instance: InstanceId, tasks: Vec<(TaskId, DesiredStatus)>) {
+    transact(world, &Command::AcknowledgePayload { instance, tasks }, 2000).unwrap();
+}
+
+#[test]
+fn each_task_is_told_once_until_it_is_acknowledged_or_overdue() {
+    let (mut world, id) = world(3);
+    let instance = world.instance(id).unwrap().clone();
+    let mut outbox = Outbox::default();
+    let due = outbox.due(&world, &instance, 0);
+    assert_eq!(due.concat().len(), 3);
+    outbox.sent("m1".into(), due.concat(), 0);
+    assert!(outbox.due(&world, &instance, 1).is_empty(), "in flight");
+    assert_eq!(outbox.wake_at_ms(), Some(15_000));
+    assert_eq!(outbox.due(&world, &instance, 15_000).concat().len(), 3, "overdue");
+
+    outbox.sent("m2".into(), due.concat(), 15_000);
+    let told = outbox.acknowledged("m2").unwrap();
+    acknowledge(&mut world, id, told);
+    assert!(outbox.due(&world, &instance, 15_001).is_empty());
+    assert_eq!(outbox.acknowledged("m2"), None, "a second ack says nothing new");
+}
+
+#[test]
+fn a_stop_is_told_though_the_start_is_in_flight_and_goes_first() {
+    let (mut world, id) = world(2);
+    let instance = world.instance(id).unwrap().clone();
+    let mut outbox = Outbox::default();
+    let first = outbox.due(&world, &instance, 0).concat();
+    outbox.sent("m1".into(), first.clone(), 0);
+    acknowledge(&mut world, id, first);
+    stop(&mut world, 2);
+    assert_eq!(outbox.due(&world, &instance, 1).concat(), [(TaskId(2), DesiredStatus::Stopped)]);
+
+    let mut fresh = Outbox::default();
+    let again = fresh.due(&world, &instance, 1).concat();
+    let order = [(TaskId(2), DesiredStatus::Stopped), (TaskId(1), DesiredStatus::Running)];
+    assert_eq!(again, order, "a new session tells all that lives, stops first");
+}
+
+#[test]
+fn payloads_are_bounded_and_numbers_grow() {
+    let (world, id) = world(25);
+    let instance = world.instance(id).unwrap().clone();
+    let mut outbox = Outbox::default();
+    let sizes: Vec<usize> = outbox.due(&world, &instance, 0).iter().map(Vec::len).collect();
+    assert_eq!(sizes, [10, 10, 5]);
+    let numbers: Vec<i64> = (0..4).map(|_| outbox.number(&instance)).collect();
+    assert!(numbers.is_sorted_by(|a, b| a < b));
+}
