@@ -58,6 +58,7 @@ pub fn serve(listener: &UnixListener, service: &mut Service) -> io::Result<()> {
                 }
                 Source::Listener => server.accept(listener),
                 Source::Publisher => service.publisher.advance(),
+                Source::Input => service.check_inputs(),
                 Source::Client(id) => server.turn(id, service),
             }
             server.send_late(service);
@@ -72,6 +73,7 @@ enum Source {
     Children,
     Listener,
     Publisher,
+    Input,
     Client(u64),
 }
 
@@ -101,6 +103,10 @@ impl Server {
             let (fd, writing) = connection.watch();
             sources.push(Source::Client(*id));
             fds.push(PollFd::new(fd, interest(writing)));
+        }
+        for fd in service.inputs() {
+            sources.push(Source::Input);
+            fds.push(PollFd::new(fd, PollFlags::POLLIN));
         }
         let patience = if service.untidy {
             Some(QUIET)

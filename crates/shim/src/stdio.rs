@@ -6,12 +6,17 @@
 //!   while there is more to come, and sees one after the last byte;
 //! - the *reader*, until Delete: what the process wrote stays in the pipe while nobody else has it open, and the
 //!   process isn't killed by SIGPIPE when its reader is away.
+//!
+//! A FIFO of input is held open too, so that the process doesn't see its end before a client has come; and let go when
+//! that client closes it, as containerd's shims do.
 
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
+
+use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 
 /// The paths that Create or Exec named. Empty means `/dev/null`.
 #[derive(Debug, Clone, Default)]
@@ -24,9 +29,17 @@ pub struct Paths {
 /// What the shim keeps open.
 #[derive(Debug, Default)]
 pub struct Held {
-    stdin: Option<OwnedFd>,
+    input: Option<Input>,
     writers: Vec<OwnedFd>,
     readers: Vec<OwnedFd>,
+}
+
+#[derive(Debug)]
+struct Input {
+    /// A writer, for as long as more may come.
+    _hold: OwnedFd,
+    /// Tells when somebody else closes theirs.
+    closed: Inotify,
 }
 
 /// What the process gets: three descriptors of its own, all different and above 2, as libcontainer needs them.
@@ -63,12 +76,24 @@ pub fn open(paths: &Paths, owner: Option<(u32, u32)>) -> Result<(Held, Given), S
 impl Held {
     /// No more input will come: once the client has closed its end too, the process sees the end of its input.
     pub fn close_stdin(&mut self) {
-        self.stdin = None;
+        self.input = None;
+    }
+
+    /// What becomes readable when a client may have closed its end of the input.
+    pub fn watch(&self) -> Option<BorrowedFd<'_>> {
+        self.input.as_ref().map(|input| input.closed.as_fd())
+    }
+
+    /// Lets go of the input if a client has closed its end.
+    pub fn check_stdin(&mut self) {
+        if self.input.as_ref().is_some_and(|input| input.closed.read_events().is_ok()) {
+            self.input = None;
+        }
     }
 
     /// The process has ended: readers see the end of file after the last byte.
     pub fn close_writers(&mut self) {
-        self.stdin = None;
+        self.input = None;
         self.writers = Vec::new();
     }
 }
@@ -78,8 +103,16 @@ fn input(uri: &str, held: &mut Held) -> Result<OwnedFd, StdioError> {
     let failed = |source| StdioError::Open { stream: "stdin", path: path.clone(), source };
     let fifo = std::fs::metadata(&path).map_err(failed)?.file_type().is_fifo();
     if fifo {
+        // Watched before it is opened: no client can come in between.
+        let watch = || {
+            let closed = Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC)?;
+            closed.add_watch(&path, AddWatchFlags::IN_CLOSE_WRITE)?;
+            Ok(closed)
+        };
+        let closed = watch().map_err(|errno: nix::errno::Errno| failed(errno.into()))?;
         // Also makes the blocking open below return at once.
-        held.stdin = Some(both_ways().open(&path).map_err(failed)?.into());
+        let hold = both_ways().open(&path).map_err(failed)?.into();
+        held.input = Some(Input { _hold: hold, closed });
     }
     Ok(OpenOptions::new().read(true).open(&path).map_err(failed)?.into())
 }

@@ -64,10 +64,9 @@ fn a_reader_may_come_and_go_while_more_is_written_than_a_pipe_holds() {
     shim.shutdown();
 }
 
-#[test]
-fn input_ends_when_both_ends_are_closed() {
-    let place = Place::new();
-    let bundle = Bundle::new(&place, &["cat"]);
+/// A container that copies its input, which is a FIFO, to its output file.
+fn copier(place: &Place) -> (Bundle, String, support::Shim) {
+    let bundle = Bundle::new(place, &["cat"]);
     let stdin = bundle.fifo("i");
     let shim = place.start(&bundle);
     let mut request = CreateTaskRequest::new();
@@ -77,12 +76,28 @@ fn input_ends_when_both_ends_are_closed() {
     request.stdout = bundle.stdout();
     shim.client.create(patience(), &request).unwrap();
     shim.start(&bundle.id).unwrap();
+    (bundle, stdin, shim)
+}
+
+#[test]
+fn input_ends_when_its_client_closes_it() {
+    let place = Place::new();
+    let (bundle, stdin, shim) = copier(&place);
     let mut input = OpenOptions::new().write(true).open(&stdin).unwrap();
     input.write_all(b"one\n").unwrap();
+    support::eventually("it waits for more", || bundle.output() == "one\n");
+    input.write_all(b"two\n").unwrap();
     drop(input);
-    // Another client may still come: the program waits.
-    OpenOptions::new().write(true).open(&stdin).unwrap().write_all(b"two\n").unwrap();
-    support::eventually("both lines are there", || bundle.output() == "one\ntwo\n");
+    assert_eq!(shim.wait(&bundle.id), 0);
+    assert_eq!(bundle.output(), "one\ntwo\n");
+    shim.delete(&bundle.id).unwrap();
+    shim.shutdown();
+}
+
+#[test]
+fn input_to_which_nobody_came_ends_by_close_io() {
+    let place = Place::new();
+    let (bundle, _, shim) = copier(&place);
     let mut close = CloseIORequest::new();
     close.id = bundle.id.clone();
     close.stdin = true;

@@ -12,6 +12,7 @@ mod query;
 mod start;
 
 use std::collections::BTreeMap;
+use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
 
 use containerd_shim_protos::api;
@@ -158,6 +159,25 @@ impl Service {
             _ => Err(Fault::unimplemented(format!("method {method:?} is unknown"))),
         };
         Some(answer)
+    }
+
+    /// What becomes readable when a client may have closed a process's input: see [`Service::check_inputs`].
+    pub fn inputs(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        self.containers
+            .values()
+            .flat_map(|container| {
+                let execs = container.execs.values().map(|exec| &exec.process);
+                std::iter::once(&container.init).chain(execs)
+            })
+            .filter_map(|process| process.held.watch())
+    }
+
+    /// Ends the inputs whose clients have closed them.
+    pub fn check_inputs(&mut self) {
+        for container in self.containers.values_mut() {
+            container.init.held.check_stdin();
+            container.execs.values_mut().for_each(|exec| exec.process.held.check_stdin());
+        }
     }
 
     fn container(&mut self, id: &str) -> Answer<&mut Container> {

@@ -187,6 +187,16 @@ impl Shim {
     }
 }
 
+impl Drop for Shim {
+    /// A test that fails leaves no shim behind; one that succeeds has ended its own.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let pid = nix::unistd::Pid::from_raw(self.pid as i32);
+            let _ = nix::sys::signal::kill(pid, nix::sys::signal::SIGKILL);
+        }
+    }
+}
+
 /// How long any call may take: far longer than it does.
 pub fn patience() -> context::Context {
     context::with_timeout(30_000_000_000)
