@@ -4,3 +4,4 @@
 pub(crate) mod capacity;
 pub(crate) mod network;
 pub(crate) mod overrides;
+pub(crate) mod size;
