@@ -1,4 +1,3 @@
-use model::{ContainerShape, Document};
 use serde_json::json;
 use wire::ecs;
 

@@ -1,0 +1,128 @@
+"""The figures, each beside its peer. Nothing here decides a test.
+
+Prints a table and writes the same as JSON. Peers are measured in the same run, on the same machine: Docker Engine and
+Swarm, in a private daemon (--no-peers leaves them out). Medians of several; a laptop's figures vary by a third from run
+to run, so compare ratios.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import docker_peer
+import longshore_server
+
+SERVICE = 40
+
+
+def percentile(values, share):
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+
+def pss_kib(pid):
+    text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    return int(next(line for line in text.splitlines() if line.startswith("Pss:")).split()[1])
+
+
+def launches(server, rounds, pause):
+    """RunTask to RUNNING, as the server's own time stamps have it, and as a client sees it."""
+    stamped, seen = [], []
+    for _ in range(rounds):
+        begun = time.monotonic()
+        arn = server.run_task()
+        task = server.wait_task(arn, "RUNNING")
+        seen.append((time.monotonic() - begun) * 1000)
+        stamped.append((task["startedAt"] - task["createdAt"]).total_seconds() * 1000)
+        server.ecs.stop_task(task=arn)
+        time.sleep(pause)
+    return stamped, seen
+
+
+def service(server):
+    """CreateService to all tasks RUNNING, in seconds; the shims' PSS while they run."""
+    begun = time.monotonic()
+    server.create_service("bench", SERVICE)
+    while server.running("bench") < SERVICE:
+        time.sleep(0.005)
+    took = time.monotonic() - begun
+    time.sleep(2)
+    shims = [pss_kib(pid) for pid in server.shims()]
+    server.delete_service("bench")
+    return took, shims
+
+
+def measure(args):
+    figures = {"cores": os.cpu_count(), "time": int(time.time())}
+    with longshore_server.Server(args.bin) as server:
+        time.sleep(3)
+        figures["daemon_idle_pss_mb"] = round(pss_kib(server.pid) / 1024, 1)
+        launches(server, 3, 0.2)
+        stamped, seen = launches(server, args.rounds, 0.1)
+        figures["run_task_to_running_ms_p50"] = round(statistics.median(stamped), 1)
+        figures["run_task_to_running_ms_p99"] = round(percentile(stamped, 0.99), 1)
+        figures["run_task_to_running_seen_by_client_ms_p50"] = round(statistics.median(seen), 1)
+        spaced, _ = launches(server, max(3, args.rounds // 5), 1.0)
+        figures["run_task_to_running_spaced_1s_ms_p50"] = round(statistics.median(spaced), 1)
+        took, shims = [], []
+        for _ in range(args.services):
+            seconds, pss = service(server)
+            took.append(seconds)
+            shims.extend(pss)
+        figures["service_of_40_s"] = round(statistics.median(took), 3)
+        figures["service_of_40_tasks_per_s"] = round(SERVICE / statistics.median(took), 1)
+        if shims:
+            figures["shim_pss_mb_per_task"] = round(statistics.mean(shims) / 1024, 2)
+        figures["daemon_after_load_pss_mb"] = round(pss_kib(server.pid) / 1024, 1)
+    if args.peers:
+        figures.update(docker_peer.measure(max(3, args.rounds // 5), SERVICE))
+    return figures
+
+
+ROWS = [
+    ("RunTask → RUNNING, p50", "run_task_to_running_ms_p50", "ms", "docker_run_ms_p50", "docker run -d"),
+    ("RunTask → RUNNING, p99", "run_task_to_running_ms_p99", "ms", None, None),
+    ("  spaced 1 s apart, p50", "run_task_to_running_spaced_1s_ms_p50", "ms", None, None),
+    ("  as a polling client sees it, p50", "run_task_to_running_seen_by_client_ms_p50", "ms", None, None),
+    ("service of 40, all RUNNING", "service_of_40_s", "s", "swarm_service_of_40_s", "Docker Swarm"),
+    ("  tasks a second", "service_of_40_tasks_per_s", "/s", None, None),
+    ("shim, PSS a task", "shim_pss_mb_per_task", "MB", "docker_shim_pss_mb_per_task", "containerd-shim-runc-v2"),
+    ("daemon idle, PSS", "daemon_idle_pss_mb", "MB", "docker_daemons_idle_pss_mb", "dockerd + containerd"),
+    ("daemon after the load, PSS", "daemon_after_load_pss_mb", "MB", None, None),
+]
+
+
+def table(figures):
+    for name, key, unit, peer_key, peer in ROWS:
+        if key not in figures:
+            continue
+        line = f"{name:<38}{figures[key]:>10} {unit:<3}"
+        theirs = figures.get(peer_key) if peer_key else None
+        if theirs:
+            line += f"   {peer}: {theirs} {unit} ({theirs / figures[key]:.1f}×)"
+        print(line)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--bin", type=Path, required=True, help="folder with longshore and its shim")
+    parser.add_argument("--out", type=Path, default=Path("target/bench.json"))
+    parser.add_argument("--rounds", type=int, default=50)
+    parser.add_argument("--services", type=int, default=3)
+    parser.add_argument("--no-peers", dest="peers", action="store_false")
+    args = parser.parse_args()
+    figures = measure(args)
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    args.out.write_text(json.dumps(figures, indent=2) + "\n")
+    table(figures)
+    print(f"written to {args.out}")
+
+
+if __name__ == "__main__":
+    main()
