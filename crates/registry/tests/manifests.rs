@@ -201,6 +201,7 @@ async fn referrers_of_a_manifest() {
     assert_eq!(header(&filtered, "oci-filters-applied"), "artifactType");
     assert_eq!(filtered.json::<Value>().await.unwrap()["manifests"].as_array().unwrap().len(), 1);
     assert_eq!(h.send("GET", "/v2/app/referrers/sha256:x").await.status(), 400);
+    assert_eq!(h.send("GET", &url.replace("/app/", "/none/")).await.status(), 200);
 }
 
 #[tokio::test]

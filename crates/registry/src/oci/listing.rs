@@ -79,10 +79,12 @@ fn listed(body: Value, link: Option<String>) -> Result<Response, OciError> {
 
 /// The manifests whose subject is `subject` (OCI distribution spec, "Listing Referrers").
 pub(super) fn referrers(asked: &Asked, name: RepositoryName, subject: &Digest) -> Result<Response, OciError> {
-    let repository = asked.repository(&asked.key(name.clone()))?;
+    // A registry that has this API must not answer it with 404, so a missing repository has no referrers.
+    let repository = asked.repository(&asked.key(name.clone())).ok();
     let filter = asked.parameter("artifactType");
     let last: Option<Digest> = asked.parameter("last").map(str::parse).transpose()?;
-    let mut found = repository.manifests.iter().filter(|(digest, m)| {
+    let manifests = repository.iter().flat_map(|r| r.manifests.iter());
+    let mut found = manifests.filter(|(digest, m)| {
         m.subject.as_ref() == Some(subject)
             && filter.is_none_or(|f| m.artifact_type.as_deref() == Some(f))
             && last.as_ref().is_none_or(|l| *digest > l)

@@ -7,3 +7,6 @@ pub mod entities;
 pub mod index;
 pub mod keys;
 pub mod writer;
+
+#[cfg(test)]
+mod tests;

@@ -35,6 +35,9 @@ pub enum WriteError {
     /// The caller may try again: every command can be repeated.
     #[error("whether the change was made is unknown")]
     Unknown(#[source] Arc<CommitError>),
+    /// Nothing was done: an earlier commit ended in doubt, and the state can't be read again.
+    #[error("the registry's state must be read again, and can't be")]
+    Reload(#[source] Arc<OpenError>),
     #[error("the registry's writer has ended")]
     Stopped,
 }
@@ -111,7 +114,7 @@ trait Job: Send {
     /// Decides, and places the staged blob. `None`: refused, and the caller was told.
     fn decide(&mut self, index: &Index, blobs: &BlobStorage) -> Option<Wanted>;
 
-    /// Tells the caller how the group's commit ended.
+    /// Tells the caller how the group's commit ended, or that there was none.
     fn finish(self: Box<Self>, committed: Result<(), WriteError>);
 }
 
@@ -148,8 +151,14 @@ impl<C: Command> Job for Submitted<C> {
     }
 
     fn finish(self: Box<Self>, committed: Result<(), WriteError>) {
-        if let Self::Decided { outcome, reply } = *self {
-            let _ = reply.send(committed.map(|()| outcome));
+        match (*self, committed) {
+            (Self::Decided { outcome, reply }, committed) => {
+                let _ = reply.send(committed.map(|()| outcome));
+            }
+            (Self::Waiting { reply, .. }, Err(error)) => {
+                let _ = reply.send(Err(error));
+            }
+            (Self::Waiting { .. } | Self::Answered, _) => {}
         }
     }
 }
@@ -182,13 +191,9 @@ impl WriterThread {
         if self.must_load
             && let Err(error) = self.reload()
         {
-            tracing::error!(%error, "the registry's state can't be read");
-            for mut job in jobs {
-                // Deciding on the old state only to hold the reply; nothing of it is kept.
-                if job.decide(&self.index, &self.blobs).is_some() {
-                    job.finish(Err(WriteError::Stopped));
-                }
-            }
+            tracing::error!(error = &error as &dyn std::error::Error, "the registry's state can't be read");
+            let error = WriteError::Reload(Arc::new(error));
+            jobs.into_iter().for_each(|job| job.finish(Err(error.clone())));
             return;
         }
         let mut next = self.index.clone();

@@ -1,0 +1,199 @@
+//! Whatever is asked for in whatever order: the records alone give the state back, and no blob that
+//! something refers to counts as unused.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::{
+    command::*,
+    delete_images::{DeleteImages, ImageId},
+    entities::*,
+    index::{Change, Index},
+};
+use crate::{
+    digest::Digest,
+    name::{Reference, Tag},
+};
+
+#[derive(Clone, Debug)]
+enum Step {
+    Create(u8, bool),
+    Delete(u8, bool),
+    Link(u8, u8),
+    Mount(u8, Option<u8>, u8),
+    Unlink(u8, u8),
+    Put { repository: u8, manifest: u8, needs: Vec<u8>, members: Vec<u8>, tag: Option<u8> },
+    DeleteTag(u8, u8),
+    DeleteManifest(u8, u8),
+    DeleteImages(u8, Vec<(Option<u8>, Option<u8>)>),
+    Collect(u64),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let r = 0u8..3;
+    let d = 0u8..5;
+    let few = || proptest::collection::vec(0u8..5, 0..3);
+    prop_oneof![
+        (r.clone(), any::<bool>()).prop_map(|(r, immutable)| Step::Create(r, immutable)),
+        (r.clone(), any::<bool>()).prop_map(|(r, force)| Step::Delete(r, force)),
+        (r.clone(), d.clone()).prop_map(|(r, d)| Step::Link(r, d)),
+        (r.clone(), proptest::option::of(0u8..3), d.clone()).prop_map(|(r, f, d)| Step::Mount(r, f, d)),
+        (r.clone(), d.clone()).prop_map(|(r, d)| Step::Unlink(r, d)),
+        (r.clone(), d.clone(), few(), few(), proptest::option::of(0u8..3)).prop_map(
+            |(repository, manifest, needs, members, tag)| Step::Put {
+                repository,
+                manifest,
+                needs,
+                members,
+                tag
+            }
+        ),
+        (r.clone(), 0u8..3).prop_map(|(r, t)| Step::DeleteTag(r, t)),
+        (r.clone(), d.clone()).prop_map(|(r, d)| Step::DeleteManifest(r, d)),
+        (r, proptest::collection::vec((proptest::option::of(d), proptest::option::of(0u8..3)), 0..3))
+            .prop_map(|(r, ids)| Step::DeleteImages(r, ids)),
+        (0u64..40).prop_map(Step::Collect),
+    ]
+}
+
+fn key(n: u8) -> RepositoryKey {
+    let scope = Scope { account: "000000000000".into(), region: "us-east-1".into() };
+    RepositoryKey { scope, name: format!("team/r{n}").parse().unwrap() }
+}
+
+fn tag(n: u8) -> Tag {
+    format!("t{n}").parse().unwrap()
+}
+
+fn blob(n: u8) -> Digest {
+    Digest::of(&[n])
+}
+
+fn manifest(n: u8) -> Digest {
+    Digest::of(&[b'm', n])
+}
+
+fn settings(immutable: bool) -> RepositorySettings {
+    RepositorySettings {
+        created_at_ms: 1,
+        mutability: Mutability { immutable, exclusions: Vec::new() },
+        scan_on_push: false,
+        encryption_type: "AES256".into(),
+        kms_key: None,
+        tags: BTreeMap::new(),
+    }
+}
+
+fn put(r: u8, n: u8, needs: Vec<u8>, members: Vec<u8>, t: Option<u8>, now_ms: u64) -> PutManifest {
+    let blobs = needs.iter().map(|b| Needed { digest: blob(*b), size: 1, is_manifest: false });
+    let members = members.iter().map(|m| Needed { digest: manifest(*m), size: 2, is_manifest: true });
+    let needs: Vec<Needed> = blobs.chain(members).collect();
+    let record = ManifestRecord {
+        media_type: "x".into(),
+        size: 2,
+        pushed_at_ms: now_ms,
+        pulled_at_ms: None,
+        references: needs.iter().map(|n| n.digest.clone()).collect(),
+        content_size: 3,
+        artifact_type: None,
+        subject: None,
+        annotations: BTreeMap::new(),
+        is_index: needs.iter().any(|n| n.is_manifest),
+    };
+    PutManifest { key: key(r), digest: manifest(n), record, needs, tags: t.map(tag).into_iter().collect() }
+}
+
+fn changes<C: Command>(index: &Index, command: C) -> Vec<Change> {
+    command.decide(index).map(|d| d.changes).unwrap_or_default()
+}
+
+fn decide(index: &Index, step: Step, now_ms: u64) -> Vec<Change> {
+    match step {
+        Step::Create(r, immutable) => {
+            changes(index, CreateRepository { key: key(r), settings: settings(immutable) })
+        }
+        Step::Delete(r, force) => changes(index, DeleteRepository { key: key(r), force }),
+        Step::Link(r, d) => changes(index, LinkBlob { key: key(r), digest: blob(d), size: 1, now_ms }),
+        Step::Mount(r, from, d) => {
+            changes(index, MountBlob { key: key(r), from: from.map(key), digest: blob(d), now_ms })
+        }
+        Step::Unlink(r, d) => changes(index, UnlinkBlob { key: key(r), digest: blob(d) }),
+        Step::Put { repository, manifest, needs, members, tag } => {
+            changes(index, put(repository, manifest, needs, members, tag, now_ms))
+        }
+        Step::DeleteTag(r, t) => {
+            changes(index, DeleteReference { key: key(r), reference: Reference::Tag(tag(t)), now_ms })
+        }
+        Step::DeleteManifest(r, m) => {
+            let reference = Reference::Digest(manifest(m));
+            changes(index, DeleteReference { key: key(r), reference, now_ms })
+        }
+        Step::DeleteImages(r, ids) => {
+            let id = |(d, t): (Option<u8>, Option<u8>)| ImageId { digest: d.map(manifest), tag: t.map(tag) };
+            changes(index, DeleteImages { key: key(r), ids: ids.into_iter().map(id).collect(), now_ms })
+        }
+        Step::Collect(grace_ms) => changes(index, CollectBlobs { now_ms, grace_ms }),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn records_give_the_state_back(steps in proptest::collection::vec(step(), 0..60)) {
+        let mut index = Index::default();
+        let mut records: BTreeMap<String, Vec<u8>> = BTreeMap::new();
+        for (now_ms, step) in (1u64..).zip(steps) {
+            for change in decide(&index, step, now_ms) {
+                index.apply(&change);
+                match change.record() {
+                    (key, Some(value)) => records.insert(key, value),
+                    (key, None) => records.remove(&key),
+                };
+            }
+            // A tag stands at a manifest that is there, an index's and an image's parts are there when it is put.
+            for (_, repository) in index.all() {
+                for record in repository.tags.values() {
+                    prop_assert!(repository.manifests.contains_key(&record.digest));
+                }
+                for digest in repository.blobs.keys().chain(repository.manifests.keys()) {
+                    prop_assert!(index.is_used(digest));
+                }
+            }
+            let used = |d: &Digest| {
+                index.all().any(|(_, r)| r.blobs.contains_key(d) || r.manifests.contains_key(d))
+            };
+            for n in 0..5 {
+                prop_assert_eq!(index.is_used(&blob(n)), used(&blob(n)));
+                prop_assert_eq!(index.is_used(&manifest(n)), used(&manifest(n)));
+            }
+        }
+        let entries = records.iter().map(|(k, v)| (k.as_str(), v.as_slice()));
+        let loaded = Index::load(entries).unwrap();
+        prop_assert_eq!(format!("{:?}", loaded.all().collect::<Vec<_>>()),
+                        format!("{:?}", index.all().collect::<Vec<_>>()));
+        for n in 0..5 {
+            prop_assert_eq!(loaded.is_used(&blob(n)), index.is_used(&blob(n)));
+        }
+    }
+}
+
+#[test]
+fn an_idle_blob_is_collected_after_its_grace_only() {
+    let mut index = Index::default();
+    let mut run = |step: Step, now_ms| {
+        let changes = decide(&index, step, now_ms);
+        changes.iter().for_each(|c| index.apply(c));
+        changes.len()
+    };
+    run(Step::Create(0, false), 0);
+    run(Step::Link(0, 1), 0);
+    run(Step::Put { repository: 0, manifest: 0, needs: vec![1], members: vec![], tag: Some(0) }, 1);
+    // In use, however old.
+    assert_eq!(run(Step::Collect(10), 1000), 0);
+    // Its manifest goes: from then on the time counts.
+    run(Step::DeleteManifest(0, 0), 1000);
+    assert_eq!(run(Step::Collect(10), 1009), 0);
+    assert_eq!(run(Step::Collect(10), 1010), 1);
+}
