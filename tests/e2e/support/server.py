@@ -1,0 +1,167 @@
+"""A Longshore of the test's own: another data directory, another port, the real binary."""
+
+import hashlib
+import os
+import pathlib
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import urllib.request
+
+from .waiting import wait_until
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+
+
+def bin_dir():
+    """`make build` fills target/bin; LONGSHORE_BIN names another directory while developing."""
+    return pathlib.Path(os.environ.get("LONGSHORE_BIN", ROOT / "target" / "bin")).resolve()
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Server:
+    def __init__(self, name="longshore-e2e-"):
+        self.home = pathlib.Path(tempfile.mkdtemp(prefix=name))
+        self.data_dir = self.home / "data"
+        self.port = free_port()
+        self.output = self.home / "server.out"
+        self.process = None
+        self.prefix = None
+
+    @property
+    def host(self):
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def url(self):
+        return f"http://{self.host}"
+
+    def flags(self):
+        return ["--data-dir", str(self.data_dir), "--listen", self.host]
+
+    def command(self, *arguments):
+        return [str(bin_dir() / "longshore"), *arguments, *self.flags()]
+
+    def run(self, *arguments, check=True, timeout=180, **options):
+        """One of the commands for people, to its end."""
+        done = subprocess.run(
+            self.command(*arguments), capture_output=True, text=True, timeout=timeout,
+            stdin=subprocess.DEVNULL, **options,
+        )
+        if check and done.returncode != 0:
+            raise AssertionError(f"longshore {arguments} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+        return done
+
+    def start(self, *arguments):
+        """`longshore up` as a child; back when the agent can take tasks."""
+        assert self.process is None
+        with open(self.output, "ab") as output:
+            self.process = subprocess.Popen(
+                self.command("up", "--foreground", "--no-sample", *arguments),
+                stdout=output, stderr=output, stdin=subprocess.DEVNULL,
+            )
+        wait_until(self.ready, "the server to answer and its agent to be connected")
+        self.prefix = self.find_prefix()
+        return self
+
+    def ready(self):
+        if self.process.poll() is not None:
+            raise AssertionError(f"longshore up ended with {self.process.returncode}:\n{self.tail()}")
+        try:
+            if self.get("/healthz")[0] != 200:
+                return False
+            return re.search(r'longshore_instances\{[^}]*"ACTIVE"[^}]*\} [1-9]', self.get("/metrics")[1])
+        except OSError:
+            return False
+
+    def get(self, path, timeout=10):
+        with urllib.request.urlopen(self.url + path, timeout=timeout) as answer:
+            return answer.status, answer.read().decode()
+
+    def kill(self):
+        """kill -9, as if the machine's owner or the kernel had done it."""
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait(60)
+        self.process = None
+
+    def down(self):
+        done = self.run("down")
+        if self.process is not None:
+            self.process.wait(60)
+            self.process = None
+        return done
+
+    def environment(self):
+        """What `eval "$(longshore env)"` gives a shell, on top of a clean environment."""
+        script = 'eval "$(' + " ".join(self.command("env")) + ')" && env -0'
+        clean = {"PATH": os.environ["PATH"], "HOME": str(self.home)}
+        done = subprocess.run(["sh", "-c", script], capture_output=True, check=True, env=clean, timeout=60)
+        pairs = (entry.split("=", 1) for entry in done.stdout.decode().split("\0") if "=" in entry)
+        return dict(pairs)
+
+    def tail(self, lines=60):
+        texts = []
+        for path in (self.output, self.data_dir / "longshore.log"):
+            if path.exists():
+                texts.append(f"--- {path}\n" + "\n".join(path.read_text(errors="replace").splitlines()[-lines:]))
+        return "\n".join(texts)
+
+    # What Longshore leaves on the machine ---------------------------------------------------
+
+    def find_prefix(self):
+        """The name that everything of this instance carries; it follows from the agent's directory."""
+        links = subprocess.run(["ip", "-o", "link"], capture_output=True, text=True, check=True).stdout
+        for path in (self.data_dir, *(path for path in self.data_dir.iterdir() if path.is_dir())):
+            digest = hashlib.sha256(str(path.resolve()).encode()).hexdigest()
+            if f"ls{digest[:6]}" in links:
+                return f"ls{digest[:6]}"
+        raise AssertionError(f"no interface of this instance was found:\n{links}")
+
+    def leftovers(self):
+        """Everything on the machine that names this instance. Empty after `down`."""
+        found = []
+        names = [str(self.data_dir)] + ([self.prefix] if self.prefix else [])
+        for line in pathlib.Path("/proc/self/mountinfo").read_text().splitlines():
+            if any(name in line for name in names):
+                found.append(f"mount: {line}")
+        if self.prefix:
+            for command in (["ip", "-o", "link"], ["nft", "list", "tables"]):
+                out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+                found += [f"{command[0]}: {line}" for line in out.splitlines() if self.prefix in line]
+            for parent in ("/run/longshore", "/run/netns", "/var/run/netns"):
+                if os.path.isdir(parent):
+                    found += [f"{parent}/{name}" for name in os.listdir(parent) if self.prefix in name]
+            for folder, children, _ in os.walk("/sys/fs/cgroup"):
+                found += [f"cgroup: {folder}/{name}" for name in children if self.prefix in name]
+                if folder.count("/") > 5:
+                    children.clear()
+        return found + self.processes(names)
+
+    def processes(self, names=None):
+        """Processes of this instance that live, other than the server itself if it is a child of ours."""
+        names = names or [str(self.data_dir)] + ([self.prefix] if self.prefix else [])
+        found = []
+        own = {os.getpid(), self.process.pid if self.process else 0}
+        for entry in pathlib.Path("/proc").iterdir():
+            if not entry.name.isdigit() or int(entry.name) in own:
+                continue
+            try:
+                told = (entry / "cmdline").read_bytes() + (entry / "cgroup").read_bytes()
+                told += os.readlink(entry / "cwd").encode()
+            except OSError:
+                continue
+            if any(name.encode() in told for name in names):
+                found.append(f"process {entry.name}: {told[:200]!r}")
+        return found
+
+    def remove(self):
+        """After `down`: forget the directory."""
+        shutil.rmtree(self.home, ignore_errors=True)
