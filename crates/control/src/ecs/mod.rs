@@ -7,9 +7,13 @@ pub(crate) mod translate;
 
 mod cluster_change;
 mod create_cluster;
+mod create_service;
 mod delete_cluster;
+mod delete_service;
 mod describe_clusters;
+mod describe_services;
 mod list_clusters;
+mod list_services;
 mod listing;
 mod submit_task_state_change;
 mod submit_container_state_change;
@@ -22,12 +26,25 @@ mod list_tasks;
 mod list_container_instances;
 pub(crate) mod launch;
 pub(crate) mod fingerprint;
+mod definition;
+mod delete_task_definitions;
+mod deregister_task_definition;
+mod describe_task_definition;
+mod list_tags_for_resource;
+mod list_task_definition_families;
+mod list_task_definitions;
+mod register_task_definition;
+mod tag_resource;
+mod tagging;
+mod untag_resource;
 mod describe_tasks;
 mod discover_poll_endpoint;
 mod deregister_container_instance;
 mod describe_container_instances;
 mod update_cluster;
+mod service;
 mod update_cluster_settings;
+mod update_service;
 
 use std::sync::Arc;
 
@@ -65,8 +82,22 @@ pub(crate) fn operations(app: &Arc<App>) -> Router {
         DescribeTasks => describe_tasks,
         DescribeContainerInstances => describe_container_instances,
         DeregisterContainerInstance => deregister_container_instance,
+        RegisterTaskDefinition => register_task_definition,
+        DeregisterTaskDefinition => deregister_task_definition,
+        DeleteTaskDefinitions => delete_task_definitions,
+        DescribeTaskDefinition => describe_task_definition,
+        ListTaskDefinitions => list_task_definitions,
+        ListTaskDefinitionFamilies => list_task_definition_families,
+        TagResource => tag_resource,
+        UntagResource => untag_resource,
+        ListTagsForResource => list_tags_for_resource,
         UpdateCluster => update_cluster,
         UpdateClusterSettings => update_cluster_settings,
+        CreateService => create_service,
+        DeleteService => delete_service,
+        DescribeServices => describe_services,
+        ListServices => list_services,
+        UpdateService => update_service,
     }
     router
 }

@@ -1,6 +1,8 @@
 //! Between the model's entities and the wire's. Pure.
 
 pub(crate) mod cluster;
+pub(crate) mod definition;
 pub(crate) mod task;
 pub(crate) mod instance;
+pub(crate) mod service;
 pub(crate) mod tags;

@@ -1,0 +1,14 @@
+//! What CreateService and UpdateService have in common: the rules for what they are asked, and what is
+//! recorded of it. Pure.
+
+pub(crate) mod aim;
+pub(crate) mod recorded;
+pub(crate) mod rollout;
+pub(crate) mod rules;
+pub(crate) mod unsupported;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use aim::Aim;
+pub(crate) use recorded::Recorded;

@@ -1,0 +1,141 @@
+use std::sync::Arc;
+
+use model::command::ServiceChange;
+use model::{Cluster, Command, Service, ServiceStatus, World};
+use tokio::sync::Mutex;
+use wire::ecs::{UpdateServiceRequest, UpdateServiceResponse};
+use wire::{Context, Error};
+
+use super::launch::capacity;
+use super::reference;
+use super::service::{Aim, Recorded, aim, rollout, rules, unsupported};
+use super::translate::service as translate;
+use crate::app::App;
+
+const OPERATION: &str = "UpdateService";
+
+/// A change is made of what the service is and what the call says, so two calls that read the same
+/// service would undo each other. There is one writer, hence one process that does this.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
+
+/// Tasks are replaced only where a member changes that says what they are, or by force.
+pub(crate) async fn handle(
+    app: Arc<App>,
+    context: Context,
+    input: UpdateServiceRequest,
+) -> Result<UpdateServiceResponse, Error> {
+    let mut ids = plan::Ids::new(app.seed());
+    let turn = ONE_AT_A_TIME.lock().await;
+    let world = app.world();
+    let cluster = reference::active_cluster(&context, &world, input.cluster.as_deref())?;
+    let key = reference::service(&context, &cluster, &input.service)?;
+    let service = world.service(&key).ok_or_else(rules::not_found)?;
+    if service.status != ServiceStatus::Active {
+        return Err(Error::new("ServiceNotActiveException", "Service was not ACTIVE."));
+    }
+    let change = change(&context, &world, rules::cluster(&world, &cluster)?, service, &input, &mut ids)?;
+    let done = app.submit(Command::UpdateService { key: key.clone(), change: Box::new(change) }).await?;
+    drop(turn);
+    let service = done.world.service(&key).ok_or_else(rules::not_found)?;
+    Ok(UpdateServiceResponse { service: Some(translate::to_wire(&done.world, service, &[])) })
+}
+
+fn change(
+    context: &Context,
+    world: &World,
+    cluster: &Cluster,
+    service: &Service,
+    input: &UpdateServiceRequest,
+    ids: &mut plan::Ids,
+) -> Result<ServiceChange, Error> {
+    unsupported::controller(OPERATION, input.deployment_controller.as_ref())?;
+    unsupported::check(OPERATION, &unsupported::shared!(input))?;
+    let present = Recorded::of(service)
+        .ok_or_else(|| Error::server("What the service was asked for before could not be read."))?;
+
+    let wanted = wanted(context, world, cluster, &present.aim, input)?;
+    unsupported::placement(
+        OPERATION,
+        wanted.launch_type,
+        &input.placement_constraints,
+        &input.placement_strategy,
+    )?;
+    let force = input.force_new_deployment.unwrap_or(false);
+    let deployment = match force || wanted != present.aim {
+        true => Some(wanted.deployment(world, ids.deployment())?),
+        false => None,
+    };
+    let configuration =
+        rollout::merge(present.deployment_configuration, input.deployment_configuration.as_ref());
+    let rollout = rollout::check(OPERATION, &configuration)?;
+    let rebalancing = rules::rebalancing(
+        input.availability_zone_rebalancing,
+        Some(present.rebalancing),
+        rollout.maximum_percent,
+    )?;
+    let recorded = Recorded {
+        deployment_configuration: configuration,
+        rebalancing,
+        role_arn: present.role_arn,
+        aim: wanted,
+    };
+    Ok(ServiceChange {
+        desired_count: input.desired_count.map(rules::desired_count).transpose()?,
+        minimum_healthy_percent: Some(rollout.minimum_percent),
+        maximum_percent: Some(rollout.maximum_percent),
+        breaker: Some(rollout.breaker),
+        alarms: Some(rollout.alarms),
+        health_check_grace_s: input.health_check_grace_period_seconds.map(rules::grace).transpose()?.map(Some),
+        propagate_tags: input.propagate_tags.map(translate::propagation),
+        managed_tags: input.enable_ecs_managed_tags,
+        enable_execute_command: input.enable_execute_command,
+        document: Some(Some(recorded.document()?)),
+        deployment,
+        ..ServiceChange::default()
+    })
+}
+
+/// What the tasks are to be after the call.
+fn wanted(
+    context: &Context,
+    world: &World,
+    cluster: &Cluster,
+    present: &Aim,
+    input: &UpdateServiceRequest,
+) -> Result<Aim, Error> {
+    let mut aim = recapacitated(cluster, present, input)?;
+    if let Some(named) = input.task_definition.as_deref().filter(|text| !text.is_empty()) {
+        aim.definition = reference::definition(context, world, named, aim::missing_definition)?;
+        aim.definition(world)?;
+    }
+    if let Some(version) = input.platform_version.as_ref().filter(|version| !version.is_empty()) {
+        aim.platform = Some(version.clone());
+    }
+    if let Some(network) = &input.network_configuration {
+        aim.network = Some(aim::network(network));
+    }
+    if let Some(connect) = &input.service_connect_configuration {
+        aim.service_connect = Some(connect.clone());
+    }
+    Ok(aim)
+}
+
+/// An empty strategy goes back to the launch type.
+fn recapacitated(cluster: &Cluster, present: &Aim, input: &UpdateServiceRequest) -> Result<Aim, Error> {
+    let aim = match input.capacity_provider_strategy.as_deref() {
+        None => return Ok(present.clone()),
+        Some([]) => present.clone().with_capacity(present.launch_type, Vec::new()),
+        Some(items) => {
+            let capacity = capacity::decide(cluster, None, Some(items))?;
+            present.clone().with_capacity(capacity.launch_type, capacity.strategy)
+        }
+    };
+    if aim != *present && input.force_new_deployment != Some(true) {
+        return Err(Error::invalid_parameter(
+            "When switching from launch type to capacity provider strategy on an existing service, or making a \
+             change to a capacity provider strategy on a service that is already using one, you must force a new \
+             deployment.",
+        ));
+    }
+    Ok(aim)
+}
