@@ -8,7 +8,7 @@
 //! in memory. A push stages a file, and the writer moves it into place and commits the record.
 //!
 //! Start at [`Registry`]; then `oci/mod.rs` (the HTTP side), `ecr/mod.rs` (the API side),
-//! `state/command.rs` (what can change, and when it is refused) and `state/writer.rs` (how it is made durable).
+//! `state/command/mod.rs` (what can change, and when it is refused) and `state/writer.rs` (how it is made durable).
 
 mod auth;
 mod blobs;

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     Shared,
-    state::delete_images::{DeleteFailure, DeleteImages, ImageId},
+    state::command::{DeleteFailure, DeleteImages, ImageId},
 };
 
 pub(super) async fn call(

@@ -1,8 +1,7 @@
 //! What the registry knows: entities, the index over them, the commands that change it, and the one
-//! writer that makes changes durable. Start at `command.rs`.
+//! writer that makes changes durable. Start at `command/mod.rs`.
 
 pub mod command;
-pub mod delete_images;
 pub mod entities;
 pub mod index;
 pub mod keys;

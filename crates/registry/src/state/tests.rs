@@ -7,7 +7,6 @@ use proptest::prelude::*;
 
 use super::{
     command::*,
-    delete_images::{DeleteImages, ImageId},
     entities::*,
     index::{Change, Index},
 };

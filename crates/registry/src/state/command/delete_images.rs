@@ -1,12 +1,15 @@
 //! ECR's way of deleting images (API reference, `BatchDeleteImage`): by tag only the tag goes, and with the
 //! last tag the image; by digest the image goes with all its tags.
 
-use super::{
-    command::{Command, Decision, Refusal, remove_manifest},
-    entities::RepositoryKey,
-    index::{Change, Index},
+use super::{Command, Decision, Refusal, manifests::remove_manifest};
+use crate::{
+    digest::Digest,
+    name::Tag,
+    state::{
+        entities::RepositoryKey,
+        index::{Change, Index},
+    },
 };
-use crate::{digest::Digest, name::Tag};
 
 /// What a client calls an image.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,0 +1,80 @@
+//! The commands: each looks at the state and answers with the changes it wants, or refuses. Pure; the
+//! writer runs them one after another, so what a command saw is still so when its changes are made.
+
+mod blobs;
+mod delete_images;
+mod manifests;
+mod pulls;
+mod repositories;
+
+pub use blobs::{CollectBlobs, LinkBlob, MountBlob, UnlinkBlob};
+pub use delete_images::{DeleteFailure, DeleteImages, ImageId};
+pub use manifests::{DeleteReference, ManifestPut, Needed, PutManifest};
+pub use pulls::RecordPull;
+pub use repositories::{ChangeSettings, CreateRepository, DeleteRepository};
+
+use super::{
+    entities::RepositoryKey,
+    index::{Change, Index, Repository},
+};
+use crate::{digest::Digest, events::ImagePushed, name::Tag};
+
+/// What a command decided.
+#[derive(Debug)]
+pub struct Decision<T> {
+    pub changes: Vec<Change>,
+    /// Told to subscribers after the commit.
+    pub pushed: Vec<ImagePushed>,
+    pub outcome: T,
+}
+
+impl<T> Decision<T> {
+    fn new(changes: Vec<Change>, outcome: T) -> Self {
+        Self { changes, pushed: Vec::new(), outcome }
+    }
+}
+
+/// A change somebody asks for.
+pub trait Command: Send + 'static {
+    type Outcome: Send + 'static;
+
+    fn decide(self, index: &Index) -> Result<Decision<Self::Outcome>, Refusal>;
+}
+
+/// Why nothing was changed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    // ECR's wording, which docker shows to its user.
+    #[error("The repository with name '{}' does not exist in the registry with id '{}'", .0.name, .0.scope.account)]
+    RepositoryUnknown(RepositoryKey),
+    #[error("The repository with name '{}' already exists in the registry with id '{}'", .0.name, .0.scope.account)]
+    RepositoryExists(RepositoryKey),
+    #[error("The repository with name '{}' in registry with id '{}' cannot be deleted because it still contains images", .0.name, .0.scope.account)]
+    RepositoryNotEmpty(RepositoryKey),
+    #[error("The image tag '{tag}' already exists in the '{}' repository and cannot be overwritten because the repository is immutable.", repository.name)]
+    TagImmutable { repository: RepositoryKey, tag: Tag },
+    #[error("The blob '{0}' is not in the repository")]
+    BlobUnknown(Digest),
+    #[error("The manifest '{0}' is not in the repository")]
+    ManifestUnknown(String),
+    #[error("The manifest references what the repository does not have: {}", list(.0))]
+    ReferencesUnknown(Vec<MissingReference>),
+    #[error("The manifest says that '{digest}' has {said} bytes, but it has {actual}")]
+    SizeMismatch { digest: Digest, said: u64, actual: u64 },
+}
+
+/// A manifest's descriptor that points at nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MissingReference {
+    pub digest: Digest,
+    pub is_manifest: bool,
+}
+
+fn list(missing: &[MissingReference]) -> String {
+    let digests: Vec<&str> = missing.iter().map(|m| m.digest.as_str()).collect();
+    digests.join(", ")
+}
+
+fn find<'a>(index: &'a Index, key: &RepositoryKey) -> Result<&'a Repository, Refusal> {
+    index.repository(key).ok_or_else(|| Refusal::RepositoryUnknown(key.clone()))
+}
