@@ -6,7 +6,7 @@
 # holds nothing else. They get a target directory of their own, so that the flags don't rebuild the rest.
 HOST    := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
 STATIC   = LIBSECCOMP_LINK_TYPE=static LIBSECCOMP_LIB_PATH=$(shell dirname "$$(find /usr/lib /usr/local/lib -name libseccomp.a 2>/dev/null | head -1)") \
-           RUSTFLAGS='-C target-feature=+crt-static' cargo build --locked --target $(HOST)
+           RUSTFLAGS='-C target-feature=+crt-static -C relocation-model=static' cargo build --locked --target $(HOST)
 BIN     := target/bin
 VENV    := target/venv
 
