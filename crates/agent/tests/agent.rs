@@ -6,5 +6,7 @@
 mod control;
 #[path = "agent/image.rs"]
 mod image;
+#[path = "agent/measure.rs"]
+mod measure;
 #[path = "agent/stories.rs"]
 mod stories;

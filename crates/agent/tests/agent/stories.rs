@@ -8,7 +8,11 @@ use tokio::runtime::Runtime;
 
 use super::control::Control;
 
+/// The shim beside the test, or the one that `LONGSHORE_TEST_SHIM` names.
 fn shim() -> PathBuf {
+    if let Some(path) = std::env::var_os("LONGSHORE_TEST_SHIM") {
+        return path.into();
+    }
     let exe = std::env::current_exe().unwrap();
     let shim = exe.parent().unwrap().parent().unwrap().join("containerd-shim-longshore-v1");
     assert!(shim.exists(), "the shim is needed: cargo build -p shim");
@@ -16,8 +20,8 @@ fn shim() -> PathBuf {
 }
 
 /// An agent with a runtime of its own: dropping it is as near to `kill -9` as one process comes.
-struct Running {
-    handle: AgentHandle,
+pub(super) struct Running {
+    pub(super) handle: AgentHandle,
     runtime: Runtime,
 }
 
@@ -53,36 +57,36 @@ impl Running {
         Running { handle, runtime }
     }
 
-    fn kill(self) {
+    pub(super) fn kill(self) {
         drop(self.handle);
         self.runtime.shutdown_timeout(std::time::Duration::from_secs(10));
     }
 }
 
-struct Bench {
-    control: Arc<Control>,
+pub(super) struct Bench {
+    pub(super) control: Arc<Control>,
     dir: tempfile::TempDir,
     /// Serves the control plane.
     runtime: Runtime,
 }
 
 impl Bench {
-    fn new() -> Bench {
+    pub(super) fn new() -> Bench {
         let runtime = Runtime::new().unwrap();
         let control = runtime.block_on(Control::start());
         Bench { control, dir: tempfile::tempdir().unwrap(), runtime }
     }
 
-    fn agent(&self) -> Running {
+    pub(super) fn agent(&self) -> Running {
         Running::start(&self.control, self.dir.path())
     }
 
-    fn wait<T>(&self, f: impl Future<Output = T>) -> T {
+    pub(super) fn wait<T>(&self, f: impl Future<Output = T>) -> T {
         self.runtime.block_on(f)
     }
 
     /// Everything goes, and nothing stays.
-    fn clean(&self) {
+    pub(super) fn clean(&self) {
         let report = self.wait(cleanup(self.dir.path())).unwrap();
         assert_eq!(report.left, Vec::<String>::new());
         let again = self.wait(cleanup(self.dir.path())).unwrap();
@@ -124,7 +128,7 @@ impl Drop for Bench {
 }
 
 /// A payload's task whose containers are `(name, script, essential)`.
-fn task(bench: &Bench, agent: &Running, id: &str, containers: &[(&str, &str, bool)]) -> Value {
+pub(super) fn task(bench: &Bench, agent: &Running, id: &str, containers: &[(&str, &str, bool)]) -> Value {
     let subnet = agent.handle.subnet();
     let last = id.bytes().fold(7u32, |n, b| (n * 31 + u32::from(b)) % 200) + 10;
     let ip = std::net::Ipv4Addr::from_bits(subnet.base().to_bits() + last);
@@ -159,14 +163,14 @@ fn task(bench: &Bench, agent: &Running, id: &str, containers: &[(&str, &str, boo
     })
 }
 
-fn payload(message_id: &str, seq: i64, tasks: &[Value]) -> Value {
+pub(super) fn payload(message_id: &str, seq: i64, tasks: &[Value]) -> Value {
     json!({
         "messageId": message_id, "clusterArn": "arn:c", "containerInstanceArn": "arn:i",
         "seqNum": seq, "tasks": tasks,
     })
 }
 
-fn stopped(mut task: Value) -> Value {
+pub(super) fn stopped(mut task: Value) -> Value {
     task["desiredStatus"] = json!("STOPPED");
     task
 }
