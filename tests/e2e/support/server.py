@@ -48,7 +48,7 @@ class Server:
         return ["--data-dir", str(self.data_dir), "--listen", self.host]
 
     def command(self, *arguments):
-        return [str(bin_dir() / "longshore"), *arguments, *self.flags()]
+        return [str(bin_dir() / "longshore"), *self.flags(), *arguments]
 
     def run(self, *arguments, check=True, timeout=180, **options):
         """One of the commands for people, to its end."""

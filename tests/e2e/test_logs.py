@@ -1,0 +1,138 @@
+"""awslogs: every line arrives, in order, whatever becomes of the task."""
+
+import os
+import re
+import subprocess
+import time
+
+import pytest
+from support.aws import refused
+from support.server import ROOT
+from support.waiting import wait_until
+
+
+def test_the_line_of_a_task_that_dies_at_once(stage):
+    for code in range(3):
+        task = stage.finish(f"echo last words; exit {code}", logged=True)
+        assert stage.lines(task) == ["last words"]
+
+
+def test_a_last_line_without_its_end(stage):
+    assert stage.output("printf 'no newline'") == ["no newline"]
+
+
+def test_both_outputs_arrive(stage):
+    assert sorted(stage.output("echo out; echo err >&2")) == ["err", "out"]
+
+
+def test_lines_are_kept_as_they_are(stage):
+    assert stage.output(r"printf '  spaced  \n\tünïcode\n'; printf 'a\r\n'")[:2] == ["  spaced  ", "\tünïcode"]
+
+
+@pytest.mark.long
+def test_a_burst_of_100_megabytes_is_complete(stage):
+    """1,000,000 lines of 100 bytes, and the task dies right after the last."""
+    count = 1_000_000
+    script = f"awk 'BEGIN {{ for (i = 1; i <= {count}; i++) printf \"%099d\\n\", i }}'"
+    task = stage.finish(script, logged=True, memory="1024", cpu="1024")
+    assert task["containers"][0]["exitCode"] == 0
+    lines = stage.lines(task)
+    assert len(lines) == count
+    assert all(int(line) == number for number, line in enumerate(lines, 1)), "in order, none twice"
+
+
+def test_a_line_longer_than_an_event(stage):
+    """CloudWatch's events hold 256 KiB: a longer line comes in pieces, complete."""
+    lines = stage.output("head -c 700000 /dev/zero | tr '\\0' x; echo")
+    assert len(lines) > 1 and "".join(lines) == "x" * 700_000
+
+
+def test_follow(stage):
+    """What `aws logs tail --follow` does: filter_log_events again and again, from the last time stamp."""
+    arn = stage.run_script("for i in 1 2 3 4 5; do echo line $i; sleep 0.5; done; sleep 600", logged=True)
+    seen, since = {}, [0]
+
+    def look():
+        try:
+            pages = stage.logs.get_paginator("filter_log_events").paginate(logGroupName=stage.group,
+                                                                           startTime=since[0])
+            for page in pages:
+                for event in page["events"]:
+                    seen[event["eventId"]] = event["message"]
+                    since[0] = max(since[0], event["timestamp"])
+        except stage.logs.exceptions.ResourceNotFoundException:
+            pass
+        return len(seen) == 5
+    wait_until(look, "five lines while it runs", every=0.2)
+    assert list(seen.values()) == [f"line {n}" for n in range(1, 6)]
+    assert stage.task(arn)["lastStatus"] == "RUNNING"
+
+
+def test_aws_logs_tail(stage, account):
+    stage.finish("echo from the cli's view", logged=True)
+    done = subprocess.run([ROOT / "target/venv/bin/aws", "logs", "filter-log-events", "--log-group-name", stage.group,
+                           "--query", "events[].message", "--output", "text"], capture_output=True, text=True,
+                          env={"PATH": os.environ["PATH"], **account.environment}, timeout=120)
+    assert done.stdout.strip() == "from the cli's view", done.stderr
+
+
+def test_names_of_groups_and_streams(stage):
+    task = stage.finish("echo x", logged=True)
+    groups = stage.logs.describe_log_groups(logGroupNamePrefix=stage.group)["logGroups"]
+    assert [group["logGroupName"] for group in groups] == [stage.group]
+    streams = stage.logs.describe_log_streams(logGroupName=stage.group)["logStreams"]
+    assert [stream["logStreamName"] for stream in streams] == [stage.stream(task)]
+    assert re.fullmatch(r"t/app/[0-9a-f]{32}", streams[0]["logStreamName"])
+    stage.logs.delete_log_group(logGroupName=stage.group)
+    refused(lambda: stage.lines(task), "ResourceNotFoundException")
+
+
+def test_a_group_that_is_missing_fails_the_start(stage):
+    container = stage.container("echo x", logged=True)
+    del container["logConfiguration"]["options"]["awslogs-create-group"]
+    task = stage.wait(stage.run(stage.register(container)))
+    assert task["stopCode"] == "TaskFailedToStart"
+    assert task["stoppedReason"].startswith("ResourceInitializationError: ")
+    assert "log group" in task["stoppedReason"]
+
+
+def test_filter_patterns(stage):
+    stage.finish("echo GET /a 200; echo GET /b 500; echo POST /a 500", logged=True)
+    def matching(pattern):
+        found = stage.logs.filter_log_events(logGroupName=stage.group, filterPattern=pattern)["events"]
+        return [event["message"] for event in found]
+    assert matching("GET") == ["GET /a 200", "GET /b 500"]
+    assert matching("GET 500") == ["GET /b 500"]
+    assert matching('"/a 500"') == ["POST /a 500"]
+    assert matching("-GET") == ["POST /a 500"]
+    assert matching("?200 ?POST") == ["GET /a 200", "POST /a 500"]
+
+
+def test_the_api_as_any_client_uses_it(stage):
+    logs = stage.logs
+    logs.create_log_group(logGroupName=stage.group)
+    refused(lambda: logs.create_log_group(logGroupName=stage.group), "ResourceAlreadyExistsException")
+    logs.create_log_stream(logGroupName=stage.group, logStreamName="s")
+    now = int(time.time() * 1000)
+    answer = logs.put_log_events(logGroupName=stage.group, logStreamName="s",
+                                 logEvents=[{"timestamp": now + n, "message": f"m{n}"} for n in range(10)])
+    assert "rejectedLogEventsInfo" not in answer
+    old = logs.put_log_events(logGroupName=stage.group, logStreamName="s",
+                              logEvents=[{"timestamp": now - 15 * 86_400_000, "message": "too old"}])
+    assert old["rejectedLogEventsInfo"]["tooOldLogEventEndIndex"] == 1
+    page = logs.get_log_events(logGroupName=stage.group, logStreamName="s", limit=3, startFromHead=True)
+    assert [event["message"] for event in page["events"]] == ["m0", "m1", "m2"]
+    page = logs.get_log_events(logGroupName=stage.group, logStreamName="s", limit=3,
+                               nextToken=page["nextForwardToken"])
+    assert [event["message"] for event in page["events"]] == ["m3", "m4", "m5"]
+    newest = logs.get_log_events(logGroupName=stage.group, logStreamName="s", limit=2)
+    assert [event["message"] for event in newest["events"]] == ["m8", "m9"]
+    refused(lambda: logs.put_log_events(logGroupName=stage.group, logStreamName="none",
+                                        logEvents=[{"timestamp": now, "message": "x"}]), "ResourceNotFoundException")
+
+
+def test_many_tasks_write_at_once(stage):
+    definition = stage.register(stage.container("for i in $(seq 200); do echo line $i; done", logged=True))
+    arns = stage.run(definition, count=10)
+    expected = [f"line {n}" for n in range(1, 201)]
+    assert all(stage.lines(stage.wait(arn)) == expected for arn in arns)
