@@ -1,13 +1,16 @@
 //! Keeps services at what they promise. Commits say which services to look at; what a look decides is
 //! `plan::reconcile`'s business, and follows from the world alone, so a missed wake-up loses nothing.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod agenda;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use model::{Command, Refusal, ServiceKey};
 use plan::reconcile;
 use tokio::sync::{broadcast, watch};
+
+use agenda::Agenda;
 
 use crate::app::App;
 use crate::writer::{Change, SubmitError};
@@ -34,10 +37,15 @@ pub(super) async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
             _ = stop.wait_for(|stop| *stop) => return,
         }
         // What has piled up meanwhile is looked at once.
-        while let Ok(change) = changes.try_recv() {
-            agenda.note(&app, &change);
+        loop {
+            match changes.try_recv() {
+                Ok(change) => agenda.note(&app, &change),
+                // Said once only: whoever ignores it doesn't learn what was missed.
+                Err(broadcast::error::TryRecvError::Lagged(_)) => agenda.note_all(&app),
+                Err(_) => break,
+            }
         }
-        for key in agenda.due(app.now_ms()) {
+        for key in agenda.take_due(app.now_ms()) {
             look(&app, &key, &mut agenda).await;
         }
     }
@@ -65,41 +73,18 @@ async fn look(app: &App, key: &ServiceKey, agenda: &mut Agenda) {
     }
 }
 
-/// Which services to look at, and when.
-#[derive(Debug, Default)]
-struct Agenda {
-    now: BTreeSet<ServiceKey>,
-    later: BTreeMap<u64, BTreeSet<ServiceKey>>,
-}
-
 impl Agenda {
     fn note(&mut self, app: &App, change: &Change) {
         if change.events.is_empty() {
             return self.note_all(app);
         }
-        self.now.extend(reconcile::concerned(&app.world(), &change.events));
+        self.now(reconcile::concerned(&app.world(), &change.events));
     }
 
     fn note_all(&mut self, app: &App) {
-        self.now.extend(app.world().all_services().map(|service| service.key.clone()));
-    }
-
-    fn at(&mut self, at_ms: u64, key: ServiceKey) {
-        self.later.entry(at_ms).or_default().insert(key);
-    }
-
-    fn next_at_ms(&self) -> Option<u64> {
-        self.later.keys().next().copied()
-    }
-
-    fn due(&mut self, now_ms: u64) -> BTreeSet<ServiceKey> {
-        let mut due = std::mem::take(&mut self.now);
-        while let Some(entry) = self.later.first_entry() {
-            if *entry.key() > now_ms {
-                break;
-            }
-            due.extend(entry.remove());
-        }
-        due
+        self.now(app.world().all_services().map(|service| service.key.clone()));
     }
 }
+
+#[cfg(test)]
+mod tests;

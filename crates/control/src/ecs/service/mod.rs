@@ -8,7 +8,7 @@ pub(crate) mod rules;
 pub(crate) mod unsupported;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub(crate) use aim::Aim;
 pub(crate) use recorded::Recorded;
