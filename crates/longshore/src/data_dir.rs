@@ -20,8 +20,6 @@ pub struct Keys {
     pub region: String,
     pub user: Key,
     pub agent: Key,
-    /// Signs registry passwords. 64 hex digits.
-    pub registry_secret: String,
 }
 
 /// An access key of the API.
@@ -130,13 +128,7 @@ mod tests {
 
     fn keys() -> Keys {
         let key = Key { access_key_id: "AKIA".into(), secret_access_key: "s".into() };
-        Keys {
-            account: "000000000000".into(),
-            region: "us-east-1".into(),
-            user: key.clone(),
-            agent: key,
-            registry_secret: "00".into(),
-        }
+        Keys { account: "000000000000".into(), region: "us-east-1".into(), user: key.clone(), agent: key }
     }
 
     #[test]

@@ -1,1 +1,66 @@
-fn main() {}
+//! `longshore`: the program that puts the parts together, and the commands for people.
+//!
+//! `server/` composes the control plane, the registry, the log service and an agent into one process;
+//! `up.rs` starts and `down.rs` ends it. The other commands are clients of the public API like any
+//! program of AWS's users (`talk/`): none reaches into the server's state.
+//!
+//! It must decide nothing about tasks, and keep no state but the data directory's (`data_dir.rs`).
+//!
+//! Start at `cli.rs` (what there is), then `up.rs`.
+
+mod api;
+mod cli;
+mod data_dir;
+mod down;
+mod environment;
+mod image;
+mod node;
+mod preflight;
+mod ps;
+mod run;
+mod sample;
+mod server;
+mod site;
+mod tail;
+mod talk;
+mod up;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use cli::{Cli, Command};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    // Fails only where a provider was chosen before, which is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&anyhow::Error::new(error).context("start the runtime")),
+    };
+    match runtime.block_on(carry_out(cli)) {
+        Ok(code) => code,
+        Err(error) => failed(&error),
+    }
+}
+
+async fn carry_out(cli: Cli) -> anyhow::Result<ExitCode> {
+    let site = site::Site::new(&cli.site)?;
+    match cli.command {
+        Command::Up(args) => up::up(&site, &args).await,
+        Command::Down(args) => down::down(&site, &args).await,
+        Command::Env(args) => environment::environment(&site, &args),
+        Command::Server(args) => node::server(&site, &args).await,
+        Command::Agent(args) => node::agent(&site, &args).await,
+        Command::Ps(args) => ps::ps(&site, &args).await,
+        Command::Logs(args) => tail::logs(&site, &args).await,
+        Command::Run(args) => run::run(&site, &args).await,
+        Command::Api(args) => api::api(&args).await,
+    }
+}
+
+fn failed(error: &anyhow::Error) -> ExitCode {
+    eprintln!("longshore: {}", talk::told(error));
+    ExitCode::FAILURE
+}

@@ -1,0 +1,334 @@
+//! The commands, their flags, and the help that teaches them.
+
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Your own Elastic Container Service: the ECS and ECR APIs, real containers, on your machines.
+#[derive(Debug, Parser)]
+#[command(name = "longshore", version, max_term_width = 100, arg_required_else_help = true, after_help = AFTER)]
+pub struct Cli {
+    #[command(flatten)]
+    pub site: SiteArgs,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const AFTER: &str = "\
+Begin with:
+  longshore up                 start everything and deploy a sample service
+  eval \"$(longshore env)\"      point the AWS CLI and SDKs of this shell at it
+  aws ecs list-services        any AWS client works
+  longshore ps                 what runs
+  longshore down               stop the tasks and remove what was made on this machine
+
+Several can run side by side, each with its own --data-dir and --listen.
+LONGSHORE_LOG sets what the server logs (info, debug, control=trace …).";
+
+/// Which Longshore is meant.
+#[derive(Clone, Debug, Default, Args)]
+pub struct SiteArgs {
+    /// Where state, images, logs and keys are kept [default: ./.longshore]
+    #[arg(long, global = true, env = "LONGSHORE_DATA_DIR", hide_env = true, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Address of the one endpoint [default: where this data directory's server listened last, else 127.0.0.1:4580]
+    #[arg(long, global = true, env = "LONGSHORE_LISTEN", hide_env = true, value_name = "HOST:PORT", value_parser = listen)]
+    pub listen: Option<SocketAddr>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Start Longshore on this machine, and deploy the sample service
+    Up(UpArgs),
+    /// Stop the tasks and the server, and remove everything they made on this machine
+    Down(DownArgs),
+    /// Print the environment variables that point AWS clients at Longshore
+    Env(EnvArgs),
+    /// Show tasks
+    Ps(PsArgs),
+    /// Show the log lines of a task or a service
+    Logs(LogsArgs),
+    /// Run one container as a task and show its output
+    Run(RunArgs),
+    /// Show which API operations there are
+    Api(ApiArgs),
+    /// Run the control plane, the registry and the logs, without an agent
+    Server(ServerArgs),
+    /// Run an agent alone: this machine takes tasks of a Longshore elsewhere
+    Agent(AgentArgs),
+}
+
+/// What a server is told; kept by the data directory from its first start.
+#[derive(Clone, Debug, Default, Args)]
+pub struct ServerArgs {
+    /// Twelve digits [default: 000000000000]
+    #[arg(long, value_parser = account)]
+    pub account: Option<String>,
+    /// The region of the generated credentials [default: us-east-1]
+    #[arg(long)]
+    pub region: Option<String>,
+    /// host:port by which clients and agents reach the endpoint, where --listen doesn't say it
+    #[arg(long, value_name = "HOST:PORT")]
+    pub advertise: Option<String>,
+    /// How long stopped tasks can be described
+    #[arg(long, value_parser = duration, default_value = "24h", value_name = "TIME")]
+    pub stopped_task_retention: Duration,
+    /// Make a missing repository when somebody pushes to it (ECR refuses)
+    #[arg(long)]
+    pub create_on_push: bool,
+}
+
+/// What an agent is told.
+#[derive(Clone, Debug, Default, Args)]
+pub struct CapacityArgs {
+    /// The tasks' subnet, in CIDR form [default: a free one, kept]
+    #[arg(long, value_name = "CIDR")]
+    pub subnet: Option<String>,
+    /// FARGATE tasks' cpu is a ceiling here, not a reservation: so many times the machine's processors
+    /// may be promised
+    #[arg(long, default_value_t = 16, value_name = "TIMES", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub cpu_overcommit: u32,
+    /// The shim to run containers with: a containerd runtime name or a path [default: Longshore's own]
+    #[arg(long, value_name = "NAME")]
+    pub runtime: Option<String>,
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  longshore up
+  longshore up --no-sample --listen 127.0.0.1:5000 --data-dir /var/lib/longshore
+  longshore up --foreground --no-sample      for a service supervisor such as systemd
+
+Started again, it finds clusters, definitions, services and running tasks as they were. FARGATE sizes
+bound what a task may use; memory is promised once, processors --cpu-overcommit times.")]
+pub struct UpArgs {
+    /// Don't deploy the sample service
+    #[arg(long)]
+    pub no_sample: bool,
+    /// Stay in the foreground and log to stderr
+    #[arg(long)]
+    pub foreground: bool,
+    /// Say on stdout, as one line of JSON, when the server is ready or why not
+    #[arg(long, hide = true)]
+    pub report: bool,
+    #[command(flatten)]
+    pub server: ServerArgs,
+    #[command(flatten)]
+    pub capacity: CapacityArgs,
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+State, images and logs stay: the next `longshore up` starts the services' tasks again. Works also when
+the server was killed. Done twice, it finds nothing to do.")]
+pub struct DownArgs {
+    /// Remove the data directory too: state, images, logs and keys
+    #[arg(long)]
+    pub purge: bool,
+    /// How long tasks may take to stop
+    #[arg(long, value_parser = duration, default_value = "40s", value_name = "TIME")]
+    pub timeout: Duration,
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  eval \"$(longshore env)\"
+  longshore env --format fish | source
+  docker run --env-file <(longshore env --format docker) --network host amazon/aws-cli ecs list-clusters")]
+pub struct EnvArgs {
+    /// How to write them
+    #[arg(long, value_enum, default_value_t = EnvFormat::Sh)]
+    pub format: EnvFormat,
+    /// The key of agents, for `longshore agent` on another machine
+    #[arg(long)]
+    pub agent: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum EnvFormat {
+    Sh,
+    Fish,
+    Json,
+    Docker,
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Credentials come from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, the region from AWS_REGION; where the
+server runs, `longshore env --agent` prints them.
+
+Examples:
+  longshore agent --endpoint http://10.0.0.5:4580 --serverless     takes FARGATE tasks
+  longshore agent --endpoint http://10.0.0.5:4580 --cluster web    an instance of the cluster web (EC2)")]
+pub struct AgentArgs {
+    /// The control plane [default: AWS_ENDPOINT_URL]
+    #[arg(long, value_name = "URL", env = "AWS_ENDPOINT_URL", hide_env = true)]
+    pub endpoint: String,
+    /// Join the pool that takes FARGATE tasks
+    #[arg(long, conflicts_with = "cluster")]
+    pub serverless: bool,
+    /// Register as a container instance of this cluster [default: default]
+    #[arg(long)]
+    pub cluster: Option<String>,
+    /// A name for people
+    #[arg(long)]
+    pub name: Option<String>,
+    #[command(flatten)]
+    pub capacity: CapacityArgs,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct PsArgs {
+    #[arg(long, default_value = "default")]
+    pub cluster: String,
+    /// Stopped tasks too
+    #[arg(long, short)]
+    pub all: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  longshore logs sample -f
+  longshore logs 3f2a --since 10m      a task, by the first digits of its id")]
+pub struct LogsArgs {
+    /// A service's name, or a task's id, its beginning or its ARN
+    #[arg(value_name = "TASK|SERVICE")]
+    pub of: String,
+    /// Go on until interrupted
+    #[arg(long, short)]
+    pub follow: bool,
+    /// Lines that are no older
+    #[arg(long, value_parser = duration, value_name = "TIME")]
+    pub since: Option<Duration>,
+    /// Of this container only
+    #[arg(long)]
+    pub container: Option<String>,
+    #[arg(long, default_value = "default")]
+    pub cluster: String,
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+The image is a repository of Longshore's own registry, or any other's full name. The task runs on FARGATE
+with an address of its own. Exit status: the container's; 125 where it could not be run, 126 where its
+command could not be executed, 127 where it was not found. Ctrl-C stops the task.
+
+Examples:
+  longshore run web:latest
+  longshore run public.ecr.aws/docker/library/busybox -e WHO=world -- sh -c 'echo hello $WHO'
+  longshore run --cpu 1024 --memory 2048 batch:v3 -- /bin/job --all")]
+pub struct RunArgs {
+    pub image: String,
+    /// What to run in place of the image's command
+    #[arg(last = true, value_name = "COMMAND")]
+    pub command: Vec<String>,
+    /// 1024 to a processor
+    #[arg(long, default_value_t = 256)]
+    pub cpu: u32,
+    /// In MiB
+    #[arg(long, default_value_t = 512)]
+    pub memory: u32,
+    /// A variable of the container's environment
+    #[arg(long = "env", short = 'e', value_name = "KEY=VALUE", value_parser = variable)]
+    pub env: Vec<(String, String)>,
+    /// Names the family `run-NAME` [default: from the image]
+    #[arg(long)]
+    pub name: Option<String>,
+    /// Print the task's id and don't wait for its end
+    #[arg(long, short)]
+    pub detach: bool,
+    #[arg(long, default_value = "default")]
+    pub cluster: String,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct ApiArgs {
+    /// As a list of {service, operation, implemented}
+    #[arg(long)]
+    pub json: bool,
+    /// Of this service only
+    #[arg(long)]
+    pub service: Option<String>,
+}
+
+/// `host:port`; a name is looked up.
+fn listen(text: &str) -> Result<SocketAddr, String> {
+    let mut found =
+        text.to_socket_addrs().map_err(|e| format!("{e}; write HOST:PORT, as in 127.0.0.1:4580"))?;
+    found.next().ok_or_else(|| "the name has no address".to_owned())
+}
+
+fn account(text: &str) -> Result<String, String> {
+    match text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit()) {
+        true => Ok(text.to_owned()),
+        false => Err("an account is twelve digits".to_owned()),
+    }
+}
+
+fn variable(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("write KEY=VALUE".to_owned()),
+    }
+}
+
+/// `90`, `90s`, `500ms`, `10m`, `24h`, `7d`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let number: u64 = number.parse().map_err(|_| "write a number with ms, s, m, h or d".to_owned())?;
+    let ms = match unit {
+        "ms" => 1,
+        "" | "s" => 1000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        _ => return Err(format!("{unit:?} is not one of ms, s, m, h, d")),
+    };
+    number.checked_mul(ms).map(Duration::from_millis).ok_or_else(|| "too long".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definitions_hold_together() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn times() {
+        assert_eq!(duration("90").unwrap(), Duration::from_secs(90));
+        assert_eq!(duration("24h").unwrap(), Duration::from_secs(86_400));
+        assert_eq!(duration("250ms").unwrap(), Duration::from_millis(250));
+        for bad in ["", "h", "1w", "-1s", "99999999999999999999", "18446744073709551615d"] {
+            assert!(duration(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn global_flags_stand_anywhere_and_the_command_after_dashes() {
+        let words = ["longshore", "run", "-e", "A=b=c", "--data-dir", "/d", "web:1", "--", "sh", "-c", "x"];
+        let cli = Cli::try_parse_from(words).unwrap();
+        assert_eq!(cli.site.data_dir.as_deref(), Some(std::path::Path::new("/d")));
+        let Command::Run(run) = cli.command else { panic!("another command") };
+        assert_eq!(run.env, [("A".to_owned(), "b=c".to_owned())]);
+        assert_eq!(run.command, ["sh", "-c", "x"]);
+    }
+
+    #[test]
+    fn usage_errors_are_status_2() {
+        for words in
+            [&["longshore", "nope"][..], &["longshore", "up", "--account", "12"], &["longshore", "run"]]
+        {
+            assert_eq!(Cli::try_parse_from(words).unwrap_err().exit_code(), 2);
+        }
+    }
+}

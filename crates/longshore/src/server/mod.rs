@@ -1,0 +1,146 @@
+//! The server process: control plane, registry and logs behind one endpoint.
+
+mod drain;
+mod log;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ::logs::{Logs, LogsConfig};
+use anyhow::{Context, Result, bail};
+use control::clock::SystemClock;
+use control::keyring::{FixedKeys, KeyRecord, Role};
+use control::server::{Parts, Server};
+use registry::{Registry, RegistryConfig};
+use store::{SqliteStore, StoreError};
+use tokio::net::TcpListener;
+
+use crate::cli::ServerArgs;
+use crate::data_dir::{DataDir, Key, Keys, Running};
+use crate::site::{credentials, endpoint, reachable};
+
+pub use drain::{DrainAnswer, DrainRequest, PATH as DRAIN_PATH};
+pub use log::to_stderr as log_to_stderr;
+
+/// Blobs that nothing refers to are looked for that often.
+const COLLECT_EVERY: Duration = Duration::from_secs(3600);
+
+/// Everything that runs in a server process beside an agent.
+#[derive(Debug)]
+pub struct Serving {
+    pub server: Server,
+    pub endpoint: String,
+    // Its timer ends with it.
+    _logs: Logs,
+}
+
+/// Opens the state of `dir` and serves on `listen`. When it returns, requests are answered.
+pub async fn start(dir: &DataDir, keys: &Keys, listen: SocketAddr, args: &ServerArgs) -> Result<Serving> {
+    let listener = TcpListener::bind(listen).await.with_context(|| {
+        format!("listen on {listen}; if another program has the address, name a free one with --listen")
+    })?;
+    let address = listener.local_addr().context("the listener's address")?;
+    let advertised = args.advertise.clone().unwrap_or_else(|| reachable(address).to_string());
+    let endpoint = match &args.advertise {
+        Some(host) => format!("http://{host}"),
+        None => endpoint(address),
+    };
+
+    let open =
+        |name: &str| SqliteStore::open(dir.join(name)).map(Arc::new).map_err(|error| opened(dir, error));
+    let state = open("state.db")?;
+    let registry = RegistryConfig {
+        create_on_push: args.create_on_push,
+        ..RegistryConfig::new(dir.join("registry"), advertised)
+    };
+    let registry = Registry::open(registry, open("registry.db")?).context("open the registry")?;
+    let logs = Logs::open(LogsConfig::new(dir.join("logs")), open("logs.db")?).context("open the logs")?;
+    let mut operations = registry.operations();
+    operations.merge(logs.operations());
+
+    let drain = drain::Route::new(keys, dir.join("agent"));
+    let parts = Parts {
+        config: control::Config {
+            endpoint: endpoint.clone(),
+            account: keys.account.clone(),
+            region: keys.region.clone(),
+            stopped_task_retention_ms: u64::try_from(args.stopped_task_retention.as_millis())
+                .unwrap_or(u64::MAX),
+        },
+        store: state,
+        clock: Arc::new(SystemClock),
+        keyring: Arc::new(keyring(keys)),
+        operations,
+        routes: registry.routes().merge(drain.routes()),
+    };
+    let server = Server::start(parts, listener).await.context("start the control plane")?;
+    drain.attach(server.app.clone()).await?;
+    tokio::spawn(collect(registry));
+    dir.set_running(&Running { pid: std::process::id(), listen: address })?;
+    tracing::info!(endpoint, data_dir = %dir.path().display(), "serving");
+    Ok(Serving { server, endpoint, _logs: logs })
+}
+
+/// The directory's keys, made at the first start. An account or region other than theirs would hide
+/// everything that is there.
+pub fn keys(dir: &DataDir, args: &ServerArgs) -> Result<Keys> {
+    dir.create()?;
+    let keys = dir.keys_or_else(|| Keys {
+        account: args.account.clone().unwrap_or_else(|| "000000000000".to_owned()),
+        region: args.region.clone().unwrap_or_else(|| "us-east-1".to_owned()),
+        user: fresh_key(),
+        agent: fresh_key(),
+    })?;
+    for (what, asked, has) in
+        [("account", &args.account, &keys.account), ("region", &args.region, &keys.region)]
+    {
+        if asked.as_ref().is_some_and(|asked| asked != has) {
+            bail!(
+                "the data directory {} belongs to {what} {has}; name another directory with --data-dir",
+                dir.path().display()
+            );
+        }
+    }
+    Ok(keys)
+}
+
+fn fresh_key() -> Key {
+    // The form of AWS's: 20 characters from AKIA on, in the alphabet of base 32; 40 for the secret.
+    const LETTERS: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+    let id: String = (0..16).map(|_| char::from(LETTERS[usize::from(rand::random::<u8>() % 32)])).collect();
+    Key { access_key_id: format!("AKIA{id}"), secret_access_key: hex::encode(rand::random::<[u8; 20]>()) }
+}
+
+fn keyring(keys: &Keys) -> FixedKeys {
+    FixedKeys::new([(&keys.user, Role::User), (&keys.agent, Role::Agent)].map(|(key, role)| KeyRecord {
+        credentials: credentials(key),
+        account: keys.account.clone(),
+        role,
+        expires_at_ms: None,
+    }))
+}
+
+fn opened(dir: &DataDir, error: StoreError) -> anyhow::Error {
+    let locked = matches!(error, StoreError::Locked { .. });
+    let error = anyhow::Error::new(error);
+    match locked {
+        true => error.context(format!(
+            "another Longshore has the data directory {}; `longshore down` ends it, --data-dir names another",
+            dir.path().display()
+        )),
+        false => error.context("open the state"),
+    }
+}
+
+async fn collect(registry: Registry) {
+    let mut timer = tokio::time::interval(COLLECT_EVERY);
+    loop {
+        timer.tick().await;
+        match registry.collect().await {
+            Ok(0) => {}
+            Ok(blobs) => tracing::info!(blobs, "removed blobs that nothing refers to"),
+            Err(error) => tracing::warn!(%error, "unused blobs stay"),
+        }
+    }
+}
