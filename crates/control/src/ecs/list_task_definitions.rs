@@ -46,3 +46,6 @@ pub(crate) async fn handle(
     let arns = page.iter().map(|definition| arn::definition(&definition.key)).collect();
     Ok(ListTaskDefinitionsResponse { task_definition_arns: Some(arns), next_token })
 }
+
+#[cfg(test)]
+mod tests;

@@ -27,3 +27,6 @@ pub(crate) async fn handle(
         tags: tags::to_wire(&registered.tags).filter(|tags| !tags.is_empty()),
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -112,3 +112,6 @@ fn definition(context: &Context, world: &World, text: &str, home: bool) -> Resul
     let found = world.definition(&key).filter(|_| home).ok_or_else(absent)?;
     Ok((Resource::Definition(key), found.tags.clone()))
 }
+
+#[cfg(test)]
+mod tests;
