@@ -1,9 +1,7 @@
 use std::sync::Arc;
 
 use model::command::{NewService, Token};
-use model::{
-    Command, ControllerType, PropagateTags, Refusal, SchedulingStrategy, ServiceKey, Tags, World,
-};
+use model::{Command, ControllerType, PropagateTags, Refusal, SchedulingStrategy, ServiceKey, Tags, World};
 use wire::ecs::{self, CreateServiceRequest, CreateServiceResponse, ServiceField};
 use wire::{Context, Error};
 
@@ -102,8 +100,7 @@ fn aim_of(
     let named = named.ok_or_else(|| Error::invalid_parameter("TaskDefinition can not be blank."))?;
     let definition = reference::definition(context, world, named, aim::missing_definition)?;
     let cluster = rules::cluster(world, cluster)?;
-    let capacity =
-        capacity::decide(cluster, input.launch_type, input.capacity_provider_strategy.as_deref())?;
+    let capacity = capacity::decide(cluster, input.launch_type, input.capacity_provider_strategy.as_deref())?;
     let aim = Aim {
         definition,
         launch_type: capacity.launch_type,

@@ -42,7 +42,7 @@ mod discover_poll_endpoint;
 mod deregister_container_instance;
 mod describe_container_instances;
 mod update_cluster;
-mod service;
+pub(crate) mod service;
 mod update_cluster_settings;
 mod update_service;
 

@@ -85,7 +85,11 @@ fn change(
         maximum_percent: Some(rollout.maximum_percent),
         breaker: Some(rollout.breaker),
         alarms: Some(rollout.alarms),
-        health_check_grace_s: input.health_check_grace_period_seconds.map(rules::grace).transpose()?.map(Some),
+        health_check_grace_s: input
+            .health_check_grace_period_seconds
+            .map(rules::grace)
+            .transpose()?
+            .map(Some),
         propagate_tags: input.propagate_tags.map(translate::propagation),
         managed_tags: input.enable_ecs_managed_tags,
         enable_execute_command: input.enable_execute_command,

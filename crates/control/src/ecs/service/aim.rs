@@ -60,7 +60,8 @@ impl Aim {
 
     /// Another launch type or strategy, with the platform version that goes with it.
     pub(crate) fn with_capacity(self, launch_type: LaunchType, strategy: Vec<CapacityStrategyItem>) -> Self {
-        let platform = (launch_type == LaunchType::Fargate).then(|| self.platform.unwrap_or(LATEST.to_owned()));
+        let platform =
+            (launch_type == LaunchType::Fargate).then(|| self.platform.unwrap_or(LATEST.to_owned()));
         Self { launch_type, strategy, platform, ..self }
     }
 }

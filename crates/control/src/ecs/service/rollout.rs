@@ -118,7 +118,10 @@ fn check_supported(operation: &str, config: &ecs::DeploymentConfiguration) -> Re
             (config.alarms.as_ref().is_some_and(|alarms| alarms.enable), "deploymentConfiguration.alarms"),
             (config.bake_time_in_minutes.is_some_and(|minutes| minutes != 0), "bakeTimeInMinutes"),
             (given(&config.lifecycle_hooks), "lifecycleHooks"),
-            (config.early_success_criteria.as_ref().is_some_and(|early| early.enable), "earlySuccessCriteria"),
+            (
+                config.early_success_criteria.as_ref().is_some_and(|early| early.enable),
+                "earlySuccessCriteria",
+            ),
         ],
     )
 }

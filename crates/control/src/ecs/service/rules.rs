@@ -54,7 +54,9 @@ pub(crate) fn role(
         Some(_) if awsvpc => Err(Error::invalid_parameter(
             "You cannot specify an IAM role for services that require a service linked role.",
         )),
-        Some(_) => Err(Error::invalid_parameter("A role may be specified only together with a load balancer.")),
+        Some(_) => {
+            Err(Error::invalid_parameter("A role may be specified only together with a load balancer."))
+        }
         None => Ok(awsvpc.then(|| {
             format!(
                 "arn:aws:iam::{}:role/aws-service-role/ecs.amazonaws.com/AWSServiceRoleForECS",

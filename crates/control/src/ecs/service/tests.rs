@@ -7,7 +7,8 @@ mod update;
 
 use model::command::NewDefinition;
 use model::{
-    Command, ContainerShape, Document, Family, LaunchType, NetworkMode, RuntimePlatform, ServiceKey, Tag, Tags,
+    Command, ContainerShape, Document, Family, LaunchType, NetworkMode, RuntimePlatform, ServiceKey, Tag,
+    Tags,
 };
 use serde_json::{Value, json};
 use wire::Error;
@@ -43,7 +44,8 @@ pub(crate) async fn define(fixture: &Fixture, family: &str, network_mode: Networ
             health_checked: false,
         }],
         ephemeral_storage_gib: None,
-        document: Document::of(&json!({"containerDefinitions": [{"name": "web", "image": "web:1"}]})).unwrap(),
+        document: Document::of(&json!({"containerDefinitions": [{"name": "web", "image": "web:1"}]}))
+            .unwrap(),
         tags: Tags::new([Tag { key: "from".into(), value: Some("definition".into()) }]),
         registered_by: None,
     };

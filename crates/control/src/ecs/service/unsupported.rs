@@ -73,8 +73,5 @@ pub(crate) fn placement(
             None => Ok(()),
         };
     }
-    check(
-        operation,
-        &[(given(constraints), "placementConstraints"), (given(strategy), "placementStrategy")],
-    )
+    check(operation, &[(given(constraints), "placementConstraints"), (given(strategy), "placementStrategy")])
 }

@@ -27,10 +27,11 @@ pub(crate) fn to_wire(world: &World, service: &Service, include: &[ServiceField]
         platform_version: aim.and_then(|aim| aim.platform.clone()),
         platform_family: (launch_type == Some(LaunchType::Fargate)).then(|| "Linux".to_owned()),
         task_definition: aim.map(|aim| arn::definition(&aim.definition)),
-        deployment_configuration: Some(recorded.as_ref().map_or_else(
-            || rollout::default(),
-            |recorded| recorded.deployment_configuration.clone(),
-        )),
+        deployment_configuration: Some(
+            recorded
+                .as_ref()
+                .map_or_else(|| rollout::default(), |recorded| recorded.deployment_configuration.clone()),
+        ),
         deployments: Some(service.deployments.iter().map(|one| deployment(world, service, one)).collect()),
         task_sets: Some(Vec::new()),
         role_arn: recorded.as_ref().and_then(|recorded| recorded.role_arn.clone()),

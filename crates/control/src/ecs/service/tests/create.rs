@@ -110,13 +110,22 @@ async fn bad_requests_are_refused_and_change_nothing() {
         (json!({"desiredCount": null}), "InvalidParameterException: desiredCount is required"),
         (json!({"desiredCount": -1}), "InvalidParameterException: desiredCount must be between"),
         (json!({"desiredCount": 5001}), "InvalidParameterException: desiredCount must be between"),
-        (json!({"healthCheckGracePeriodSeconds": -1}), "InvalidParameterException: healthCheckGracePeriodSeconds"),
+        (
+            json!({"healthCheckGracePeriodSeconds": -1}),
+            "InvalidParameterException: healthCheckGracePeriodSeconds",
+        ),
         (json!({"clientToken": long_token}), "InvalidParameterException: clientToken"),
         (json!({"clientToken": "a b"}), "InvalidParameterException: clientToken"),
         (json!({"launchType": "MOON"}), "InvalidParameterException: launch type should be one of"),
-        (json!({"launchType": "EXTERNAL"}), "InvalidParameterException: Task definition does not support launch_type EXTERNAL."),
+        (
+            json!({"launchType": "EXTERNAL"}),
+            "InvalidParameterException: Task definition does not support launch_type EXTERNAL.",
+        ),
         (json!({"platformVersion": "9.9"}), "PlatformUnknownException"),
-        (json!({"networkConfiguration": null}), "InvalidParameterException: Network Configuration must be provided"),
+        (
+            json!({"networkConfiguration": null}),
+            "InvalidParameterException: Network Configuration must be provided",
+        ),
         (
             json!({"taskDefinition": "bridged", "launchType": "EC2"}),
             "InvalidParameterException: Network Configuration is not valid for the given networkMode",
@@ -185,7 +194,10 @@ async fn what_is_not_there_yet_is_named() {
     let fixture = fixture().await;
     let strategy = |name: &str| json!({"deploymentConfiguration": {"strategy": name}});
     let cases = [
-        (json!({"loadBalancers": [{"targetGroupArn": "arn", "containerName": "web", "containerPort": 80}]}), "loadBalancers"),
+        (
+            json!({"loadBalancers": [{"targetGroupArn": "arn", "containerName": "web", "containerPort": 80}]}),
+            "loadBalancers",
+        ),
         (json!({"serviceRegistries": [{"registryArn": "arn"}]}), "serviceRegistries"),
         (json!({"serviceConnectConfiguration": {"enabled": true}}), "serviceConnectConfiguration"),
         (json!({"volumeConfigurations": [{"name": "data"}]}), "volumeConfigurations"),
@@ -204,7 +216,10 @@ async fn what_is_not_there_yet_is_named() {
             json!({"deploymentConfiguration": {"alarms": {"alarmNames": ["a"], "enable": true, "rollback": false}}}),
             "alarms",
         ),
-        (json!({"launchType": "EC2", "placementConstraints": [{"type": "distinctInstance"}]}), "placementConstraints"),
+        (
+            json!({"launchType": "EC2", "placementConstraints": [{"type": "distinctInstance"}]}),
+            "placementConstraints",
+        ),
         (json!({"launchType": "EC2", "placementStrategy": [{"type": "random"}]}), "placementStrategy"),
     ];
     for (members, what) in cases {
@@ -228,7 +243,10 @@ async fn a_name_is_taken_until_its_service_is_gone() {
     let delete = json!({"service": "web", "force": true});
     fixture.json("DeleteService", delete).await.unwrap();
     let error = create(&fixture, json!({})).await.unwrap_err();
-    assert_eq!(refusal(&error), "InvalidParameterException: Unable to Start a service that is still Draining.");
+    assert_eq!(
+        refusal(&error),
+        "InvalidParameterException: Unable to Start a service that is still Draining."
+    );
 }
 
 #[tokio::test]
@@ -257,7 +275,10 @@ async fn a_strategy_takes_the_place_of_the_launch_type() {
     let fixture = fixture().await;
     let spot = json!([{"capacityProvider": "FARGATE_SPOT", "weight": 1}]);
     fixture
-        .json("CreateCluster", json!({"clusterName": "spot", "capacityProviders": ["FARGATE", "FARGATE_SPOT"]}))
+        .json(
+            "CreateCluster",
+            json!({"clusterName": "spot", "capacityProviders": ["FARGATE", "FARGATE_SPOT"]}),
+        )
         .await
         .unwrap();
     let members = json!({"cluster": "spot", "launchType": null, "capacityProviderStrategy": spot});

@@ -28,7 +28,11 @@ async fn bad_requests_are_refused() {
     let eleven: Vec<String> = (0..11).map(|n| format!("s{n}")).collect();
     let cases = [
         ("DescribeServices", json!({"services": []}), "InvalidParameterException: Services cannot be empty."),
-        ("DescribeServices", json!({"services": eleven}), "InvalidParameterException: Services can have at most 10"),
+        (
+            "DescribeServices",
+            json!({"services": eleven}),
+            "InvalidParameterException: Services can have at most 10",
+        ),
         ("DescribeServices", json!({"services": ["a"], "cluster": "x"}), "ClusterNotFoundException"),
         ("DescribeServices", json!({"services": ["a"], "include": ["X"]}), "InvalidParameterException"),
         ("ListServices", json!({"cluster": "x"}), "ClusterNotFoundException"),

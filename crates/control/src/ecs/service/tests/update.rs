@@ -67,13 +67,17 @@ async fn all_else_does_not() {
 #[tokio::test]
 async fn a_deployment_configuration_is_merged() {
     let fixture = with_service().await;
-    update(&fixture, json!({"deploymentConfiguration": {"maximumPercent": 150, "minimumHealthyPercent": 50}}))
-        .await
-        .unwrap();
+    update(
+        &fixture,
+        json!({"deploymentConfiguration": {"maximumPercent": 150, "minimumHealthyPercent": 50}}),
+    )
+    .await
+    .unwrap();
     let breaker = json!({"enable": true, "rollback": true, "resetOnHealthyTask": false,
         "thresholdConfiguration": {"type": "COUNT", "value": 3}});
-    let service =
-        update(&fixture, json!({"deploymentConfiguration": {"deploymentCircuitBreaker": breaker}})).await.unwrap();
+    let service = update(&fixture, json!({"deploymentConfiguration": {"deploymentCircuitBreaker": breaker}}))
+        .await
+        .unwrap();
     assert_eq!(
         service["deploymentConfiguration"],
         json!({"maximumPercent": 150, "minimumHealthyPercent": 50, "strategy": "ROLLING", "bakeTimeInMinutes": 0,
@@ -100,7 +104,10 @@ async fn bad_updates_are_refused_and_change_nothing() {
         (json!({"desiredCount": -1}), "InvalidParameterException: desiredCount"),
         (json!({"taskDefinition": "none"}), "ClientException: TaskDefinition not found."),
         (json!({"platformVersion": "2"}), "PlatformUnknownException"),
-        (json!({"networkConfiguration": {}}), "InvalidParameterException: Network Configuration must be provided"),
+        (
+            json!({"networkConfiguration": {}}),
+            "InvalidParameterException: Network Configuration must be provided",
+        ),
         (
             json!({"capacityProviderStrategy": [{"capacityProvider": "FARGATE"}]}),
             "InvalidParameterException: The specified capacity provider strategy",
@@ -129,7 +136,10 @@ async fn a_strategy_changes_by_force_only() {
     create(&fixture, json!({"cluster": "c"})).await.unwrap();
     let spot = json!({"cluster": "c", "capacityProviderStrategy": [{"capacityProvider": "FARGATE_SPOT"}]});
     let error = update(&fixture, spot.clone()).await.unwrap_err();
-    assert!(error.message.starts_with("When switching from launch type to capacity provider strategy"), "{error}");
+    assert!(
+        error.message.starts_with("When switching from launch type to capacity provider strategy"),
+        "{error}"
+    );
     let mut forced = spot;
     forced["forceNewDeployment"] = json!(true);
     let service = update(&fixture, forced).await.unwrap();
