@@ -48,7 +48,8 @@ fn page<'a>(asked: &Asked, names: impl Iterator<Item = &'a str>) -> Result<Page,
         None => None,
         Some(n) => Some(n.parse::<usize>().map_err(|_| {
             let message = format!("'{n}' is no number of results");
-            OciError::new(StatusCode::BAD_REQUEST, "PAGINATION_NUMBER_INVALID", message)
+            // docker's registry has a code of its own; the spec's list is closed and has none nearer.
+            OciError::new(StatusCode::BAD_REQUEST, "UNSUPPORTED", message)
         })?),
     };
     let last = asked.parameter("last").unwrap_or_default();
