@@ -30,52 +30,52 @@ impl Names {
         }
     }
 
-    /// The older prefix.
-    fn old(&mut self, name: &str) {
+    /// Capabilities have this prefix that are older than the one of [`Names::ecs`].
+    fn agent(&mut self, name: &str) {
         self.add(format!("com.amazonaws.ecs.capability.{name}"));
     }
 
-    fn new(&mut self, name: &str) {
+    fn ecs(&mut self, name: &str) {
         self.add(format!("ecs.capability.{name}"));
     }
 
     fn docker(&mut self, version: &str) {
-        self.old(&format!("docker-remote-api.{version}"));
+        self.agent(&format!("docker-remote-api.{version}"));
     }
 }
 
 fn task(proposed: &Proposed<'_>, names: &mut Names) {
     let document = proposed.document;
     if document.task_role_arn.is_some() {
-        names.old("task-iam-role");
+        names.agent("task-iam-role");
         if proposed.network_mode == NetworkMode::Host {
-            names.old("task-iam-role-network-host");
+            names.agent("task-iam-role-network-host");
         }
     }
     if proposed.network_mode == NetworkMode::Awsvpc {
         names.docker("1.18");
-        names.new("task-eni");
+        names.ecs("task-eni");
     }
     if document.pid_mode.is_some() || document.ipc_mode.is_some() {
-        names.new("pid-ipc-namespace-sharing");
+        names.ecs("pid-ipc-namespace-sharing");
     }
     if document.proxy_configuration.is_some() {
-        names.new("aws-appmesh");
+        names.ecs("aws-appmesh");
     }
     if document.ephemeral_storage.is_some() {
-        names.new("extensible-ephemeral-storage");
+        names.ecs("extensible-ephemeral-storage");
     }
     if document.enable_fault_injection == Some(true) {
-        names.new("fault-injection");
+        names.ecs("fault-injection");
     }
 }
 
 fn container(proposed: &Proposed<'_>, container: &ContainerDefinition, names: &mut Names) {
     let role = proposed.document.execution_role_arn.is_some();
     if container.image.as_deref().is_some_and(is_ecr) {
-        names.old("ecr-auth");
+        names.agent("ecr-auth");
         if role {
-            names.new("execution-role-ecr-pull");
+            names.ecs("execution-role-ecr-pull");
         }
     }
     if let Some(log) = &container.log_configuration {
@@ -86,33 +86,33 @@ fn container(proposed: &Proposed<'_>, container: &ContainerDefinition, names: &m
         || container.start_timeout.is_some()
         || container.stop_timeout.is_some()
     {
-        names.new("container-ordering");
+        names.ecs("container-ordering");
     }
     if let Some(check) = &container.health_check {
         names.docker(if check.start_period.is_some() { "1.29" } else { "1.24" });
-        names.new("container-health-check");
+        names.ecs("container-health-check");
     }
     for secret in container.secrets.iter().flatten() {
-        names.new(&format!("secrets.{}.environment-variables", store_of(secret)));
+        names.ecs(&format!("secrets.{}.environment-variables", store_of(secret)));
     }
     if container.repository_credentials.is_some() {
-        names.new("private-registry-authentication.secretsmanager");
+        names.ecs("private-registry-authentication.secretsmanager");
     }
     if container.environment_files.as_ref().is_some_and(|files| !files.is_empty()) {
-        names.new("env-files.s3");
+        names.ecs("env-files.s3");
         names.docker("1.29");
     }
     if container.restart_policy.as_ref().is_some_and(|policy| policy.enabled) {
-        names.new("container-restart-policy");
+        names.ecs("container-restart-policy");
     }
     if container.port_mappings.iter().flatten().any(|port| port.container_port_range.is_some()) {
-        names.new("network.container-port-range");
+        names.ecs("network.container-port-range");
     }
     if let Some(router) = &container.firelens_configuration {
-        names.new(&format!("firelens.{}", router.r#type));
+        names.ecs(&format!("firelens.{}", router.r#type));
         let config = router.options.as_ref().and_then(|options| options.get("config-file-type"));
         if let Some(config) = config.filter(|config| ["s3", "file"].contains(&config.as_str())) {
-            names.new(&format!("firelens.options.config.{config}"));
+            names.ecs(&format!("firelens.options.config.{config}"));
         }
     }
 }
@@ -140,52 +140,52 @@ fn docker_fields(container: &ContainerDefinition, names: &mut Names) {
     ];
     versions.iter().filter(|(asked, _)| *asked).for_each(|(_, version)| names.docker(version));
     if container.privileged == Some(true) {
-        names.old("privileged-container");
+        names.agent("privileged-container");
     }
     for option in container.docker_security_options.iter().flatten() {
         if option.starts_with("label:") {
-            names.old("selinux");
+            names.agent("selinux");
         } else if option.starts_with("apparmor:") {
-            names.old("apparmor");
+            names.agent("apparmor");
         }
     }
 }
 
 fn logging(log: &ecs::LogConfiguration, role: bool, names: &mut Names) {
-    names.old(&format!("logging-driver.{}", log.log_driver));
+    names.agent(&format!("logging-driver.{}", log.log_driver));
     match log.log_driver {
         LogDriver::JsonFile | LogDriver::Syslog => names.docker("1.18"),
         _ => names.docker("1.19"),
     }
     if log.log_driver == LogDriver::Awslogs && role {
-        names.new("execution-role-awslogs");
+        names.ecs("execution-role-awslogs");
     }
     let mode = log.options.as_ref().and_then(|options| options.get("mode"));
     if mode.is_some_and(|mode| mode == "non-blocking") {
         names.docker("1.28");
     }
     for secret in log.secret_options.iter().flatten() {
-        names.new(&format!("secrets.{}.bootstrap.log-driver", store_of(secret)));
+        names.ecs(&format!("secrets.{}.bootstrap.log-driver", store_of(secret)));
     }
 }
 
 fn volume(volume: &ecs::Volume, names: &mut Names) {
     if let Some(docker) = &volume.docker_volume_configuration {
-        names.new(&format!("docker-plugin.{}", docker.driver.as_deref().unwrap_or("local")));
+        names.ecs(&format!("docker-plugin.{}", docker.driver.as_deref().unwrap_or("local")));
         names.docker("1.25");
     }
     if let Some(efs) = &volume.efs_volume_configuration {
-        names.new("efs");
+        names.ecs("efs");
         names.docker("1.25");
         if efs.authorization_config.is_some() || efs.transit_encryption.is_some() {
-            names.new("efsAuth");
+            names.ecs("efsAuth");
         }
     }
     if volume.fsx_windows_file_server_volume_configuration.is_some() {
-        names.new("fsxWindowsFileServer");
+        names.ecs("fsxWindowsFileServer");
     }
     if volume.configured_at_launch == Some(true) {
-        names.new("storage.ebs-task-volume-attach");
+        names.ecs("storage.ebs-task-volume-attach");
     }
 }
 

@@ -9,20 +9,20 @@ const MOST_BYTES: usize = 64 * 1024;
 
 /// `1024`, `1 vCPU` or `.25vcpu` in CPU units.
 pub(crate) fn cpu_units(text: &str) -> Result<u32, Error> {
-    number(text, "vcpu").ok_or_else(|| {
-        said(
-            "Invalid 'cpu' setting for task. For more information, see the Troubleshooting section of the Amazon ECS Developer Guide.",
-        )
-    })
+    number(text, "vcpu").ok_or_else(|| invalid("cpu"))
 }
 
 /// `2048`, `2 GB` or `0.5gb` in MiB.
 pub(crate) fn memory_mib(text: &str) -> Result<u32, Error> {
-    number(text, "gb").ok_or_else(|| {
-        said(
-            "Invalid 'memory' setting for task. For more information, see the Troubleshooting section of the Amazon ECS Developer Guide.",
-        )
-    })
+    number(text, "gb").ok_or_else(|| invalid("memory"))
+}
+
+/// The error for a task's `cpu` or `memory`, in the developer guide's words.
+pub(super) fn invalid(field: &str) -> Error {
+    said(format!(
+        "Invalid '{field}' setting for task. \
+         For more information, see the Troubleshooting section of the Amazon ECS Developer Guide."
+    ))
 }
 
 /// A whole number; before the unit, which stands for 1024, a fraction too if the product is whole.

@@ -5,6 +5,7 @@ use wire::ecs::{RegisterTaskDefinitionRequest, TaskDefinitionPlacementConstraint
 
 use super::proposed::Proposed;
 use super::refusal::{own, said};
+use super::size;
 
 /// Names have letters, digits, hyphens and underscores (API reference: family, container, volume).
 const NAME_LENGTH: usize = 255;
@@ -53,9 +54,7 @@ pub(super) fn check(proposed: &Proposed<'_>) -> Result<(), Error> {
     }
     let fargate = proposed.requires(model::LaunchType::Fargate);
     if !fargate && proposed.cpu.is_some_and(|units| !CPU_UNITS.contains(&units)) {
-        return Err(said(
-            "Invalid 'cpu' setting for task. For more information, see the Troubleshooting section of the Amazon ECS Developer Guide.",
-        ));
+        return Err(size::invalid("cpu"));
     }
     check_constraints(proposed)
 }
