@@ -3,6 +3,7 @@
 
 mod agenda;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -53,7 +54,14 @@ pub(super) async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
 
 async fn look(app: &App, key: &ServiceKey, agenda: &mut Agenda) {
     let (world, now_ms) = (app.world(), app.now_ms());
-    let Some(plan) = reconcile::service(&world, key, now_ms, app.seed()) else { return };
+    // A planner that panics over one service must not end the care for all others. It is pure: what it
+    // leaves behind is dropped.
+    let planned = catch_unwind(AssertUnwindSafe(|| reconcile::service(&world, key, now_ms, app.seed())));
+    let Ok(plan) = planned else {
+        tracing::error!(service = %key, "planning panicked; the service is tried again with the next sweep");
+        return;
+    };
+    let Some(plan) = plan else { return };
     if let Some(at_ms) = plan.wake_at_ms {
         agenda.at(at_ms, key.clone());
     }

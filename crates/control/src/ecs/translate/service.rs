@@ -30,7 +30,7 @@ pub(crate) fn to_wire(world: &World, service: &Service, include: &[ServiceField]
         deployment_configuration: Some(
             recorded
                 .as_ref()
-                .map_or_else(|| rollout::default(), |recorded| recorded.deployment_configuration.clone()),
+                .map_or_else(rollout::default, |recorded| recorded.deployment_configuration.clone()),
         ),
         deployments: Some(service.deployments.iter().map(|one| deployment(world, service, one)).collect()),
         task_sets: Some(Vec::new()),

@@ -170,7 +170,8 @@ async fn updates_at_once_do_not_undo_each_other() {
         update(&fixture, json!({"taskDefinition": "web:2"})),
         update(&fixture, json!({"forceNewDeployment": true, "availabilityZoneRebalancing": "DISABLED"})),
     );
-    (one.unwrap(), two.unwrap());
+    one.unwrap();
+    two.unwrap();
     let service = describe(&fixture, "web").await;
     assert_eq!(service["taskDefinition"], "arn:aws:ecs:us-east-1:000000000000:task-definition/web:2");
     assert_eq!(service["availabilityZoneRebalancing"], "DISABLED");
