@@ -58,7 +58,7 @@ async fn start(client: &Client, args: &RunArgs) -> Result<(ecs::Task, ecs::TaskD
         cluster: Some(args.cluster.clone()),
         task_definition: definition.task_definition_arn.clone().unwrap_or_default(),
         launch_type: Some(ecs::LaunchType::Fargate),
-        started_by: Some("longshore run".to_owned()),
+        started_by: Some("longshore-run".to_owned()),
         network_configuration: Some(ecs::NetworkConfiguration {
             awsvpc_configuration: Some(ecs::AwsVpcConfiguration {
                 subnets: vec!["subnet-longshore".to_owned()],

@@ -13,12 +13,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 #[derive(Debug, thiserror::Error)]
 pub enum CallError {
-    #[error("{operation} was refused: {source}")]
-    Service {
-        operation: &'static str,
-        #[source]
-        source: ServiceError,
-    },
+    #[error("{operation} was refused: {}: {}", refusal.code, refusal.message)]
+    Service { operation: &'static str, refusal: ServiceError },
     #[error(
         "no Longshore answers at {endpoint}; `longshore up` starts one, --listen and --data-dir name another"
     )]
@@ -43,7 +39,7 @@ impl CallError {
     /// AWS's code of a refusal.
     pub fn code(&self) -> Option<&str> {
         match self {
-            CallError::Service { source, .. } => Some(&source.code),
+            CallError::Service { refusal, .. } => Some(&refusal.code),
             _ => None,
         }
     }
@@ -86,7 +82,7 @@ impl Client {
         let request = client::build::<O>(input, &caller, now_ms())?;
         let (status, body) = self.send(&request.url, request.headers, request.body, PATIENCE).await?;
         client::parse::<O>(status.as_u16(), &body)
-            .map_err(|source| CallError::Service { operation: O::INFO.name, source })
+            .map_err(|refusal| CallError::Service { operation: O::INFO.name, refusal })
     }
 
     /// Calls a route of Longshore's own, signed for the service `longshore`; gives the answer's body.

@@ -11,12 +11,17 @@ pub use table::{ago, table};
 /// An error with its causes on one line, and what to do about it where that is known.
 pub fn told(error: &anyhow::Error) -> String {
     let mut text = String::new();
-    for cause in error.chain().map(ToString::to_string) {
+    for error in error.chain() {
+        let cause = error.to_string();
         // Errors that show their source in their own text would say it twice.
         if !text.contains(&cause) {
             let colon = if text.is_empty() { "" } else { ": " };
             text.push_str(colon);
             text.push_str(&cause);
+        }
+        // Its own causes only say in three ways that nobody listens.
+        if let Some(CallError::Unreachable { .. }) = error.downcast_ref() {
+            break;
         }
     }
     text
