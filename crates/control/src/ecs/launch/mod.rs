@@ -4,4 +4,3 @@
 pub(crate) mod capacity;
 pub(crate) mod network;
 pub(crate) mod overrides;
-pub(crate) mod size;

@@ -3,7 +3,7 @@
 use model::{Document, LaunchType, Size, TaskDefinition};
 use wire::{Error, ecs};
 
-use super::size;
+use crate::ecs::definition::size;
 
 /// AWS's bound on the overrides' JSON text.
 const MOST_BYTES: usize = 8192;
@@ -70,15 +70,16 @@ fn size(
         return Ok(None);
     }
     let demand = definition.demand();
-    let cpu = overrides.cpu.as_deref().map(size::cpu).transpose()?;
-    let memory = overrides.memory.as_deref().map(size::memory).transpose()?;
+    let cpu = overrides.cpu.as_deref().map(size::cpu_units).transpose()?;
+    let memory = overrides.memory.as_deref().map(size::memory_mib).transpose()?;
     let overridden = Size {
         cpu: cpu.map_or(demand.cpu, i64::from),
         memory_mib: memory.map_or(demand.memory_mib, i64::from),
     };
     if launch_type == LaunchType::Fargate {
         let unsigned = |value: i64| u32::try_from(value).unwrap_or(0);
-        size::check_fargate(unsigned(overridden.cpu), unsigned(overridden.memory_mib))?;
+        let windows = definition.platform.os_family.as_deref().is_some_and(|family| family.starts_with("WINDOWS"));
+        size::check_fargate(unsigned(overridden.cpu), unsigned(overridden.memory_mib), windows)?;
     }
     Ok(Some(overridden))
 }
