@@ -2,6 +2,11 @@
 //!
 //! Works without the control plane and after any crash; done twice, it finds nothing the second
 //! time. It refuses to work while an agent has the directory open.
+//!
+//! What the agent has yet to tell stays: a task that ended here is told as STOPPED, with its exit
+//! code and the log lines that were not sent, by the next agent of this directory. For that agent
+//! this is like any crash after which nothing runs any more; were the tasks forgotten instead, the
+//! control plane would have them started a second time.
 
 use std::path::{Path, PathBuf};
 
@@ -10,7 +15,11 @@ use crate::engine;
 use crate::images::{ImageStore, ImagesConfig};
 use crate::network;
 use crate::runtime::{Runtime, RuntimeChoice, Shim};
-use crate::state::StateDir;
+use crate::state::{SavedTask, StateDir, StateError};
+use crate::task::{Action, Desired, Observation, step};
+
+/// A bundle's file without which there is no container (OCI runtime specification, "Filesystem Bundle").
+const SPECIFICATION: &str = "config.json";
 
 /// What was found and removed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -26,7 +35,7 @@ pub struct Report {
 }
 
 /// Stops every task of the directory's agent and removes its mounts, namespaces, cgroups, bridge,
-/// packet filter rules and shims. Images and their layers stay.
+/// packet filter rules and shims. Images and their layers stay, and what must still be told.
 pub async fn cleanup(data_dir: &Path) -> Result<Report, AgentError> {
     let mut report = Report::default();
     if !data_dir.exists() {
@@ -55,12 +64,10 @@ pub async fn cleanup(data_dir: &Path) -> Result<Report, AgentError> {
         Ok(n) => report.cgroups = n,
         Err(error) => report.left.push(error.to_string()),
     }
-    for path in [dir.tasks(), places.run.clone()] {
-        if let Err(error) = std::fs::remove_dir_all(&path)
-            && error.kind() != std::io::ErrorKind::NotFound
-        {
-            report.left.push(format!("{}: {error}", path.display()));
-        }
+    if let Err(error) = std::fs::remove_dir_all(&places.run)
+        && error.kind() != std::io::ErrorKind::NotFound
+    {
+        report.left.push(format!("{}: {error}", places.run.display()));
     }
     // Gone with the last agent of this machine.
     let _ = std::fs::remove_dir("/run/longshore");
@@ -68,7 +75,16 @@ pub async fn cleanup(data_dir: &Path) -> Result<Report, AgentError> {
 }
 
 async fn remove_containers(places: &Places, dir: &StateDir, report: &mut Report) -> Result<(), AgentError> {
-    let bundles = bundles(dir);
+    let saved = dir.load().unwrap_or_else(|error| {
+        tracing::error!(%error, "some tasks' state cannot be read");
+        vec![]
+    });
+    for task in &saved {
+        if let Err(error) = stop(task, dir) {
+            report.left.push(format!("task {}: {error}", task.id));
+        }
+    }
+    let bundles = bundles(&saved, dir);
     if bundles.is_empty() {
         return Ok(());
     }
@@ -87,8 +103,10 @@ async fn remove_containers(places: &Places, dir: &StateDir, report: &mut Report)
     for Bundle { task, id, path } in bundles {
         tasks.insert(task);
         report.containers += 1;
-        if let Err(error) = engine::remove_container(&runtime, &path, &id).await {
-            report.left.push(format!("container {id}: {error}"));
+        match engine::remove_container(&runtime, &path, &id).await {
+            // Without it, nothing is left to remove: its exit record and its lines are for the next agent.
+            Ok(()) => drop(std::fs::remove_file(path.join(SPECIFICATION))),
+            Err(error) => report.left.push(format!("container {id}: {error}")),
         }
     }
     report.tasks = tasks.len();
@@ -101,21 +119,28 @@ struct Bundle {
     path: PathBuf,
 }
 
-/// Every bundle of every task on disk.
-fn bundles(dir: &StateDir) -> Vec<Bundle> {
-    let saved = dir.load().unwrap_or_else(|error| {
-        tracing::error!(%error, "some tasks' state cannot be read");
-        vec![]
-    });
-    let mut bundles = vec![];
-    for task in saved {
-        for (id, path) in engine::bundles_of(&task, dir) {
-            if path.exists() {
-                bundles.push(Bundle { task: task.id.clone(), id, path });
-            }
-        }
+/// Writes down that the task is to stop, as if the agent had died right after it was told so.
+fn stop(task: &SavedTask, dir: &StateDir) -> Result<(), StateError> {
+    if task.record.closed_ms.is_some() {
+        return Ok(());
     }
-    bundles
+    let mut record = task.record.clone();
+    let (state, actions) = step(&record.state, Observation::Desired(Desired::Stopped), engine::now_ms());
+    record.state = state;
+    record.unsent.extend(actions.into_iter().filter_map(|action| match action {
+        Action::Report(change) => Some(change),
+        _ => None,
+    }));
+    dir.save_record(&task.id, &record)
+}
+
+/// Every bundle on disk of which something may run.
+fn bundles(saved: &[SavedTask], dir: &StateDir) -> Vec<Bundle> {
+    let all = saved.iter().flat_map(|task| {
+        let bundles = engine::bundles_of(task, dir).into_iter();
+        bundles.map(|(id, path)| Bundle { task: task.id.clone(), id, path })
+    });
+    all.filter(|bundle| bundle.path.join(SPECIFICATION).exists()).collect()
 }
 
 /// Asks every shim that still listens to end.

@@ -326,6 +326,21 @@ fn cleanup_ends_what_still_runs() {
     assert!(bench.wait(cleanup(bench.dir.path())).is_err(), "an agent has the directory open");
     agent.kill();
     bench.clean();
+    // The next agent tells how it ended, and doesn't begin it again when it is asked for.
+    let agent = bench.agent();
+    bench.wait(async {
+        bench.control.sessions(2).await;
+        let t =
+            task(&bench, &agent, "left", &[("a", "exec sleep 1000", true), ("b", "exec sleep 1000", true)]);
+        bench.control.send("PayloadMessage", payload("m2", 2, &[t]));
+        let stopped = bench.control.report("left", "STOPPED").await;
+        for container in stopped["containers"].as_array().unwrap() {
+            assert_eq!(container["exitCode"], 137, "{stopped}");
+        }
+    });
+    assert_eq!(bench.shims(), Vec::<i32>::new());
+    agent.kill();
+    bench.clean();
 }
 
 #[test]

@@ -31,6 +31,12 @@ impl Service {
         let rootfs = config.rootfs(&bundle);
         let mounts = mounts(request);
         rootfs::mount_all(&mounts, &rootfs).map_err(|error| Fault::failed(chain(&error)))?;
+        if let Some(cwd) = config.cwd()
+            && let Err(error) = rootfs::make_directory(&rootfs, cwd)
+        {
+            // A read-only root, most likely. Create says what is wrong if it can't go on without.
+            self.log.debug(&format!("working directory {cwd:?} was not made: {error}"));
+        }
         let made = self.make(request, &bundle, &config);
         if made.is_err() {
             unmount(&rootfs, mounts.len());
