@@ -30,15 +30,14 @@ pub fn check(operation: &OperationInfo, shape: &Shape, value: &Value) -> Result<
     Err(Error::new(code(operation), message))
 }
 
-/// The error that this operation has for a bad parameter.
+/// The error that this operation has for a bad parameter; AWS's common one where it has none.
 fn code(operation: &OperationInfo) -> &'static str {
-    let has = |name: &str| operation.errors.iter().any(|error| error.shape == name);
-    match operation.service.name {
-        "sts" => "ValidationError",
-        "ecs" if operation.name == "RegisterTaskDefinition" => "ClientException",
-        _ if !has("InvalidParameterException") && has("ValidationException") => "ValidationException",
-        _ => "InvalidParameterException",
-    }
+    let has = |name: &&&str| operation.errors.iter().any(|error| error.shape == **name);
+    let known: &[&'static str] = match operation.service.name {
+        "ecs" if operation.name == "RegisterTaskDefinition" => &["ClientException"],
+        _ => &["InvalidParameterException", "ValidationException", "ClientException"],
+    };
+    known.iter().find(has).copied().unwrap_or("ValidationError")
 }
 
 fn walk(shape: &Shape, value: &Value, path: &str, out: &mut Vec<String>) {

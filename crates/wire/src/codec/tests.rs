@@ -83,6 +83,15 @@ fn ecs_has_its_own_words_for_some_enums() {
 }
 
 #[test]
+fn a_refusal_is_one_of_the_operations_errors_or_a_common_one() {
+    let code = |refusal: String| refusal.split(':').next().unwrap_or_default().to_owned();
+    assert_eq!(code(refusal::<logs::ops::CreateLogGroup>("{}")), "InvalidParameterException");
+    assert_eq!(code(refusal::<logs::ops::TagLogGroup>("{}")), "InvalidParameterException");
+    assert_eq!(code(refusal::<logs::ops::PutLogGroupDeletionProtection>("{}")), "InvalidParameterException");
+    assert_eq!(code(refusal::<logs::ops::ListTagsLogGroup>("{}")), "ValidationError");
+}
+
+#[test]
 fn violations_are_counted() {
     assert_eq!(
         refusal::<ecr::ops::DescribeRepositories>(r#"{"maxResults":0,"registryId":"x"}"#),
