@@ -44,9 +44,10 @@ pub(super) async fn upload_layer_part(
     let (key, _) = find(shared, context, input.registry_id.as_deref(), &input.repository_name)?;
     let id = parse_id(&input.upload_id, &key.name, &context.account)?;
     let first = u64::try_from(input.part_first_byte).ok();
-    let length = input.part_last_byte - input.part_first_byte + 1;
-    let length = u64::try_from(length)
-        .ok()
+    // Both come from the client: neither their distance nor the one more need fit.
+    let distance = input.part_last_byte.checked_sub(input.part_first_byte);
+    let length = distance
+        .and_then(|distance| u64::try_from(distance).ok()?.checked_add(1))
         .filter(|length| *length == input.layer_part_blob.0.len() as u64)
         .ok_or_else(|| invalid("partLastByte", "must be the last byte of the part that is sent"))?;
     let part = stream::iter([Ok(Bytes::from(input.layer_part_blob.0))]);
