@@ -1,0 +1,251 @@
+from support.aws import NETWORK, unique
+
+TAGS = [{"key": "team", "value": "harbour"}]
+SETTINGS = [{"name": "containerInsights", "value": "enabled"}]
+
+
+def create_cluster(scene):
+    name = unique("conformance")
+    made = scene.ecs.create_cluster(clusterName=name, tags=TAGS, settings=SETTINGS)["cluster"]
+    assert made["clusterName"] == name and made["status"] == "ACTIVE"
+
+
+def delete_cluster(scene):
+    name = unique("conformance")
+    scene.ecs.create_cluster(clusterName=name)
+    assert scene.ecs.delete_cluster(cluster=name)["cluster"]["status"] == "INACTIVE"
+
+
+def describe_clusters(scene):
+    answer = scene.ecs.describe_clusters(clusters=[scene.cluster, "none"], include=[
+        "ATTACHMENTS", "CONFIGURATIONS", "SETTINGS", "STATISTICS", "TAGS"])
+    assert len(answer["clusters"]) == 1 and answer["failures"]
+
+
+def list_clusters(scene):
+    assert scene.ecs.list_clusters(maxResults=1)["nextToken"]
+
+
+def update_cluster(scene):
+    scene.ecs.update_cluster(cluster=scene.cluster, settings=SETTINGS)
+
+
+def update_cluster_settings(scene):
+    scene.ecs.update_cluster_settings(cluster=scene.cluster, settings=SETTINGS)
+
+
+# Task definitions ---------------------------------------------------------------------------
+
+
+def register_task_definition(scene):
+    """With nearly every member that a definition may have: what is given comes back."""
+    port = {"containerPort": 80, "hostPort": 80, "protocol": "tcp", "name": "http", "appProtocol": "http"}
+    container = scene.container(
+        "exit 0", logged=True, cpu=10, memory=128, memoryReservation=64, portMappings=[port],
+        entryPoint=["/bin/sh"], workingDirectory="/tmp", user="1000:1000", readonlyRootFilesystem=True,
+        environment=[{"name": "A", "value": "1"}], dockerLabels={"a": "b"}, interactive=True,
+        healthCheck={"command": ["CMD", "true"], "interval": 10, "timeout": 3, "retries": 2, "startPeriod": 1},
+        ulimits=[{"name": "nofile", "softLimit": 10, "hardLimit": 20}], stopTimeout=5, startTimeout=60,
+        mountPoints=[{"sourceVolume": "v", "containerPath": "/v", "readOnly": True}],
+        linuxParameters={"initProcessEnabled": True}, systemControls=[], volumesFrom=[])
+    sidecar = scene.container("exit 0", name="sidecar", essential=False,
+                              dependsOn=[{"containerName": "app", "condition": "START"}])
+    answer = scene.ecs.register_task_definition(
+        family=unique("conformance"), cpu="256", memory="512", networkMode="awsvpc", tags=TAGS,
+        requiresCompatibilities=["FARGATE"], containerDefinitions=[container, sidecar], volumes=[{"name": "v"}],
+        executionRoleArn="arn:aws:iam::000000000000:role/exec", taskRoleArn="arn:aws:iam::000000000000:role/task",
+        runtimePlatform={"cpuArchitecture": "X86_64", "operatingSystemFamily": "LINUX"},
+        ephemeralStorage={"sizeInGiB": 30})
+    assert answer["taskDefinition"]["revision"] == 1 and answer["tags"] == TAGS
+    scene.ecs.register_task_definition(family=unique("conformance"), containerDefinitions=[
+        {"name": "a", "image": "a", "memory": 64}])
+
+
+def describe_task_definition(scene):
+    arn = scene.definition(tags=TAGS)
+    assert scene.ecs.describe_task_definition(taskDefinition=arn, include=["TAGS"])["tags"] == TAGS
+
+
+def deregister_task_definition(scene):
+    answer = scene.ecs.deregister_task_definition(taskDefinition=scene.definition())
+    assert answer["taskDefinition"]["status"] == "INACTIVE" and answer["taskDefinition"]["deregisteredAt"]
+
+
+def delete_task_definitions(scene):
+    arn = scene.definition()
+    scene.ecs.deregister_task_definition(taskDefinition=arn)
+    answer = scene.ecs.delete_task_definitions(taskDefinitions=[arn, scene.definition()])
+    assert len(answer["taskDefinitions"]) == 1 and len(answer["failures"]) == 1
+
+
+def list_task_definitions(scene):
+    scene.definition()
+    scene.definition()
+    assert scene.ecs.list_task_definitions(familyPrefix=scene.name, sort="DESC", maxResults=1)["nextToken"]
+
+
+def list_task_definition_families(scene):
+    scene.definition()
+    found = scene.ecs.list_task_definition_families(familyPrefix=scene.name, status="ACTIVE")
+    assert found["families"] == [scene.name]
+
+
+# Tasks --------------------------------------------------------------------------------------
+
+
+def run_task(scene):
+    """Its answer, and the task as it is described through its whole life."""
+    arn, = scene.run(scene.definition("trap 'exit 0' TERM; sleep 1000 & wait", tags=TAGS), count=1, tags=TAGS,
+                     startedBy="conformance", group="family:other", propagateTags="TASK_DEFINITION",
+                     enableECSManagedTags=True, overrides={"containerOverrides": [
+                         {"name": "app", "environment": [{"name": "A", "value": "1"}], "cpu": 10}], "cpu": "256"})
+    scene.wait_running(arn)
+    scene.ecs.stop_task(cluster=scene.cluster, task=arn, reason="seen enough")
+    task = scene.wait(arn)
+    assert task["stopCode"] == "UserInitiated" and task["containers"][0]["exitCode"] == 0
+    failing = scene.finish("exit 3")
+    assert failing["stopCode"] == "EssentialContainerExited"
+
+
+def stop_task(scene):
+    arn = scene.running()
+    task = scene.ecs.stop_task(cluster=scene.cluster, task=arn, reason="because")["task"]
+    assert task["desiredStatus"] == "STOPPED" and task["stoppedReason"] == "because"
+
+
+def describe_tasks(scene):
+    arn = scene.running()
+    answer = scene.ecs.describe_tasks(cluster=scene.cluster, tasks=[arn, arn[:-4] + "0000"], include=["TAGS"])
+    assert len(answer["tasks"]) == 1 and answer["failures"][0]["reason"] == "MISSING"
+
+
+def list_tasks(scene):
+    definition = scene.definition()
+    scene.run(definition, count=2)
+    assert scene.ecs.list_tasks(cluster=scene.cluster, maxResults=1, launchType="FARGATE")["nextToken"]
+
+
+# Services -----------------------------------------------------------------------------------
+
+
+def create_service(scene):
+    name = scene.create_service(
+        scene.definition(), tags=TAGS, propagateTags="SERVICE", enableECSManagedTags=True,
+        deploymentConfiguration={"minimumHealthyPercent": 50, "maximumPercent": 150})
+    scene.wait_stable(name, 1)
+
+
+def update_service(scene):
+    name = scene.create_service(scene.definition())
+    scene.wait_stable(name, 1)
+    scene.ecs.update_service(cluster=scene.cluster, service=name, taskDefinition=scene.definition(), desiredCount=2,
+                             forceNewDeployment=True)
+    assert len(scene.service(name)["deployments"]) == 2
+
+
+def delete_service(scene):
+    name = scene.create_service(scene.definition(), count=0)
+    gone = scene.ecs.delete_service(cluster=scene.cluster, service=name, force=True)["service"]
+    assert gone["status"] in ("DRAINING", "INACTIVE")
+
+
+def describe_services(scene):
+    name = scene.create_service(scene.definition(), tags=TAGS)
+    scene.wait_stable(name, 1)
+    answer = scene.ecs.describe_services(cluster=scene.cluster, services=[name, "none"], include=["TAGS"])
+    assert answer["services"][0]["tags"] == TAGS and answer["failures"][0]["reason"] == "MISSING"
+
+
+def list_services(scene):
+    definition = scene.definition()
+    for _ in range(2):
+        scene.create_service(definition, count=0)
+    answer = scene.ecs.list_services(cluster=scene.cluster, launchType="FARGATE", schedulingStrategy="REPLICA",
+                                     maxResults=1)
+    assert answer["nextToken"]
+
+
+# What agents call ---------------------------------------------------------------------------
+
+
+def register_container_instance(scene):
+    arn = scene.instance(tags=TAGS)
+    again = scene.instance(containerInstanceArn=arn, attributes=[{"name": "rack", "value": "r2"}])
+    assert again == arn
+
+
+def deregister_container_instance(scene):
+    arn = scene.instance()
+    answer = scene.ecs.deregister_container_instance(cluster=scene.cluster, containerInstance=arn, force=True)
+    assert answer["containerInstance"]["status"] == "INACTIVE"
+
+
+def describe_container_instances(scene):
+    arn = scene.instance(tags=TAGS)
+    answer = scene.ecs.describe_container_instances(
+        cluster=scene.cluster, containerInstances=[arn, arn[:-4] + "0000"], include=["TAGS", "CONTAINER_INSTANCE_HEALTH"])
+    assert answer["containerInstances"][0]["tags"] == TAGS and answer["failures"]
+
+
+def list_container_instances(scene):
+    for _ in range(2):
+        scene.instance()
+    assert scene.ecs.list_container_instances(cluster=scene.cluster, maxResults=1)["nextToken"]
+
+
+def discover_poll_endpoint(scene):
+    answer = scene.ecs.discover_poll_endpoint(cluster=scene.cluster, containerInstance=scene.instance())
+    assert answer["endpoint"].startswith(scene.account.server.url)
+
+
+def task_of_an_instance(scene):
+    """A task of a service's own cluster that an agent could report about."""
+    task = scene.ecs.run_task(cluster=scene.cluster, taskDefinition=scene.definition(), launchType="FARGATE",
+                              networkConfiguration=NETWORK)["tasks"][0]
+    return task
+
+
+def submit_task_state_change(scene):
+    """A report about a task that is long forgotten is acknowledged too, or the agent would send it for ever."""
+    task = task_of_an_instance(scene)
+    scene.ecs.stop_task(cluster=scene.cluster, task=task["taskArn"])
+    answer = scene.ecs.submit_task_state_change(
+        cluster=scene.cluster, task=task["taskArn"], status="STOPPED", reason="conformance",
+        containers=[{"containerName": "app", "status": "STOPPED", "exitCode": 0}])
+    assert answer["acknowledgment"]
+
+
+def submit_container_state_change(scene):
+    task = task_of_an_instance(scene)
+    answer = scene.ecs.submit_container_state_change(
+        cluster=scene.cluster, task=task["taskArn"], containerName="app", status="STOPPED", exitCode=1)
+    assert answer["acknowledgment"]
+
+
+def submit_attachment_state_changes(scene):
+    task = task_of_an_instance(scene)
+    arn = task["taskArn"].replace(":task/", ":attachment/").replace(f"/{scene.cluster}/", "/")
+    answer = scene.ecs.submit_attachment_state_changes(cluster=scene.cluster, attachments=[
+        {"attachmentArn": arn, "status": "ATTACHED"}])
+    assert answer["acknowledgment"]
+
+
+# Tags ---------------------------------------------------------------------------------------
+
+
+def cluster_arn(scene):
+    return scene.ecs.describe_clusters(clusters=[scene.cluster])["clusters"][0]["clusterArn"]
+
+
+def tag_resource(scene):
+    scene.ecs.tag_resource(resourceArn=cluster_arn(scene), tags=TAGS)
+
+
+def untag_resource(scene):
+    scene.ecs.tag_resource(resourceArn=cluster_arn(scene), tags=TAGS)
+    scene.ecs.untag_resource(resourceArn=cluster_arn(scene), tagKeys=["team"])
+
+
+def list_tags_for_resource(scene):
+    scene.ecs.tag_resource(resourceArn=cluster_arn(scene), tags=TAGS)
+    assert scene.ecs.list_tags_for_resource(resourceArn=cluster_arn(scene))["tags"] == TAGS

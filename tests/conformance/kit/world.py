@@ -1,0 +1,65 @@
+"""All that the API shows of a region, to see whether anything changed."""
+
+from support import image
+
+# What the samples of `wrong.py` call things by, so that a wrong call that slips through hits something.
+NAME, REPOSITORY = "x", "xx"
+
+
+def furnish(account, region):
+    """One of each thing, by the names that samples have."""
+    ecs, logs, ecr = (account.client(service, region=region) for service in ("ecs", "logs", "ecr"))
+    ecs.create_cluster(clusterName=NAME)
+    definition = ecs.register_task_definition(
+        family=NAME, containerDefinitions=[{"name": NAME, "image": NAME, "memory": 64}])["taskDefinition"]
+    for cluster in ("default", NAME):
+        ecs.create_cluster(clusterName=cluster)
+        ecs.create_service(cluster=cluster, serviceName=NAME, desiredCount=0, launchType="EC2",
+                           taskDefinition=definition["taskDefinitionArn"])
+    logs.create_log_group(logGroupName=NAME, tags={NAME: NAME})
+    logs.create_log_stream(logGroupName=NAME, logStreamName=NAME)
+    ecr.create_repository(repositoryName=REPOSITORY)
+    token = ecr.get_authorization_token()["authorizationData"][0]["authorizationToken"]
+    pusher = image.Pusher(account.server.host, "")
+    pusher.authorization = f"Basic {token}"
+    pusher.push(image.Image([image.layer(files=[("x", b"x", 0o644)])]), REPOSITORY, NAME)
+
+
+def everything(account, region):
+    """A comparable picture of the region."""
+    ecs, logs, ecr = (account.client(service, region=region) for service in ("ecs", "logs", "ecr"))
+    picture = {}
+
+    def pages(client, operation, key, **arguments):
+        return [item for page in client.get_paginator(operation).paginate(**arguments) for item in page[key]]
+
+    for cluster in pages(ecs, "list_clusters", "clusterArns"):
+        described = ecs.describe_clusters(clusters=[cluster], include=["TAGS", "SETTINGS", "CONFIGURATIONS"])
+        picture[cluster] = described["clusters"][0]
+        for service in pages(ecs, "list_services", "serviceArns", cluster=cluster):
+            found = ecs.describe_services(cluster=cluster, services=[service], include=["TAGS"])
+            picture[service] = found["services"][0]
+        for status in ("RUNNING", "STOPPED"):
+            for task in pages(ecs, "list_tasks", "taskArns", cluster=cluster, desiredStatus=status):
+                found = ecs.describe_tasks(cluster=cluster, tasks=[task], include=["TAGS"])
+                picture[task] = found["tasks"][0]
+        for instance in pages(ecs, "list_container_instances", "containerInstanceArns", cluster=cluster):
+            found = ecs.describe_container_instances(cluster=cluster, containerInstances=[instance], include=["TAGS"])
+            picture[instance] = found["containerInstances"][0]
+    for status in ("ACTIVE", "INACTIVE", "DELETE_IN_PROGRESS"):
+        for arn in pages(ecs, "list_task_definitions", "taskDefinitionArns", status=status):
+            found = ecs.describe_task_definition(taskDefinition=arn, include=["TAGS"])
+            picture[arn] = found["taskDefinition"], found.get("tags")
+    for repository in pages(ecr, "describe_repositories", "repositories"):
+        name, arn = repository["repositoryName"], repository["repositoryArn"]
+        images = pages(ecr, "list_images", "imageIds", repositoryName=name)
+        tags = ecr.list_tags_for_resource(resourceArn=arn)["tags"]
+        picture[arn] = repository, sorted(map(str, images)), tags
+    for group in pages(logs, "describe_log_groups", "logGroups"):
+        name = group["logGroupName"]
+        streams = pages(logs, "describe_log_streams", "logStreams", logGroupName=name)
+        picture[group["arn"]] = group, streams, logs.list_tags_log_group(logGroupName=name)["tags"]
+    for described in picture.values():
+        if isinstance(described, dict):
+            described.pop("ResponseMetadata", None)
+    return picture
