@@ -13,6 +13,8 @@ use super::{AwsLogs, LogSink, SinkError, reader, sender};
 
 /// Bytes read but not sent at which a blocking container waits.
 const BACKLOG_BYTES: u64 = 64 << 20;
+/// How long a batch on its way is waited for when the driver stops before all is sent.
+const ON_ITS_WAY: Duration = Duration::from_secs(10);
 
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
@@ -43,6 +45,8 @@ pub(super) struct Shared {
     pub exit_seen: Notify,
     /// The reader has read everything.
     pub ended: AtomicBool,
+    /// The sender is to stop where what is noted and what is sent agree.
+    pub halted: AtomicBool,
     pub backlog: u64,
     pub blocking: bool,
 }
@@ -114,6 +118,7 @@ impl ContainerLogs {
             exited: AtomicBool::new(false),
             exit_seen: Notify::new(),
             ended: AtomicBool::new(false),
+            halted: AtomicBool::new(false),
             backlog,
             blocking,
         });
@@ -128,7 +133,14 @@ impl ContainerLogs {
         self.shared.exited.store(true, Ordering::Release);
         self.shared.exit_seen.notify_one();
         self.shared.shrunk.notify_one();
-        tokio::time::timeout(patience, &mut self.sender).await.is_ok()
+        if tokio::time::timeout(patience, &mut self.sender).await.is_ok() {
+            return true;
+        }
+        // A batch on its way, cut off, may have been taken and would be sent once more.
+        self.shared.halted.store(true, Ordering::Release);
+        self.shared.grown.notify_one();
+        let _ = tokio::time::timeout(ON_ITS_WAY, &mut self.sender).await;
+        false
     }
 }
 

@@ -81,8 +81,9 @@ fn read(
     Ok(n)
 }
 
+/// Not for a container that has ended: it writes no more than its FIFOs hold, and they go with it.
 async fn wait_for_room(shared: &Shared) {
-    loop {
+    while !shared.exited.load(Ordering::Acquire) {
         let (length, sent) = *shared.marks();
         if length - sent < shared.backlog {
             return;

@@ -18,6 +18,9 @@ const TAKE_BYTES: u64 = 1 << 20;
 pub(super) async fn run(shared: Arc<Shared>, target: AwsLogs, sink: Arc<dyn LogSink>, mut sent: Sent) {
     let mut last_ms = 0;
     loop {
+        if shared.halted.load(Ordering::Acquire) {
+            return;
+        }
         let ended = shared.ended.load(Ordering::Acquire);
         let length = shared.marks().0;
         if length == sent.offset && !ended {
@@ -35,8 +38,12 @@ pub(super) async fn run(shared: Arc<Shared>, target: AwsLogs, sink: Arc<dyn LogS
                 vec![]
             }
         };
-        for batch in batches {
-            deliver(&target, sink.as_ref(), batch).await;
+        for (nth, batch) in batches.into_iter().enumerate() {
+            // Once one of them is taken, so must be the others: they are noted together.
+            let may_halt = || nth == 0 && shared.halted.load(Ordering::Acquire);
+            if !deliver(&target, sink.as_ref(), batch, may_halt).await {
+                return;
+            }
         }
         sent = next;
         if let Err(error) = note(&shared, &mut sent) {
@@ -102,15 +109,21 @@ fn take(
     Ok(batches)
 }
 
-/// Sends one batch until somebody takes it. Only a refusal of its content loses it.
-async fn deliver(target: &AwsLogs, sink: &dyn LogSink, events: Vec<LogEvent>) {
+/// Sends one batch until somebody takes it. Only a refusal of its content loses it. False: nobody has
+/// taken it, and between two tries it was to stop.
+async fn deliver(
+    target: &AwsLogs,
+    sink: &dyn LogSink,
+    events: Vec<LogEvent>,
+    stop: impl Fn() -> bool,
+) -> bool {
     let mut pause = Duration::from_millis(50);
-    loop {
+    while !stop() {
         match sink.put(&target.group, &target.stream, events.clone()).await {
-            Ok(()) => return,
+            Ok(()) => return true,
             Err(SinkError::Refused { code, message }) => {
                 tracing::error!(code, message, lines = events.len(), "log lines were refused");
-                return;
+                return true;
             }
             Err(SinkError::NotFound { .. }) => {
                 if make_stream(target, sink).await.is_ok() {
@@ -122,6 +135,7 @@ async fn deliver(target: &AwsLogs, sink: &dyn LogSink, events: Vec<LogEvent>) {
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(Duration::from_secs(5));
     }
+    false
 }
 
 /// CreateLogStream and, if that finds no group and the options say so, CreateLogGroup before it.

@@ -11,6 +11,8 @@ struct Service {
     group: Mutex<bool>,
     stream: Mutex<bool>,
     away: Mutex<bool>,
+    /// Answers half a second after it has taken something.
+    slow: bool,
     events: Mutex<Vec<String>>,
 }
 
@@ -25,6 +27,9 @@ impl LogSink for Service {
             }
             assert!(events.windows(2).all(|w| w[0].at_ms <= w[1].at_ms));
             self.events.lock().unwrap().extend(events.into_iter().map(|e| e.message));
+            if self.slow {
+                tokio::time::sleep(Duration::from_millis(500)).await;
+            }
             Ok(())
         })
     }
@@ -99,6 +104,51 @@ async fn nothing_is_lost_while_the_service_and_the_agent_are_away() {
     let logs = ContainerLogs::start(dir.path(), target(), service.clone()).unwrap();
     assert!(logs.finish(FOR_EVER).await);
     assert_eq!(service.events.lock().unwrap().len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_end_of_a_container_whose_backlog_is_full_is_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let service = Arc::new(Service::default());
+    *service.away.lock().unwrap() = true;
+    let logs = ContainerLogs::start(dir.path(), target(), service.clone()).unwrap();
+    let [path, _] = ContainerLogs::fifos(dir.path());
+    let mut out = std::fs::OpenOptions::new().write(true).open(path).unwrap();
+    let line = [b"x".repeat(8191), b"\n".to_vec()].concat();
+    // The spool is full when the FIFO takes no more: 64 MiB, and what a FIFO holds.
+    let lines = (64 << 20) / line.len() + 4;
+    let writer = tokio::task::spawn_blocking(move || (0..lines).for_each(|_| out.write_all(&line).unwrap()));
+    writer.await.unwrap();
+    assert!(!logs.finish(Duration::from_millis(500)).await);
+    for fifo in ContainerLogs::fifos(dir.path()) {
+        std::fs::remove_file(fifo).unwrap();
+    }
+    *service.away.lock().unwrap() = false;
+    let logs = ContainerLogs::start(dir.path(), target(), service.clone()).unwrap();
+    assert!(logs.finish(FOR_EVER).await);
+    assert_eq!(service.events.lock().unwrap().len(), lines);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_on_its_way_is_not_sent_twice() {
+    let dir = tempfile::tempdir().unwrap();
+    let service = Arc::new(Service { slow: true, ..Service::default() });
+    *service.group.lock().unwrap() = true;
+    *service.stream.lock().unwrap() = true;
+    let logs = ContainerLogs::start(dir.path(), target(), service.clone()).unwrap();
+    let mut out = writer(dir.path());
+    out.write_all(b"one\ntwo\n").unwrap();
+    let begun = async {
+        while service.events.lock().unwrap().is_empty() {
+            tokio::task::yield_now().await
+        }
+    };
+    tokio::time::timeout(FOR_EVER, begun).await.unwrap();
+    // It is taken, and not answered yet.
+    assert!(!logs.finish(Duration::ZERO).await);
+    let logs = ContainerLogs::start(dir.path(), target(), service.clone()).unwrap();
+    assert!(logs.finish(FOR_EVER).await);
+    assert_eq!(*service.events.lock().unwrap(), ["one", "two"]);
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use tokio::signal::unix::{SignalKind, signal};
 use wire::{ecs, logs};
 
 use crate::cli::RunArgs;
@@ -154,6 +155,8 @@ fn request(client: &Client, args: &RunArgs, name: &str, image: &str) -> ecs::Reg
 /// Shows the log until the task has stopped. The first Ctrl-C stops the task, the second this program.
 async fn watch(client: &Client, cluster: &str, arn: &str, mut follow: Follow) -> Result<ExitCode> {
     let mut interrupted = false;
+    // Listened to from here on: a signal that comes while a call is under way is not lost.
+    let mut interrupt = signal(SignalKind::interrupt()).context("listen to Ctrl-C")?;
     loop {
         // Looked at before the log: the lines of a task that has stopped are all there.
         let task = describe(client, cluster, arn).await?;
@@ -177,7 +180,7 @@ async fn watch(client: &Client, cluster: &str, arn: &str, mut follow: Follow) ->
         }
         tokio::select! {
             () = tokio::time::sleep(LOOK_EVERY) => {}
-            _ = tokio::signal::ctrl_c() => {
+            _ = interrupt.recv() => {
                 if interrupted {
                     eprintln!("longshore: the task {} is still stopping", ps::short(arn));
                     return Ok(ExitCode::from(130));
