@@ -32,7 +32,7 @@ def test_describe_with_include(account):
     full = account.ecs.describe_clusters(clusters=[name], include=["TAGS", "SETTINGS", "STATISTICS"])["clusters"][0]
     assert full["tags"] == [{"key": "a", "value": "b"}]
     assert {"name": "containerInsights", "value": "enabled"} in full["settings"]
-    assert {entry["name"] for entry in full["statistics"]} >= {"runningFargateTasksCount", "activeServiceCount"}
+    assert {entry["name"] for entry in full["statistics"]} >= {"runningFargateTasksCount", "activeFargateServiceCount"}
 
 
 def test_what_is_missing_is_a_failure_not_an_error(account):

@@ -75,7 +75,10 @@ def test_lines_written_meanwhile_arrive(own_server, own_stage):
     wait_until(lambda: count(stage, task) > reached + 5, "more lines")
     stage.ecs.stop_task(cluster=stage.cluster, task=arn)
     numbers = [int(line) for line in stage.lines(stage.wait(arn))]
-    assert numbers == list(range(1, len(numbers) + 1)), "none is missing, none is there twice"
+    # A batch that was sent, but whose answer the killed agent never saw, is sent again.
+    assert sorted(set(numbers)) == list(range(1, max(numbers) + 1)), "none is missing"
+    backwards = [at for at in range(1, len(numbers)) if numbers[at] <= numbers[at - 1]]
+    assert len(backwards) <= 3, "at most one batch is there twice for each kill"
 
 
 def count(stage, task):

@@ -1,9 +1,12 @@
 """A task's life: statuses, time stamps, exit codes, stops, and what callers may ask for."""
 
+import os
+import signal
 import threading
 
 import pytest
 from support.aws import NETWORK, ORDER, refused, unique
+from support.host import pid_of
 from support.waiting import wait_until
 
 
@@ -61,7 +64,12 @@ def test_exit_codes(stage, code):
 
 
 def test_killed_by_a_signal(stage):
-    assert stage.finish("kill -9 $$")["containers"][0]["exitCode"] == 137
+    """From outside: its own processes can't kill a namespace's first one (pid_namespaces(7))."""
+    task = stage.wait_running(stage.run_script("exec sleep 600"))
+    os.kill(pid_of(task["containers"][0]["runtimeId"]), signal.SIGKILL)
+    ended = stage.wait(task["taskArn"])
+    assert (ended["containers"][0]["exitCode"], ended["stopCode"]) == (137, "EssentialContainerExited")
+    assert "reason" not in ended["containers"][0], "it was not for lack of memory"
 
 
 def test_stop_sends_sigterm_then_sigkill(stage):
@@ -202,5 +210,5 @@ def test_more_memory_than_there_is(stage):
     answer = stage.ecs.run_task(cluster=stage.cluster, taskDefinition=definition, launchType="FARGATE", count=10,
                                 networkConfiguration=NETWORK)
     assert len(answer["tasks"]) + len(answer["failures"]) == 10 and answer["failures"]
-    assert answer["failures"][0]["reason"].startswith("RESOURCE:")
+    assert answer["failures"][0]["reason"].startswith("Capacity is unavailable at this time.")
     assert answer["failures"][0]["detail"]
