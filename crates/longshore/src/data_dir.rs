@@ -63,6 +63,28 @@ impl DataDir {
         self.join("longshore.log")
     }
 
+    /// Removes everything that Longshore keeps here, and the directory if nothing else is in it: it may
+    /// have been named by mistake.
+    pub fn purge(&self) -> Result<()> {
+        let entries = fs::read_dir(&self.0).with_context(|| format!("read {}", self.0.display()))?;
+        for entry in entries {
+            let entry = entry.with_context(|| format!("read {}", self.0.display()))?;
+            let path = entry.path();
+            if !entry.file_name().to_str().is_some_and(is_ours) {
+                continue;
+            }
+            let is_dir = entry.file_type().is_ok_and(|kind| kind.is_dir());
+            let removed = if is_dir { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+            removed.with_context(|| format!("remove {}", path.display()))?;
+        }
+        match fs::remove_dir(&self.0) {
+            Err(e) if e.kind() != io::ErrorKind::DirectoryNotEmpty => {
+                Err(e).with_context(|| format!("remove {}", self.0.display()))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The keys of this directory, made with `generate` at the first call.
     pub fn keys_or_else(&self, generate: impl FnOnce() -> Keys) -> Result<Keys> {
         if let Some(keys) = self.keys()? {
@@ -91,6 +113,17 @@ impl DataDir {
     pub fn set_running(&self, running: &Running) -> Result<()> {
         write_secret(&self.join("server.json"), running)
     }
+}
+
+/// Whether a name in a data directory is one that Longshore makes there.
+fn is_ours(name: &str) -> bool {
+    const NAMES: &[&str] = &["agent", "registry", "logs", "longshore.log", "taken-down"];
+    const FILES: &[&str] = &["state.db", "registry.db", "logs.db"];
+    const JSON: &[&str] = &["credentials", "server"];
+    let of = |stem: &str, ends: &[&str]| name.strip_prefix(stem).is_some_and(|rest| ends.contains(&rest));
+    NAMES.contains(&name)
+        || FILES.iter().any(|stem| of(stem, &["", "-wal", "-shm", "-journal", ".lock"]))
+        || JSON.iter().any(|stem| of(stem, &[".json", ".new"]))
 }
 
 /// Whether the process exists and is a Longshore: a stale file may name a pid that another program got.
@@ -139,6 +172,22 @@ mod tests {
         assert_eq!(dir.keys_or_else(keys).unwrap().account, "000000000000");
         let again = dir.keys_or_else(|| panic!("they are there already")).unwrap();
         assert_eq!(again.user.access_key_id, "AKIA");
+    }
+
+    #[test]
+    fn only_what_is_ours_is_purged() {
+        let temporary = tempfile::tempdir().unwrap();
+        let dir = DataDir::new(temporary.path()).unwrap();
+        dir.keys_or_else(keys).unwrap();
+        fs::write(dir.join("state.db-wal"), "").unwrap();
+        fs::create_dir_all(dir.join("agent/tasks")).unwrap();
+        fs::write(dir.join("thesis.txt"), "").unwrap();
+        dir.purge().unwrap();
+        let left: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+        assert_eq!(left, ["thesis.txt"]);
+        fs::remove_file(dir.join("thesis.txt")).unwrap();
+        dir.purge().unwrap();
+        assert!(!dir.path().exists());
     }
 
     #[test]

@@ -10,7 +10,7 @@ use nix::unistd::Pid;
 
 use crate::cli::DownArgs;
 use crate::data_dir::Running;
-use crate::server::{DRAIN_PATH, DrainAnswer, DrainRequest};
+use crate::server::{DRAIN_PATH, DrainAnswer, DrainRequest, taken_down};
 use crate::site::{Site, credentials, endpoint};
 use crate::talk::{Client, Progress, told};
 
@@ -36,10 +36,13 @@ pub async fn down(site: &Site, args: &DownArgs) -> Result<ExitCode> {
         end(running.pid).await?;
         step.done("the server has ended");
     }
-    clean_up(site, progress).await?;
+    if site.dir.join("agent").exists() {
+        taken_down::mark(&site.dir)?;
+        clean_up(site, progress).await?;
+    }
     if args.purge {
-        fs::remove_dir_all(dir).with_context(|| format!("remove {}", dir.display()))?;
-        eprintln!("✓ removed {}", dir.display());
+        site.dir.purge()?;
+        eprintln!("✓ removed what Longshore kept in {}", dir.display());
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -22,6 +22,7 @@ use tokio::time::Instant;
 use wire::Credentials;
 use wire::sigv4;
 
+use super::taken_down::REASON;
 use crate::data_dir::Keys;
 use crate::site::credentials;
 use crate::talk::now_ms;
@@ -30,7 +31,6 @@ pub const PATH: &str = "/longshore/drain";
 const MAX_BODY_BYTES: usize = 4096;
 /// How often tasks are looked at while they stop.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
-const REASON: &str = "Longshore was taken down";
 
 #[derive(Debug, Serialize, Deserialize)]
 pub struct DrainRequest {
@@ -76,7 +76,7 @@ impl Route {
     }
 
     /// The instance that the agent of this directory is registered as.
-    fn instance(&self) -> Option<InstanceId> {
+    pub fn instance(&self) -> Option<InstanceId> {
         if !self.agent_dir.exists() {
             return None;
         }

@@ -2,6 +2,7 @@
 
 mod drain;
 mod log;
+pub mod taken_down;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -75,6 +76,7 @@ pub async fn start(dir: &DataDir, keys: &Keys, listen: SocketAddr, args: &Server
         routes: registry.routes().merge(drain.routes()),
     };
     let server = Server::start(parts, listener).await.context("start the control plane")?;
+    taken_down::settle(dir, &server.app, drain.instance()).await?;
     drain.attach(server.app.clone()).await?;
     tokio::spawn(collect(registry));
     dir.set_running(&Running { pid: std::process::id(), listen: address })?;
