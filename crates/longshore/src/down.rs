@@ -37,7 +37,10 @@ pub async fn down(site: &Site, args: &DownArgs) -> Result<ExitCode> {
         step.done("the server has ended");
     }
     if site.dir.join("agent").exists() {
-        taken_down::mark(&site.dir)?;
+        // An agent alone has no state beside it that could be settled.
+        if site.dir.join("state.db").exists() {
+            taken_down::mark(&site.dir)?;
+        }
         clean_up(site, progress).await?;
     }
     if args.purge {

@@ -28,7 +28,8 @@ impl Progress {
         let what = what.into();
         let bar = self.terminal.then(|| {
             let bar = ProgressBar::new_spinner();
-            let style = ProgressStyle::with_template("{spinner} {msg}").expect("the template is a constant");
+            let style =
+                ProgressStyle::with_template("{spinner} {wide_msg}").expect("the template is a constant");
             bar.set_style(style.tick_strings(&["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏", " "]));
             bar.set_message(what.clone());
             bar.enable_steady_tick(Duration::from_millis(80));
