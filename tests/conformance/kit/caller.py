@@ -3,6 +3,7 @@
 import http.client
 import json
 import re
+import time
 
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
@@ -10,6 +11,8 @@ from botocore.credentials import Credentials
 
 from kit.shapes import error_findings, findings, model, operation
 
+# A server may close a connection that nobody used for a while.
+IDLE_S = 20
 REQUEST_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 JSON = "application/x-amz-json-1.1"
 
@@ -57,7 +60,7 @@ class Caller:
         self.region = region or account.region
         environment = account.environment
         self.credentials = Credentials(environment["AWS_ACCESS_KEY_ID"], environment["AWS_SECRET_ACCESS_KEY"])
-        self.connection = http.client.HTTPConnection(self.host, timeout=60)
+        self.connection, self.used_at = http.client.HTTPConnection(self.host, timeout=60), time.monotonic()
 
     def json(self, service, name, body):
         """`body`: the input, or the very bytes to send."""
@@ -71,6 +74,9 @@ class Caller:
         """Status and headers, and the body."""
         request = AWSRequest("POST", f"http://{self.host}/", headers=headers, data=content)
         SigV4Auth(self.credentials, signing_name, self.region).add_auth(request)
+        if time.monotonic() - self.used_at > IDLE_S:
+            self.connection.close()
+        self.used_at = time.monotonic()
         try:
             self.connection.request("POST", "/", content, dict(request.headers.items()))
             answer = self.connection.getresponse()

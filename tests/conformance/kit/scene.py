@@ -48,7 +48,7 @@ class Scene(Stage):
     def definition(self, script="exec sleep 600", **fields):
         return self.register(self.container(script), **fields)
 
-    def running(self):
+    def running_task(self):
         """A task that runs; its ARN."""
         arn = self.run(self.definition())
         self.wait_running(arn)

@@ -108,13 +108,13 @@ def run_task(scene):
 
 
 def stop_task(scene):
-    arn = scene.running()
+    arn = scene.running_task()
     task = scene.ecs.stop_task(cluster=scene.cluster, task=arn, reason="because")["task"]
     assert task["desiredStatus"] == "STOPPED" and task["stoppedReason"] == "because"
 
 
 def describe_tasks(scene):
-    arn = scene.running()
+    arn = scene.running_task()
     answer = scene.ecs.describe_tasks(cluster=scene.cluster, tasks=[arn, arn[:-4] + "0000"], include=["TAGS"])
     assert len(answer["tasks"]) == 1 and answer["failures"][0]["reason"] == "MISSING"
 
@@ -198,16 +198,14 @@ def discover_poll_endpoint(scene):
     assert answer["endpoint"].startswith(scene.account.server.url)
 
 
-def task_of_an_instance(scene):
-    """A task of a service's own cluster that an agent could report about."""
-    task = scene.ecs.run_task(cluster=scene.cluster, taskDefinition=scene.definition(), launchType="FARGATE",
+def reported_task(scene):
+    """A task that an agent could report about."""
+    return scene.ecs.run_task(cluster=scene.cluster, taskDefinition=scene.definition(), launchType="FARGATE",
                               networkConfiguration=NETWORK)["tasks"][0]
-    return task
 
 
 def submit_task_state_change(scene):
-    """A report about a task that is long forgotten is acknowledged too, or the agent would send it for ever."""
-    task = task_of_an_instance(scene)
+    task = reported_task(scene)
     scene.ecs.stop_task(cluster=scene.cluster, task=task["taskArn"])
     answer = scene.ecs.submit_task_state_change(
         cluster=scene.cluster, task=task["taskArn"], status="STOPPED", reason="conformance",
@@ -216,15 +214,15 @@ def submit_task_state_change(scene):
 
 
 def submit_container_state_change(scene):
-    task = task_of_an_instance(scene)
+    task = reported_task(scene)
     answer = scene.ecs.submit_container_state_change(
         cluster=scene.cluster, task=task["taskArn"], containerName="app", status="STOPPED", exitCode=1)
     assert answer["acknowledgment"]
 
 
 def submit_attachment_state_changes(scene):
-    task = task_of_an_instance(scene)
-    arn = task["taskArn"].replace(":task/", ":attachment/").replace(f"/{scene.cluster}/", "/")
+    task = reported_task(scene)
+    arn = task["taskArn"].split(":task/")[0] + ":attachment/" + task["attachments"][0]["id"]
     answer = scene.ecs.submit_attachment_state_changes(cluster=scene.cluster, attachments=[
         {"attachmentArn": arn, "status": "ATTACHED"}])
     assert answer["acknowledgment"]
