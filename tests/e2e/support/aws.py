@@ -93,8 +93,9 @@ class Stage:
     # Definitions ----------------------------------------------------------------------------
 
     def container(self, script=None, name="app", logged=False, **fields):
-        """A busybox container that runs a shell script."""
-        container = {"name": name, "image": self.image, "essential": True, **fields}
+        """A busybox container that runs a shell script. As the first process of its namespace it is deaf to
+        a SIGTERM that it doesn't trap: hence the short stopTimeout."""
+        container = {"name": name, "image": self.image, "essential": True, "stopTimeout": 2, **fields}
         if script is not None:
             container["command"] = ["/bin/sh", "-c", script]
         if logged:
