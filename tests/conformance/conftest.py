@@ -1,6 +1,7 @@
 """One server for a run, started like that of the end-to-end tests. Start reading in README.md."""
 
 import json
+import os
 
 import pytest
 from kit.distribution import Registry, basic
@@ -10,6 +11,8 @@ from support.server import Server, bin_dir
 
 
 def pytest_configure(config):
+    if os.geteuid() != 0:
+        raise pytest.UsageError("tasks run in these tests: they need root")
     if not (bin_dir() / "longshore").exists():
         raise pytest.UsageError(f"{bin_dir()} has no longshore: run `make build`, or set LONGSHORE_BIN")
 

@@ -12,6 +12,10 @@ INDEX = "application/vnd.oci.image.index.v1+json"
 CONFIG = "application/vnd.oci.image.config.v1+json"
 LAYER = "application/vnd.oci.image.layer.v1.tar"
 EMPTY = "application/vnd.oci.empty.v1+json"
+DOCKER = "application/vnd.docker.distribution.manifest.v2+json"
+DOCKER_LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
+# "The client SHOULD include an Accept header indicating which manifest content types it supports."
+ACCEPT = ", ".join([MANIFEST, INDEX, DOCKER, DOCKER_LIST])
 OCTETS = "application/octet-stream"
 
 # "Error Codes", and the one of "Legacy Docker support error codes" that a registry without schema 1 can use.
@@ -75,7 +79,8 @@ class Registry:
         """`path` may be absolute, as a Location may ("POST then PUT"). None as a header's value removes it."""
         path = path.removeprefix(f"http://{self.host}")
         assert path.startswith("/v2"), f"a location outside of this registry: {path}"
-        sent = {"Authorization": self.authorization, **(headers or {})}
+        sent = {"Authorization": self.authorization, **({"Accept": ACCEPT} if "/manifests/" in path else {}),
+                **(headers or {})}
         sent = {name: value for name, value in sent.items() if value is not None}
         connection = http.client.HTTPConnection(self.host, timeout=60)
         try:

@@ -3,10 +3,8 @@
 import json
 
 import pytest
-from kit.distribution import CONFIG, EMPTY, INDEX, LAYER, MANIFEST, descriptor, digest, fresh
+from kit.distribution import CONFIG, DOCKER, DOCKER_LIST, EMPTY, INDEX, LAYER, MANIFEST, descriptor, digest, fresh
 
-DOCKER = "application/vnd.docker.distribution.manifest.v2+json"
-DOCKER_LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
 MISSING = descriptor(b"nobody pushes this", MANIFEST)
 
 

@@ -1,0 +1,45 @@
+"""Parts of implemented operations that ECS has and Longshore has not yet. Each says so, instead of being passed over
+(docs/decisions/0005-what-is-not-implemented.md); one that starts to work fails here and loses its line."""
+
+import pytest
+from support.aws import unique
+
+INSTANCE = {"launchType": "EC2"}
+SPREAD = [{"type": "spread", "field": "instanceId"}]
+MEMBER_OF = [{"type": "memberOf", "expression": "attribute:rack == r1"}]
+BALANCER = [{"targetGroupArn": "arn:aws:elasticloadbalancing:us-east-1:000000000000:targetgroup/t/1",
+             "containerName": "app", "containerPort": 80}]
+
+# (section of the ECS API reference, operation, input)
+GAPS = [
+    ("ListContainerInstances, filter (cluster query language)", "list_container_instances",
+     {"filter": "attribute:rack == r1"}),
+    ("RunTask, placementStrategy", "run_task", {**INSTANCE, "placementStrategy": SPREAD}),
+    ("RunTask, placementConstraints", "run_task", {**INSTANCE, "placementConstraints": MEMBER_OF}),
+    ("CreateService, placementStrategy", "create_service", {**INSTANCE, "placementStrategy": SPREAD}),
+    ("CreateService, placementConstraints", "create_service", {**INSTANCE, "placementConstraints": MEMBER_OF}),
+    ("CreateService, deploymentController", "create_service", {
+        **INSTANCE, "deploymentController": {"type": "EXTERNAL"}}),
+    ("CreateService, loadBalancers", "create_service", {**INSTANCE, "loadBalancers": BALANCER}),
+]
+
+
+@pytest.fixture(scope="module")
+def definition(checked):
+    return checked.ecs.register_task_definition(family=unique("gaps"), containerDefinitions=[
+        {"name": "app", "image": "app", "memory": 64, "portMappings": [{"containerPort": 80}]},
+    ])["taskDefinition"]["taskDefinitionArn"]
+
+
+@pytest.mark.parametrize("operation, fields", [
+    pytest.param(operation, fields, id=section, marks=pytest.mark.xfail(
+        strict=True, reason=f"ECS API reference: {section}", raises=NotImplementedError))
+    for section, operation, fields in GAPS])
+def test_gap(scene, definition, operation, fields):
+    more = {"run_task": {"taskDefinition": definition},
+            "create_service": {"taskDefinition": definition, "serviceName": unique("gap"), "desiredCount": 0},
+            }.get(operation, {})
+    try:
+        getattr(scene.ecs, operation)(cluster=scene.cluster, **more, **fields)
+    except scene.ecs.exceptions.UnsupportedFeatureException as error:
+        raise NotImplementedError(str(error)) from error
