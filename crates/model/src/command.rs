@@ -315,6 +315,8 @@ pub enum Command {
     },
     UpdateService {
         key: ServiceKey,
+        /// The change was made of this version of the service, and holds for no other.
+        expected_version: u64,
         change: Box<ServiceChange>,
     },
     /// Without `force` the service must be scaled to zero first.

@@ -106,8 +106,8 @@ fn any_command() -> impl Strategy<Value = Command> {
         1 => service_key().prop_map(|key| {
             Command::CreateService { service: NewService { key, ..service("s", 1) }.into(), token: None }
         }),
-        1 => (service_key(), 0..3u32).prop_map(|(key, desired)| Command::UpdateService {
-            key, change: ServiceChange { desired_count: Some(desired), ..Default::default() }.into(),
+        1 => (service_key(), 1..4u64, 0..3u32).prop_map(|(key, expected_version, desired)| Command::UpdateService {
+            key, expected_version, change: ServiceChange { desired_count: Some(desired), ..Default::default() }.into(),
         }),
         1 => (service_key(), any::<bool>()).prop_map(|(key, force)| Command::DeleteService { key, force }),
         2 => (service_key(), 1..8u64, prop::collection::vec(any_task(), 0..2), prop::collection::vec(id(), 0..3), any::<bool>())

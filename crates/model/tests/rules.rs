@@ -2,7 +2,7 @@
 
 mod support;
 
-use model::{command::*, *};
+use model::{command::*, refusal::Stale, *};
 use support::*;
 
 #[test]
@@ -151,7 +151,7 @@ fn a_new_deployment_supersedes() {
         deployment: Some(deployment(2, "api")),
         ..Default::default()
     };
-    bench.run(Command::UpdateService { key: key.clone(), change: change.into() });
+    bench.run(Command::UpdateService { key: key.clone(), expected_version: 1, change: change.into() });
     let service = bench.world.service(&key).unwrap();
     let seen: Vec<_> =
         service.deployments.iter().map(|d| (d.status, d.desired_count, d.definition.to_string())).collect();
@@ -166,6 +166,28 @@ fn a_new_deployment_supersedes() {
         bench.attempt(&Command::DeleteService { key: key.clone(), force: false }),
         Err(Refusal::ServiceScaledAboveZero(key))
     );
+}
+
+#[test]
+fn an_update_made_of_another_version_is_refused() {
+    let mut bench = Bench::ready();
+    bench.run(Command::CreateService { service: service("web", 2).into(), token: None });
+    let key = cluster().service("web");
+    let to = |expected_version, count| Command::UpdateService {
+        key: key.clone(),
+        expected_version,
+        change: ServiceChange { desired_count: Some(count), ..Default::default() }.into(),
+    };
+    bench.run(to(1, 3));
+    let stale = Stale::Service { service: key.clone(), expected: 1, actual: 2 };
+    assert_eq!(bench.attempt(&to(1, 4)), Err(Refusal::StaleSnapshot(stale)));
+    assert_eq!(bench.world.service(&key).unwrap().desired_count, 3);
+    bench.run(to(2, 3));
+    assert_eq!(bench.world.service(&key).unwrap().version, 2, "what changes nothing is no new version");
+    bench.run(to(2, 4));
+    // That it is gone says more than that it has moved on.
+    bench.run(Command::DeleteService { key: key.clone(), force: true });
+    assert_eq!(bench.attempt(&to(1, 4)), Err(Refusal::ServiceNotActive(key)));
 }
 
 #[test]

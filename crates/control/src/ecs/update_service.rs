@@ -1,8 +1,7 @@
 use std::sync::Arc;
 
 use model::command::ServiceChange;
-use model::{Cluster, Command, Service, ServiceStatus, World};
-use tokio::sync::Mutex;
+use model::{Cluster, Command, Refusal, Service, ServiceKey, ServiceStatus, World};
 use wire::ecs::{UpdateServiceRequest, UpdateServiceResponse};
 use wire::{Context, Error};
 
@@ -11,33 +10,61 @@ use super::reference;
 use super::service::{Aim, Recorded, aim, rollout, rules, unsupported};
 use super::translate::service as translate;
 use crate::app::App;
+use crate::writer::SubmitError;
 
 const OPERATION: &str = "UpdateService";
-
-/// A change is made of what the service is and what the call says, so two calls that read the same
-/// service would undo each other. There is one writer, hence one process that does this.
-static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
+/// How often a change is made anew because the service moved on before it was committed: by another
+/// call, or by a step of its scheduler. Of calls that meet, each round lets one through.
+const REMAKES: usize = 64;
 
 /// Tasks are replaced only where a member changes that says what they are, or by force.
+///
+/// A change is made of what the service is and of what the call says, so that of two calls which read
+/// the same service the second would undo the first: it is refused, and made anew of what the first left.
 pub(crate) async fn handle(
     app: Arc<App>,
     context: Context,
     input: UpdateServiceRequest,
 ) -> Result<UpdateServiceResponse, Error> {
-    let mut ids = plan::Ids::new(app.seed());
-    let turn = ONE_AT_A_TIME.lock().await;
-    let world = app.world();
-    let cluster = reference::active_cluster(&context, &world, input.cluster.as_deref())?;
-    let key = reference::service(&context, &cluster, &input.service)?;
+    for _ in 0..REMAKES {
+        let (key, command) = command(&context, &app.world(), &input, app.seed())?;
+        match app.submit(command).await {
+            Ok(done) => {
+                let service = done.world.service(&key).ok_or_else(rules::not_found)?;
+                return Ok(UpdateServiceResponse {
+                    service: Some(translate::to_wire(&done.world, service, &[])),
+                });
+            }
+            Err(SubmitError::Refused(Refusal::StaleSnapshot(stale))) => {
+                tracing::debug!(%stale, "make the change again");
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(Error::server("The service could not be updated: it changed too often meanwhile. Try again."))
+}
+
+/// The service that is meant, and the change to it as it is in `world`.
+fn command(
+    context: &Context,
+    world: &World,
+    input: &UpdateServiceRequest,
+    seed: u128,
+) -> Result<(ServiceKey, Command), Error> {
+    let cluster = reference::active_cluster(context, world, input.cluster.as_deref())?;
+    let key = reference::service(context, &cluster, &input.service)?;
     let service = world.service(&key).ok_or_else(rules::not_found)?;
     if service.status != ServiceStatus::Active {
         return Err(Error::new("ServiceNotActiveException", "Service was not ACTIVE."));
     }
-    let change = change(&context, &world, rules::cluster(&world, &cluster)?, service, &input, &mut ids)?;
-    let done = app.submit(Command::UpdateService { key: key.clone(), change: Box::new(change) }).await?;
-    drop(turn);
-    let service = done.world.service(&key).ok_or_else(rules::not_found)?;
-    Ok(UpdateServiceResponse { service: Some(translate::to_wire(&done.world, service, &[])) })
+    let cluster = rules::cluster(world, &cluster)?;
+    let change = change(context, world, cluster, service, input, &mut plan::Ids::new(seed))?;
+    let command = Command::UpdateService {
+        key: key.clone(),
+        expected_version: service.version,
+        change: Box::new(change),
+    };
+    Ok((key, command))
 }
 
 fn change(

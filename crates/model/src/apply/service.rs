@@ -5,7 +5,7 @@ use crate::{
     event::Event,
     ids::DeploymentId,
     key::{Scope, ServiceKey},
-    refusal::Refusal,
+    refusal::{Refusal, Stale},
 };
 use std::{collections::VecDeque, sync::Arc};
 
@@ -67,11 +67,17 @@ impl Draft {
     }
 
     /// A new deployment supersedes the PRIMARY one, which goes on as ACTIVE until its tasks are gone.
-    pub(super) fn update_service(&mut self, key: &ServiceKey, change: &ServiceChange) -> Result<(), Refusal> {
+    pub(super) fn update_service(
+        &mut self,
+        key: &ServiceKey,
+        expected_version: u64,
+        change: &ServiceChange,
+    ) -> Result<(), Refusal> {
         let old = self.need_service(key)?;
         if old.status != ServiceStatus::Active {
             return Err(Refusal::ServiceNotActive(key.clone()));
         }
+        check_version(&old, expected_version)?;
         let mut service = Service::clone(&old);
         change_settings(&mut service, change);
         if let Some(deployment) = &change.deployment {
@@ -163,6 +169,16 @@ impl Draft {
             updated_at_ms: self.now_ms,
             document: new.document.clone(),
         })
+    }
+}
+
+/// Refuses what was made of another version of the service.
+pub(super) fn check_version(service: &Service, expected: u64) -> Result<(), Refusal> {
+    match service.version {
+        actual if actual == expected => Ok(()),
+        actual => {
+            Err(Refusal::StaleSnapshot(Stale::Service { service: service.key.clone(), expected, actual }))
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! A step that a service's scheduler planned. It holds for the version of the service that it was
 //! planned from, so two plans can't both start the missing tasks.
 
-use super::Draft;
+use super::{Draft, service::check_version};
 use crate::{
     command::{DeploymentChange, DeploymentStep, ServiceStep},
     entity::*,
@@ -12,13 +12,7 @@ impl Draft {
     pub(super) fn step_service(&mut self, step: &ServiceStep) -> Result<(), Refusal> {
         let key = &step.service;
         let service = self.need_service(key)?;
-        if service.version != step.expected_version {
-            return Err(Refusal::StaleSnapshot(Stale::Service {
-                service: key.clone(),
-                expected: step.expected_version,
-                actual: service.version,
-            }));
-        }
+        check_version(&service, step.expected_version)?;
         for task in &step.starts {
             self.start(task)?;
         }

@@ -139,7 +139,8 @@ impl Sim {
     }
 
     pub fn update(&mut self, change: ServiceChange) {
-        self.run(Command::UpdateService { key: key(), change: change.into() });
+        let expected_version = self.service().version;
+        self.run(Command::UpdateService { key: key(), expected_version, change: change.into() });
     }
 
     pub fn service(&self) -> &Service {

@@ -1,3 +1,5 @@
+use model::command::ServiceStep;
+
 use super::*;
 
 async fn with_service() -> Fixture {
@@ -175,4 +177,45 @@ async fn updates_at_once_do_not_undo_each_other() {
     let service = describe(&fixture, "web").await;
     assert_eq!(service["taskDefinition"], "arn:aws:ecs:us-east-1:000000000000:task-definition/web:2");
     assert_eq!(service["availabilityZoneRebalancing"], "DISABLED");
+}
+
+/// Each change is made of all those before it, however many come at once.
+#[tokio::test]
+async fn many_updates_at_once_are_all_carried_out() {
+    let fixture = with_service().await;
+    let before = fixture.app.world().service(&key(&fixture, "web")).unwrap().version;
+    let calls = (0..30).map(|_| update(&fixture, json!({"forceNewDeployment": true})));
+    let done = futures_util::future::join_all(calls).await;
+    done.into_iter().for_each(|answer| drop(answer.unwrap()));
+    let after = fixture.app.world().service(&key(&fixture, "web")).unwrap().clone();
+    assert_eq!(after.version, before + 30);
+    assert_eq!(after.deployments.len(), 31);
+}
+
+/// The scheduler's steps move a service on too: an update gets between them.
+#[tokio::test]
+async fn an_update_is_made_anew_when_the_scheduler_was_first() {
+    let fixture = with_service().await;
+    let key = key(&fixture, "web");
+    let service = fixture.app.world().service(&key).unwrap().clone();
+    let step = |expected_version, steady| {
+        Command::ServiceStep(Box::new(ServiceStep {
+            service: key.clone(),
+            expected_version,
+            starts: vec![],
+            stops: vec![],
+            deployments: vec![],
+            events: vec![],
+            steady: Some(steady),
+            inactive: false,
+        }))
+    };
+    // In the writer's queue before the update, which reads the world as it was.
+    let (stepped, updated) = tokio::join!(
+        fixture.app.submit(step(service.version, true)),
+        update(&fixture, json!({"desiredCount": 7})),
+    );
+    stepped.unwrap();
+    assert_eq!(updated.unwrap()["desiredCount"], 7);
+    assert!(fixture.app.world().service(&key).unwrap().version >= service.version + 2);
 }
