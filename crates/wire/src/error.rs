@@ -87,7 +87,8 @@ fn front_end_status(code: &str) -> u16 {
         | "MissingAuthenticationToken"
         | "SignatureDoesNotMatch"
         | "RequestExpired" => 403,
-        "RequestEntityTooLarge" => 413,
+        "RequestTimeoutException" => 408,
+        "RequestEntityTooLarge" | "RequestEntityTooLargeException" => 413,
         "InternalFailure" => 500,
         "ServiceUnavailable" => 503,
         _ => 400,

@@ -1,5 +1,6 @@
 """Signed calls with whatever body, on one connection: botocore would refuse to send most of them."""
 
+import contextlib
 import http.client
 import json
 import re
@@ -78,7 +79,9 @@ class Caller:
             self.connection.close()
         self.used_at = time.monotonic()
         try:
-            self.connection.request("POST", "/", content, dict(request.headers.items()))
+            # A server that refuses a body needn't read all of it; its answer is there none the less (RFC 9112, 9.5).
+            with contextlib.suppress(BrokenPipeError):
+                self.connection.request("POST", "/", content, dict(request.headers.items()))
             answer = self.connection.getresponse()
             return answer, answer.read()
         except (http.client.HTTPException, ConnectionError) as gone:
