@@ -181,13 +181,23 @@ def test_down_and_up_again(own_server, own_stage):
 
 
 def test_down_after_kill(own_server, own_stage):
+    """The next start knows how each of the tasks ended, and doesn't run one again."""
     stage = own_stage
-    task = stage.wait_running(stage.run_script(SERVE))
+    running = stage.wait_running(stage.run_script(SERVE, logged=True))
+    ended = stage.wait_running(stage.run_script("until test -e /tmp/go; do sleep 0.1; done; echo gone; exit 33",
+                                                logged=True))
+    pid = pid_of(runtime(ended))
     own_server.kill()
-    assert own_server.processes() != [], "the task and its shim live on"
+    with open(f"/proc/{pid}/root/tmp/go", "w"):
+        pass
+    wait_until(lambda: not os.path.exists(f"/proc/{pid}"), "the task to end")
+    assert own_server.processes() != [], "the other task and its shim live on"
     own_server.down()
     assert own_server.leftovers() == []
-    assert fetch(address(task)) is None
+    assert fetch(address(running)) is None
     own_server.start()
-    stopped = stage.wait(task["taskArn"])
-    assert stopped["stoppedReason"] and stopped["stopCode"]
+    for task, code in (running, 137), (ended, 33):
+        stopped = stage.wait(task["taskArn"])
+        assert stopped["containers"][0]["exitCode"] == code
+        assert (stopped["stopCode"], stopped["stoppedReason"]) == ("UserInitiated", "Longshore was taken down")
+    assert stage.ecs.list_tasks(cluster=stage.cluster)["taskArns"] == []
