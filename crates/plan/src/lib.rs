@@ -17,4 +17,4 @@ pub mod schedule;
 
 pub use ids::Ids;
 pub use reap::reap;
-pub use schedule::{Placement, Want, place};
+pub use schedule::{Placement, Shares, Want, place};

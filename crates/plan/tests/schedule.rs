@@ -4,7 +4,7 @@ mod support;
 
 use model::{command::*, *};
 use plan::{
-    Want, place,
+    Shares, Want, place,
     schedule::{Failure, FailureReason},
 };
 use std::collections::BTreeMap;
@@ -131,4 +131,37 @@ fn addresses_run_out_before_memory() {
     let placement = place(&sim.world, &fargate(6), sim.now_ms, 1);
     assert_eq!(placement.placed.len(), 5);
     assert_eq!(placement.failures[0].refusals, BTreeMap::from([(FailureReason::Eni, 1)]));
+}
+
+fn item(provider: &str, base: u32, weight: u32) -> CapacityStrategyItem {
+    CapacityStrategyItem { provider: provider.into(), base, weight }
+}
+
+#[test]
+fn bases_come_first_then_weights() {
+    let strategy = [item("FARGATE", 2, 1), item("FARGATE_SPOT", 0, 3)];
+    let mut shares = Shares::new(&strategy, []);
+    let given: Vec<_> = (0..10).filter_map(|_| shares.give()).collect();
+    let of = |name: &str| given.iter().filter(|provider| ***provider == *name).count();
+    assert_eq!((of("FARGATE"), of("FARGATE_SPOT")), (4, 6));
+    assert_eq!((&*given[0], &*given[1], &*given[2]), ("FARGATE", "FARGATE", "FARGATE_SPOT"));
+}
+
+#[test]
+fn what_is_there_counts_and_what_is_of_no_item_does_not() {
+    let strategy = [item("FARGATE", 1, 1), item("FARGATE_SPOT", 0, 1)];
+    let next = |present: &[&str]| Shares::new(&strategy, present.iter().copied()).give();
+    assert_eq!(next(&[]).as_deref(), Some("FARGATE"));
+    assert_eq!(next(&["FARGATE", "FARGATE"]).as_deref(), Some("FARGATE_SPOT"));
+    assert_eq!(next(&["FARGATE_SPOT", "FARGATE_SPOT"]).as_deref(), Some("FARGATE"));
+    assert_eq!(next(&["elsewhere", "elsewhere"]).as_deref(), Some("FARGATE"));
+}
+
+#[test]
+fn without_a_weight_nobody_has_a_provider() {
+    assert_eq!(Shares::new(&[], []).give(), None);
+    let strategy = [item("FARGATE", 1, 0)];
+    let mut shares = Shares::new(&strategy, []);
+    assert_eq!(shares.give().as_deref(), Some("FARGATE"));
+    assert_eq!(shares.give(), None);
 }

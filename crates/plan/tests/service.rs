@@ -214,3 +214,65 @@ fn the_minimum_is_rounded_up_and_the_maximum_down() {
     assert_eq!(bounds(10, 0, 100), (0, 10));
     assert_eq!(bounds(u32::MAX / 2, 100, 200), (u32::MAX / 2, u32::MAX - 1));
 }
+
+#[test]
+fn thousands_start_in_steps_that_stay_small() {
+    let mut sim = Sim::new(4, 1000).with(service(1050, 100, 200));
+    let mut sizes = Vec::new();
+    while let Some(step) = sim.tick().step {
+        sizes.push(step.starts.len());
+    }
+    assert_eq!(sizes, [vec![100; 10], vec![50]].concat());
+    let story = sim.story();
+    let first = story.lines().next().unwrap();
+    assert_snapshot!(first, @"(service web) has started 100 tasks: (task #1) (task #2) (task #3) (task #4) (task #5) (task #6) (task #7) (task #8) (task #9) (task #10) and 90 more.");
+    // However many come and go, what is kept of it is bounded.
+    for count in [0, 400].repeat(20) {
+        sim.update(ServiceChange { desired_count: Some(count), ..Default::default() });
+        sim.come_to_rest();
+    }
+    let kept: usize = sim.service().events.iter().map(|event| event.message.len()).sum();
+    assert_eq!(sim.service().events.len(), EVENTS_KEPT);
+    assert!(kept < 64 * 1024, "{kept} bytes");
+}
+
+/// The bench's service comes in one commit, and so does one of a hundred.
+#[test]
+fn a_hundred_start_in_one_step() {
+    let mut sim = Sim::new(2, 50).with(service(100, 100, 200));
+    assert_eq!(sim.tick().step.unwrap().starts.len(), 100);
+}
+
+fn providers(sim: &Sim) -> (usize, usize) {
+    let of = |name: &str| {
+        let tasks = sim.live().into_iter().filter_map(|id| sim.world.task(id));
+        tasks.filter(|task| task.capacity_provider.as_deref() == Some(name)).count()
+    };
+    (of("FARGATE"), of("FARGATE_SPOT"))
+}
+
+#[test]
+fn a_strategy_is_shared_out_over_the_life_of_a_service() {
+    let item =
+        |provider: &str, base, weight| CapacityStrategyItem { provider: provider.into(), base, weight };
+    let strategy = vec![item("FARGATE", 2, 1), item("FARGATE_SPOT", 0, 3)];
+    let with_strategy = NewDeployment { capacity_strategy: strategy, ..deployment(1, "one") };
+    let new = NewService { deployment: Some(with_strategy), ..service(1, 100, 200) };
+    let mut sim = Sim::new(2, 300).with(new);
+    // One by one or many at once, and beyond what one step starts: the same shares.
+    for (count, shares) in
+        [(1, (1, 0)), (2, (2, 0)), (3, (2, 1)), (6, (3, 3)), (10, (4, 6)), (242, (62, 180))]
+    {
+        sim.update(ServiceChange { desired_count: Some(count), ..Default::default() });
+        sim.come_to_rest();
+        assert_eq!(providers(&sim), shares, "{count} tasks");
+    }
+    // One that ends is replaced by one of its provider.
+    let spot =
+        |id: &TaskId| sim.world.task(*id).unwrap().capacity_provider.as_deref() == Some("FARGATE_SPOT");
+    let victim = sim.live().into_iter().find(spot).unwrap();
+    sim.now_ms += 60_000;
+    sim.fail(victim, None);
+    sim.come_to_rest();
+    assert_eq!(providers(&sim), (62, 180));
+}

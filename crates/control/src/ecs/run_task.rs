@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use model::command::{NewTask, Token};
 use model::{Cluster, Command, Document, Group, LaunchType, Refusal, Size, Tags, TaskDefinition, TaskId, TokenResult, World};
-use plan::{Ids, Want};
+use plan::{Ids, Shares, Want};
 use wire::ecs::{Failure, PropagateTags, RunTaskRequest, RunTaskResponse};
 use wire::{Context, Error};
 
@@ -129,14 +129,14 @@ impl Request {
         };
         let mut ids = Ids::new(app.seed());
         let placement = plan::place(world, &vec![want; self.count], app.now_ms(), app.seed());
-        let providers = capacity::assign(&self.capacity.strategy, self.count);
+        let mut shares = Shares::new(&self.capacity.strategy, []);
         let tasks = placement.placed.iter().map(|placed| NewTask {
             id: ids.task(),
             cluster: self.cluster.key.clone(),
             definition: (&self.definition.key).into(),
             instance: placed.instance,
             launch_type: self.capacity.launch_type,
-            capacity_provider: providers.get(placed.want).cloned().flatten(),
+            capacity_provider: shares.give(),
             platform_version: self.platform.0.clone(),
             platform_family: self.platform.1.clone(),
             group: Some(self.group.clone()),

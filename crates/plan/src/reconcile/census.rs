@@ -52,6 +52,13 @@ impl<'w> Census<'w> {
         self.new.iter().chain(&self.old).copied()
     }
 
+    /// Of those in `new`, the ones that aren't in `unhealthy`.
+    pub fn good(&self) -> impl Iterator<Item = &'w Task> {
+        // Both are in the order in which they were found.
+        let mut unhealthy = self.unhealthy.iter().peekable();
+        self.new.iter().copied().filter(move |task| unhealthy.next_if(|bad| bad.id == task.id).is_none())
+    }
+
     pub fn is_empty(&self) -> bool {
         self.new.is_empty() && self.old.is_empty() && self.leaving.is_empty()
     }

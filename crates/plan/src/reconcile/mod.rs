@@ -12,7 +12,10 @@ pub use rolling::{Counts, Moves, Wait, moves};
 pub use throttle::delay_ms;
 pub use wake::concerned;
 
-use crate::{Ids, Want, schedule};
+use crate::{
+    Ids, Want,
+    schedule::{self, Shares},
+};
 use census::Census;
 use model::{
     ControllerType, Deployment, RolloutState, SchedulingStrategy, Service, ServiceKey, ServiceStatus, Stop,
@@ -24,6 +27,10 @@ use std::sync::Arc;
 
 /// How long until a task that had no place is tried again, if nothing else wakes the service.
 pub const PLACE_AGAIN_MS: u64 = 2_000;
+
+/// Most tasks started in one step: bounds how long one service's commit keeps the writer from all
+/// others. The commit of a step wakes the service again, so what is left starts with the next.
+pub const STARTS_PER_STEP: u32 = 100;
 
 /// Why a task is stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -103,7 +110,7 @@ impl<'w> Planner<'w> {
         let counts = self.census.counts(throttled_until.is_some());
         let mut moves = rolling::moves(counts);
 
-        let wants = vec![self.want(primary); moves.start as usize];
+        let wants = vec![self.want(primary); moves.start.min(STARTS_PER_STEP) as usize];
         let placement = schedule::place(self.world, &wants, now_ms, self.seed);
         let unplaced = placement.failures.len() as u32;
         if unplaced > 0 {
@@ -111,9 +118,14 @@ impl<'w> Planner<'w> {
             moves = rolling::moves(Counts { no_room_for: unplaced, ..counts });
             plan.wake_at_ms = Some(now_ms + PLACE_AGAIN_MS);
         }
+        let mut shares = Shares::new(
+            &primary.capacity_strategy,
+            self.census.good().filter_map(|task| task.capacity_provider.as_deref()),
+        );
         for placed in &placement.placed {
             let id = self.ids.task();
-            step.starts.extend(start::task(self.world, service, primary, id, placed.instance));
+            let provider = shares.give();
+            step.starts.extend(start::task(self.world, service, primary, id, placed.instance, provider));
         }
 
         plan.stops = pick::stops(&self.census, moves);

@@ -6,18 +6,12 @@ use std::{cmp::Reverse, collections::BTreeMap};
 
 pub(super) fn stops(census: &Census<'_>, moves: Moves) -> Vec<(TaskId, StopReason)> {
     let unhealthy = census.unhealthy.iter().map(|task| (task.id, StopReason::Unhealthy));
-    let good: Vec<&Task> =
-        census.new.iter().filter(|task| !is_in(&census.unhealthy, task)).copied().collect();
     let (healthy, idle): (Vec<&Task>, Vec<&Task>) = census.old.iter().partition(|task| task.is_healthy());
-    let excess = first(good, moves.stop_new).map(|task| (task.id, StopReason::ScaleIn));
+    let excess = first(census.good().collect(), moves.stop_new).map(|task| (task.id, StopReason::ScaleIn));
     let old = first(idle, moves.stop_old_idle)
         .chain(first(healthy, moves.stop_old_healthy))
         .map(|task| (task.id, StopReason::Superseded));
     unhealthy.chain(excess).chain(old).collect()
-}
-
-fn is_in(tasks: &[&Task], task: &Task) -> bool {
-    tasks.iter().any(|other| other.id == task.id)
 }
 
 /// Those that aren't healthy; then those on the instance that has most of them, so that what stays

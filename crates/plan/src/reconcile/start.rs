@@ -12,6 +12,7 @@ pub(super) fn task(
     deployment: &Deployment,
     id: TaskId,
     instance: InstanceId,
+    capacity_provider: Option<Arc<str>>,
 ) -> Option<NewTask> {
     let cluster = &service.key.cluster;
     let definition = world.definition(&deployment.definition.in_scope(&cluster.scope))?;
@@ -26,7 +27,7 @@ pub(super) fn task(
         definition: deployment.definition.clone(),
         instance,
         launch_type: deployment.launch_type,
-        capacity_provider: capacity_provider(deployment),
+        capacity_provider,
         platform_version: deployment.platform_version.clone(),
         platform_family: deployment.platform_family.clone(),
         group: Some(Group::from(format!("service:{}", service.key.name))),
@@ -42,12 +43,6 @@ pub(super) fn task(
         ephemeral_storage_gib: definition.ephemeral_storage_gib,
         document: None,
     })
-}
-
-/// The heaviest of the strategy, the first of equals.
-fn capacity_provider(deployment: &Deployment) -> Option<Arc<str>> {
-    let items = deployment.capacity_strategy.iter();
-    items.rev().max_by_key(|item| (item.weight, item.base)).map(|item| item.provider.clone())
 }
 
 /// The tags that ECS adds by itself (developer guide, "ECS managed tags").

@@ -6,6 +6,9 @@ use model::{Deployment, Service, ServiceEvent, Task, TaskId};
 
 /// An event with the same words isn't told again this long, while its cause lasts.
 const SILENCE_MS: u64 = 6 * 60 * 60 * 1000;
+/// Most tasks that one event names. A service keeps a hundred events and is written whole with each
+/// change, so the events of a service of thousands must not grow with it.
+const TASKS_NAMED: usize = 10;
 const SEE_ALSO: &str =
     "For more information, see the Troubleshooting section of the Amazon ECS Developer Guide.";
 const STEADY: &str = "has reached a steady state.";
@@ -15,18 +18,24 @@ fn event(ids: &mut Ids, at_ms: u64, service: &Service, text: String) -> ServiceE
     ServiceEvent { id: ids.uuid(), at_ms, message }
 }
 
-fn list(tasks: impl Iterator<Item = TaskId>) -> String {
-    tasks.map(|task| format!("(task {task})")).collect::<Vec<_>>().join(" ")
+/// `tasks: ` and which: of many the first alone.
+fn list(tasks: impl ExactSizeIterator<Item = TaskId>) -> String {
+    let count = tasks.len();
+    let named: Vec<String> = tasks.take(TASKS_NAMED).map(|task| format!("(task {task})")).collect();
+    let more = match count - named.len() {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!("tasks: {}{more}.", named.join(" "))
 }
 
 pub(super) fn started(ids: &mut Ids, at_ms: u64, service: &Service, tasks: &[TaskId]) -> ServiceEvent {
-    let text = format!("has started {} tasks: {}.", tasks.len(), list(tasks.iter().copied()));
+    let text = format!("has started {} {}", tasks.len(), list(tasks.iter().copied()));
     event(ids, at_ms, service, text)
 }
 
 pub(super) fn stopped(ids: &mut Ids, at_ms: u64, service: &Service, tasks: &[&Task]) -> ServiceEvent {
-    let text =
-        format!("has stopped {} running tasks: {}.", tasks.len(), list(tasks.iter().map(|task| task.id)));
+    let text = format!("has stopped {} running {}", tasks.len(), list(tasks.iter().map(|task| task.id)));
     event(ids, at_ms, service, text)
 }
 

@@ -5,10 +5,12 @@ mod failure;
 mod filter;
 mod room;
 mod score;
+mod share;
 mod want;
 
 pub use failure::{Failure, FailureReason};
 pub use score::Strategy;
+pub use share::Shares;
 pub use want::Want;
 
 use filter::Demand;

@@ -88,53 +88,9 @@ pub(crate) fn platform(
     Ok((Some(known.into()), Some("Linux".into())))
 }
 
-/// The provider of each of `count` tasks: every base first, then by weight, smallest share first.
-pub(crate) fn assign(strategy: &[CapacityStrategyItem], count: usize) -> Vec<Option<Arc<str>>> {
-    let mut given = vec![0u64; strategy.len()];
-    (0..count)
-        .map(|_| {
-            let below_base =
-                strategy.iter().zip(&given).position(|(item, given)| *given < u64::from(item.base));
-            let lightest = || {
-                let weighted = strategy.iter().enumerate().filter(|(_, item)| item.weight > 0);
-                // Compares given/weight without fractions: a share never exceeds what u64 holds.
-                weighted
-                    .min_by(|(a, x), (b, y)| {
-                        let share = |index: usize, other: u32| {
-                            given[index].saturating_sub(u64::from(strategy[index].base)) * u64::from(other)
-                        };
-                        share(*a, y.weight).cmp(&share(*b, x.weight)).then(y.weight.cmp(&x.weight))
-                    })
-                    .map(|(index, _)| index)
-            };
-            let index = below_base.or_else(lightest)?;
-            given[index] += 1;
-            Some(strategy[index].provider.clone())
-        })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn item(provider: &str, base: u32, weight: u32) -> CapacityStrategyItem {
-        CapacityStrategyItem { provider: provider.into(), base, weight }
-    }
-
-    #[test]
-    fn bases_come_first_then_weights() {
-        let strategy = [item("FARGATE", 2, 1), item("FARGATE_SPOT", 0, 3)];
-        let given = assign(&strategy, 10);
-        let of = |name: &str| given.iter().filter(|provider| provider.as_deref() == Some(name)).count();
-        assert_eq!((of("FARGATE"), of("FARGATE_SPOT")), (4, 6));
-        assert_eq!(given[0].as_deref(), Some("FARGATE"));
-    }
-
-    #[test]
-    fn without_a_strategy_nobody_has_a_provider() {
-        assert_eq!(assign(&[], 2), [None, None]);
-    }
 
     #[test]
     fn platform_versions() {

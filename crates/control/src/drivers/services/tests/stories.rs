@@ -182,3 +182,20 @@ async fn tags_come_to_the_tasks() {
         ])
     );
 }
+
+/// No timer and no sweep comes before the next step: the commit of the last one brings it.
+#[tokio::test]
+async fn a_service_beyond_one_step_goes_on_by_its_own_commits() {
+    let stage = Stage::new().await;
+    for _ in 0..9 {
+        stage.fixture.instance(Home::Pool, &[]).await;
+    }
+    create(&stage.fixture, json!({"desiredCount": 150})).await.unwrap();
+    let key = stage.key();
+    stage.wait_until("all started", |world| world.live_tasks_of(&key).count() == 150).await;
+    let told = stage.told();
+    let started: Vec<&String> = told.iter().filter(|line| line.contains(" has started ")).collect();
+    assert!(started[0].starts_with("(service web) has started 100 tasks: (task *)"), "{told:#?}");
+    assert!(started[0].ends_with("(task *) and 90 more."), "{told:#?}");
+    assert!(started[1].starts_with("(service web) has started 50 tasks: (task *)"), "{told:#?}");
+}
