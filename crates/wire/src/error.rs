@@ -88,7 +88,7 @@ fn front_end_status(code: &str) -> u16 {
         | "SignatureDoesNotMatch"
         | "RequestExpired" => 403,
         "RequestTimeoutException" => 408,
-        "RequestEntityTooLarge" | "RequestEntityTooLargeException" => 413,
+        "RequestEntityTooLargeException" => 413,
         "InternalFailure" => 500,
         "ServiceUnavailable" => 503,
         _ => 400,

@@ -57,7 +57,7 @@ async fn read(parts: &Parts, body: Body) -> Result<Bytes, Error> {
         .is_some_and(|target| target.as_bytes().starts_with(wire::ecr::SERVICE.target_prefix.as_bytes()));
     let limit = if ecr { MAX_ECR_BODY_BYTES } else { MAX_BODY_BYTES };
     let too_large =
-        || Error::new("RequestEntityTooLarge", format!("A request's body may have {limit} bytes at most."));
+        || Error::new("RequestEntityTooLargeException", format!("A request's body may have {limit} bytes at most."));
     let announced = parts.headers.get("content-length").and_then(|value| value.to_str().ok()?.parse().ok());
     if announced.is_some_and(|length: usize| length > limit) {
         return Err(too_large());
@@ -67,7 +67,7 @@ async fn read(parts: &Parts, body: Body) -> Result<Bytes, Error> {
         Ok(Ok(collected)) => Ok(collected.to_bytes()),
         Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => Err(too_large()),
         Ok(Err(error)) => Err(Error::serialization(format!("The body could not be read: {error}"))),
-        Err(_) => Err(Error::new("RequestTimeout", "The body did not arrive in time.")),
+        Err(_) => Err(Error::new("RequestTimeoutException", "The body did not arrive in time.")),
     }
 }
 
