@@ -71,7 +71,8 @@ def test_delete_leaves_it_inactive(account):
     assert account.ecs.delete_cluster(cluster=name)["cluster"]["status"] == "INACTIVE"
     listed = [arn for page in account.ecs.get_paginator("list_clusters").paginate() for arn in page["clusterArns"]]
     assert not any(arn.endswith(f"/{name}") for arn in listed)
-    refused(lambda: account.ecs.list_tasks(cluster=name), "ClusterNotFoundException", "Cluster not found.")
+    refused(lambda: account.ecs.list_tasks(cluster=name), "ClusterNotFoundException",
+            "The referenced cluster was inactive.")
     assert account.ecs.create_cluster(clusterName=name)["cluster"]["status"] == "ACTIVE"
 
 

@@ -200,4 +200,6 @@ def test_down_after_kill(own_server, own_stage):
         stopped = stage.wait(task["taskArn"])
         assert stopped["containers"][0]["exitCode"] == code
         assert (stopped["stopCode"], stopped["stoppedReason"]) == ("UserInitiated", "Longshore was taken down")
+    wait_until(lambda: count(stage, ended), "what it wrote while there was no server")
+    assert stage.lines(ended) == ["gone"]
     assert stage.ecs.list_tasks(cluster=stage.cluster)["taskArns"] == []

@@ -8,11 +8,13 @@
 //! this is like any crash after which nothing runs any more; were the tasks forgotten instead, the
 //! control plane would have them started a second time.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 
 use crate::agent::{AgentError, Places, Remembered};
-use crate::engine;
+use crate::engine::{self, Left};
 use crate::images::{ImageStore, ImagesConfig};
+use crate::logs::{ContainerLogs, LogEvent, LogSink, SinkError, SinkFuture};
 use crate::network;
 use crate::runtime::{Runtime, RuntimeChoice, Shim};
 use crate::state::{SavedTask, StateDir, StateError};
@@ -84,8 +86,8 @@ async fn remove_containers(places: &Places, dir: &StateDir, report: &mut Report)
             report.left.push(format!("task {}: {error}", task.id));
         }
     }
-    let bundles = bundles(&saved, dir);
-    if bundles.is_empty() {
+    let left = left(&saved, dir);
+    if left.is_empty() {
         return Ok(());
     }
     let shim = std::fs::read(places.host_file())
@@ -100,23 +102,23 @@ async fn remove_containers(places: &Places, dir: &StateDir, report: &mut Report)
         &places.containers(),
     )?;
     let mut tasks = std::collections::BTreeSet::new();
-    for Bundle { task, id, path } in bundles {
+    for (task, container) in left {
         tasks.insert(task);
         report.containers += 1;
-        match engine::remove_container(&runtime, &path, &id).await {
+        let Left { runtime_id, bundle, logs } = container;
+        // Before the shim goes, and with it what the FIFOs hold.
+        let logs = logs.and_then(|target| ContainerLogs::start(&bundle, target, Arc::new(Nowhere)).ok());
+        match engine::remove_container(&runtime, &bundle, &runtime_id).await {
             // Without it, nothing is left to remove: its exit record and its lines are for the next agent.
-            Ok(()) => drop(std::fs::remove_file(path.join(SPECIFICATION))),
-            Err(error) => report.left.push(format!("container {id}: {error}")),
+            Ok(()) => drop(std::fs::remove_file(bundle.join(SPECIFICATION))),
+            Err(error) => report.left.push(format!("container {runtime_id}: {error}")),
+        }
+        if let Some(logs) = logs {
+            logs.keep().await;
         }
     }
     report.tasks = tasks.len();
     Ok(())
-}
-
-struct Bundle {
-    task: String,
-    id: String,
-    path: PathBuf,
 }
 
 /// Writes down that the task is to stop, as if the agent had died right after it was told so.
@@ -134,13 +136,33 @@ fn stop(task: &SavedTask, dir: &StateDir) -> Result<(), StateError> {
     dir.save_record(&task.id, &record)
 }
 
-/// Every bundle on disk of which something may run.
-fn bundles(saved: &[SavedTask], dir: &StateDir) -> Vec<Bundle> {
-    let all = saved.iter().flat_map(|task| {
-        let bundles = engine::bundles_of(task, dir).into_iter();
-        bundles.map(|(id, path)| Bundle { task: task.id.clone(), id, path })
-    });
-    all.filter(|bundle| bundle.path.join(SPECIFICATION).exists()).collect()
+/// Every container on disk of which something may run, with its task's id.
+fn left(saved: &[SavedTask], dir: &StateDir) -> Vec<(String, Left)> {
+    let all = saved
+        .iter()
+        .flat_map(|task| engine::left_of(task, dir).into_iter().map(|left| (task.id.clone(), left)));
+    all.filter(|(_, left)| left.bundle.join(SPECIFICATION).exists()).collect()
+}
+
+/// There is no control plane here: lines are only kept.
+struct Nowhere;
+
+impl Nowhere {
+    fn refuse<'a>() -> SinkFuture<'a> {
+        Box::pin(async { Err(SinkError::Later { message: "the agent is being cleaned up".into() }) })
+    }
+}
+
+impl LogSink for Nowhere {
+    fn put<'a>(&'a self, _: &'a str, _: &'a str, _: Vec<LogEvent>) -> SinkFuture<'a> {
+        Self::refuse()
+    }
+    fn create_stream<'a>(&'a self, _: &'a str, _: &'a str) -> SinkFuture<'a> {
+        Self::refuse()
+    }
+    fn create_group<'a>(&'a self, _: &'a str) -> SinkFuture<'a> {
+        Self::refuse()
+    }
 }
 
 /// Asks every shim that still listens to end.

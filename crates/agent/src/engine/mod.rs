@@ -180,10 +180,17 @@ impl Engine {
     }
 }
 
-/// Runtime id and bundle of each container of a saved task.
-pub(crate) fn bundles_of(task: &SavedTask, dir: &StateDir) -> Vec<(String, std::path::PathBuf)> {
+/// A container of a saved task, as far as its removal needs it.
+pub(crate) struct Left {
+    pub runtime_id: String,
+    pub bundle: std::path::PathBuf,
+    pub logs: Option<crate::logs::AwsLogs>,
+}
+
+pub(crate) fn left_of(task: &SavedTask, dir: &StateDir) -> Vec<Left> {
     let (work, _) = plan::work(&task.id, task.payload.clone(), dir);
-    work.containers.into_iter().map(|c| (c.runtime_id, c.bundle)).collect()
+    let containers = work.containers.into_iter();
+    containers.map(|c| Left { runtime_id: c.runtime_id, bundle: c.bundle, logs: c.logs }).collect()
 }
 
 /// The engine's clock: ms since the epoch.

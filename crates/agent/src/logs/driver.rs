@@ -142,6 +142,15 @@ impl ContainerLogs {
         let _ = tokio::time::timeout(ON_ITS_WAY, &mut self.sender).await;
         false
     }
+
+    /// The container has exited: reads to the end and sends nothing more; the spool has it.
+    pub async fn keep(mut self) {
+        self.shared.halted.store(true, Ordering::Release);
+        self.shared.exited.store(true, Ordering::Release);
+        self.shared.exit_seen.notify_one();
+        self.shared.shrunk.notify_one();
+        let _ = tokio::time::timeout(ON_ITS_WAY, &mut self.reader).await;
+    }
 }
 
 impl Drop for ContainerLogs {
