@@ -1,7 +1,9 @@
 //! What a request names: short names and ARNs to the model's keys.
 
-use model::{ClusterKey, DefinitionKey, InstanceId, Revision, Scope, ServiceKey, TaskId, World};
-use wire::arn::{self, Home, Named};
+use model::{
+    ClusterKey, ClusterStatus, DefinitionKey, InstanceId, Revision, Scope, ServiceKey, TaskId, World,
+};
+use wire::arn::{self, Arn, Named};
 use wire::{Context, Error};
 
 /// The cluster that calls mean when they name none (ECS API reference).
@@ -11,8 +13,21 @@ pub(crate) fn scope(context: &Context) -> Scope {
     Scope::new(context.account.as_str(), context.region.as_str())
 }
 
-fn home(context: &Context) -> Home<'_> {
-    Home { region: &context.region, account: &context.account }
+/// Refuses an ARN of another region or account than the call's. ECS's words: aws-cli's issue 3175, and
+/// prometheus-ecs-discovery's issue 95, which quotes the beginning.
+fn check_home(context: &Context, arn: Option<&Arn>) -> Result<(), Error> {
+    match arn {
+        Some(arn) if arn.region != context.region => Err(other_region()),
+        Some(arn) if arn.account != context.account => Err(Error::invalid_parameter(format!(
+            "Identifier is for {}. Your accountId is {}",
+            arn.account, context.account
+        ))),
+        _ => Ok(()),
+    }
+}
+
+fn other_region() -> Error {
+    Error::invalid_parameter("Invalid Region in ARN")
 }
 
 /// A cluster's name or ARN; `None` is the default cluster. That it exists is not looked at.
@@ -20,42 +35,45 @@ pub(crate) fn cluster(context: &Context, text: Option<&str>) -> Result<ClusterKe
     let text = text.unwrap_or(DEFAULT_CLUSTER);
     let named = arn::cluster(text)
         .ok_or_else(|| Error::invalid_parameter(format!("Invalid identifier: Unexpected cluster: {text}")))?;
-    if !named.is_in(home(context)) {
-        return Err(Error::cluster_not_found());
-    }
+    check_home(context, named.arn.as_ref())?;
     Ok(scope(context).cluster(named.name.as_str()))
 }
 
-/// As [`cluster`], for a cluster that must exist and be ACTIVE.
+/// As [`cluster`], for a cluster that must exist and be ACTIVE. ECS tells one that was deleted from one
+/// that never was.
 pub(crate) fn active_cluster(
     context: &Context,
     world: &World,
     text: Option<&str>,
 ) -> Result<ClusterKey, Error> {
     let key = cluster(context, text)?;
-    if world.active_cluster(&key).is_none() {
-        return Err(Error::cluster_not_found());
+    match world.cluster(&key).map(|cluster| cluster.status) {
+        Some(ClusterStatus::Active) => Ok(key),
+        Some(ClusterStatus::Inactive) => {
+            Err(Error::new("ClusterNotFoundException", "The referenced cluster was inactive."))
+        }
+        None => Err(Error::cluster_not_found()),
     }
-    Ok(key)
 }
 
-/// Refuses an ARN of another cluster, account or region than the call's.
-fn check_home(context: &Context, cluster: &ClusterKey, named: &Named, text: &str) -> Result<(), Error> {
-    let elsewhere = named.cluster.as_deref().is_some_and(|own| own != cluster.name.as_str());
-    if elsewhere || !named.is_in(home(context)) {
-        return Err(Error::invalid_parameter(format!(
-            "Invalid identifier: Identifier is for {text}. Your cluster is {}",
+/// Refuses an identifier of another cluster than the call's, in ECS's words (aws-toolkit-vscode's issue
+/// 2915).
+fn check_cluster(context: &Context, cluster: &ClusterKey, named: &Named) -> Result<(), Error> {
+    check_home(context, named.arn.as_ref())?;
+    match named.cluster.as_deref() {
+        Some(own) if own != cluster.name.as_str() => Err(Error::invalid_parameter(format!(
+            "Invalid identifier: Identifier is for cluster {own}. Your cluster is {}",
             cluster.name
-        )));
+        ))),
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 /// A task's id or ARN, which must be of `cluster`.
 pub(crate) fn task(context: &Context, cluster: &ClusterKey, text: &str) -> Result<TaskId, Error> {
     let named =
         arn::task(text).ok_or_else(|| Error::invalid_parameter("taskId length should be one of [32,36]"))?;
-    check_home(context, cluster, &named, text)?;
+    check_cluster(context, cluster, &named)?;
     named.name.parse().map_err(|_| Error::invalid_parameter("taskId length should be one of [32,36]"))
 }
 
@@ -64,7 +82,7 @@ pub(crate) fn instance(context: &Context, cluster: &ClusterKey, text: &str) -> R
     let malformed =
         || Error::invalid_parameter("The referenced container instance's identifier is malformed.");
     let named = arn::container_instance(text).ok_or_else(malformed)?;
-    check_home(context, cluster, &named, text)?;
+    check_cluster(context, cluster, &named)?;
     named.name.parse().map_err(|_| malformed())
 }
 
@@ -72,7 +90,7 @@ pub(crate) fn instance(context: &Context, cluster: &ClusterKey, text: &str) -> R
 pub(crate) fn service(context: &Context, cluster: &ClusterKey, text: &str) -> Result<ServiceKey, Error> {
     let named = arn::service(text)
         .ok_or_else(|| Error::invalid_parameter(format!("Invalid identifier: Unexpected service: {text}")))?;
-    check_home(context, cluster, &named, text)?;
+    check_cluster(context, cluster, &named)?;
     Ok(cluster.service(named.name.as_str()))
 }
 
@@ -86,10 +104,11 @@ pub(crate) fn definition(
 ) -> Result<DefinitionKey, Error> {
     let named = arn::task_definition(text)
         .ok_or_else(|| Error::client(format!("Invalid revision number. Task definition: {text}")))?;
-    let elsewhere =
-        named.arn.as_ref().is_some_and(|arn| arn.region != context.region || arn.account != context.account);
-    if elsewhere {
-        return Err(missing());
+    match &named.arn {
+        // amazon-ecs-cli's issue 821.
+        Some(arn) if arn.region != context.region => return Err(other_region()),
+        Some(arn) if arn.account != context.account => return Err(missing()),
+        _ => {}
     }
     let scope = scope(context);
     let found = match named.revision {
@@ -114,3 +133,6 @@ pub(crate) fn instance_in<'w>(
         .filter(|instance| instance.home == model::Home::Cluster(cluster.clone()))
         .ok_or_else(|| Error::invalid_parameter("The referenced container instance was not found."))
 }
+
+#[cfg(test)]
+mod tests;
