@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use model::command::{Registration, Resource};
 use model::{Attribute, ClusterKey, Command, Home, InstanceId, Size, Tags};
 use serde_json::Value;
-use store::MemoryStore;
+use store::{MemoryStore, Store};
 use wire::dispatch::Router;
 use wire::operation::Operation;
 use wire::{Context, Error};
@@ -69,10 +69,14 @@ impl Fixture {
     }
 
     fn over(store: MemoryStore, now_ms: u64) -> Self {
+        Self::through(store.clone(), store, now_ms)
+    }
+
+    /// The state of a memory store, reached through what wraps it.
+    pub(crate) fn through(store: MemoryStore, wrapper: impl Store + 'static, now_ms: u64) -> Self {
         let clock = Arc::new(SettableClock(AtomicU64::new(now_ms)));
         let metrics = Arc::new(Metrics::default());
-        let writer =
-            Writer::open(Arc::new(store.clone()), clock.clone(), metrics.clone()).expect("open the store");
+        let writer = Writer::open(Arc::new(wrapper), clock.clone(), metrics.clone()).expect("open the store");
         let config = Config {
             endpoint: "http://127.0.0.1:4580".to_owned(),
             account: ACCOUNT.to_owned(),

@@ -38,9 +38,13 @@ pub enum SubmitError {
     /// The world as it is doesn't allow it. Nothing was changed.
     #[error(transparent)]
     Refused(#[from] Refusal),
-    /// The store refused the commit. Nothing was changed.
+    /// The store did not take the commit. Nothing was changed, unless it is [`CommitError::Unknown`].
     #[error("the state could not be written: {0}")]
     Store(#[source] Arc<CommitError>),
+    /// Nor will it take another: an earlier commit ended in a way that makes every later one worthless.
+    /// Nothing was changed. Reading goes on; only a restart brings writing back.
+    #[error("the state can't be written until the server is restarted: {0}")]
+    Broken(#[source] Arc<CommitError>),
     /// The server is going down.
     #[error("the server is shutting down")]
     Closed,
@@ -96,6 +100,7 @@ impl Writer {
             world,
             published: published.clone(),
             changes: changes.clone(),
+            broken: false,
         };
         std::thread::Builder::new()
             .name("writer".into())
@@ -123,14 +128,20 @@ impl Writer {
             Err(mpsc::TrySendError::Disconnected(_)) => return Err(SubmitError::Closed),
             Err(mpsc::TrySendError::Full(request)) => {
                 let requests = self.requests.clone();
-                let sent = tokio::task::spawn_blocking(move || requests.send(request)).await;
-                if !matches!(sent, Ok(Ok(()))) {
+                let sent = tokio::task::spawn_blocking(move || requests.send(request).is_ok()).await;
+                if !matches!(sent, Ok(true)) {
                     return Err(SubmitError::Closed);
                 }
             }
         }
         answered.await.unwrap_or(Err(SubmitError::Closed))
     }
+}
+
+/// The error with what lies below it, down to what the disk said.
+pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |error| error.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
 fn load(store: &dyn Store) -> Result<(World, Revision), OpenError> {
@@ -147,6 +158,8 @@ struct Thread {
     world: Arc<World>,
     published: Arc<ArcSwap<World>>,
     changes: broadcast::Sender<Change>,
+    /// The store takes no commit any more, and that was told.
+    broken: bool,
 }
 
 impl Thread {
@@ -169,12 +182,7 @@ impl Thread {
         let events: Arc<[Event]> =
             outcomes.iter().flatten().flat_map(|events| events.iter().cloned()).collect();
         if let Err(error) = self.commit(&world, &events) {
-            tracing::error!(%error, commands = group.len(), "a commit failed");
-            let error = Arc::new(error);
-            for request in group {
-                let _ = request.answer.send(Err(SubmitError::Store(error.clone())));
-            }
-            return;
+            return self.fail(group, error);
         }
         if !events.is_empty() {
             self.world = Arc::new(world);
@@ -191,6 +199,24 @@ impl Thread {
         if !events.is_empty() {
             // Nobody following is no error.
             let _ = self.changes.send(Change { events });
+        }
+    }
+
+    fn fail(&mut self, group: Vec<Request>, error: CommitError) {
+        let broken = matches!(error, CommitError::Refused(StoreError::Broken { .. }));
+        let why = with_causes(&error);
+        if !broken {
+            tracing::error!(error = why, commands = group.len(), "a commit failed");
+        } else if !self.broken {
+            // Once: from here on every write fails alike, and those who retry do it for ever.
+            tracing::error!(error = why, "nothing can be written any more: restart the server");
+        }
+        self.broken |= broken;
+        let error = Arc::new(error);
+        for request in group {
+            let error = error.clone();
+            let error = if broken { SubmitError::Broken(error) } else { SubmitError::Store(error) };
+            let _ = request.answer.send(Err(error));
         }
     }
 
@@ -211,13 +237,15 @@ impl Thread {
                 Ok(())
             }
             Err(error) => {
-                self.recover();
+                if !matches!(error, CommitError::Refused(_)) {
+                    self.recover();
+                }
                 Err(error)
             }
         }
     }
 
-    /// After a failed commit nobody knows what is stored: read it again, and let followers see it.
+    /// What is stored isn't what it was taken for: read it again, and let followers see it.
     fn recover(&mut self) {
         match load(&*self.store) {
             Ok((world, revision)) if revision != self.revision => {

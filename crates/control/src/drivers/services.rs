@@ -20,6 +20,8 @@ use crate::writer::{Change, SubmitError};
 const SWEEP: Duration = Duration::from_secs(60);
 /// A service whose step couldn't be committed is tried again after this.
 const RETRY_MS: u64 = 500;
+/// And after this while the store takes no commit: a full disk isn't emptied by asking often.
+const STORE_RETRY_MS: u64 = 5_000;
 
 pub(super) async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
     let mut changes = app.writer.follow();
@@ -73,6 +75,11 @@ async fn look(app: &App, key: &ServiceKey, agenda: &mut Agenda) {
         Err(SubmitError::Refused(Refusal::StaleSnapshot(stale))) => {
             tracing::debug!(service = %key, %stale, "plan again");
             agenda.at(now_ms, key.clone());
+        }
+        // The writer has told it.
+        Err(error @ (SubmitError::Store(_) | SubmitError::Broken(_))) => {
+            tracing::debug!(service = %key, %error, "a service's step wasn't stored");
+            agenda.at(now_ms + STORE_RETRY_MS, key.clone());
         }
         Err(error) => {
             tracing::warn!(service = %key, %error, "a service's step failed");

@@ -3,7 +3,7 @@
 use model::Refusal;
 use wire::Error;
 
-use crate::writer::SubmitError;
+use crate::writer::{SubmitError, with_causes};
 
 impl From<SubmitError> for Error {
     fn from(error: SubmitError) -> Self {
@@ -11,9 +11,12 @@ impl From<SubmitError> for Error {
             SubmitError::Refused(refusal) => refused(&refusal),
             SubmitError::Store(cause) => {
                 // The reason matters to whoever runs the server (a full disk, say) and holds no secret.
-                let source = std::error::Error::source(&*cause).map(ToString::to_string).unwrap_or_default();
-                Error::server(format!("The state could not be written: {cause}: {source}"))
+                Error::server(format!("The state could not be written: {}.", with_causes(&*cause)))
             }
+            SubmitError::Broken(cause) => Error::server(format!(
+                "The state can't be written until the server is restarted: {}.",
+                with_causes(&*cause)
+            )),
             SubmitError::Closed => Error::server("The server is shutting down."),
         }
     }

@@ -1,3 +1,5 @@
+mod broken;
+
 use std::sync::Arc;
 
 use model::command::ClusterChange;
