@@ -53,7 +53,7 @@ pub fn availability_zone(scope: &Scope) -> String {
 /// The name by which EC2 knows an address.
 pub fn private_dns_name(scope: &Scope, address: Ipv4Addr) -> String {
     let dashed = address.to_string().replace('.', "-");
-    if &*scope.region.as_str() == "us-east-1" {
+    if scope.region.as_str() == "us-east-1" {
         return format!("ip-{dashed}.ec2.internal");
     }
     format!("ip-{dashed}.{}.compute.internal", scope.region)

@@ -20,9 +20,7 @@ pub(crate) async fn handle(
     reference::instance_in(&world, &cluster, id)?;
     let force = input.force.unwrap_or(false);
     let done = app.submit(Command::DeregisterInstance { id, force }).await?;
-    let container_instance = done
-        .world
-        .instance(id)
-        .map(|found| instance::to_wire(&done.world, found, &app.config.home(), &[]));
+    let container_instance =
+        done.world.instance(id).map(|found| instance::to_wire(&done.world, found, &app.config.home(), &[]));
     Ok(DeregisterContainerInstanceResponse { container_instance })
 }

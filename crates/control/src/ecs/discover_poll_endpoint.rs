@@ -21,6 +21,5 @@ pub(crate) async fn handle(
         endpoint: Some(format!("{origin}/acs/")),
         telemetry_endpoint: Some(format!("{origin}/tcs/")),
         service_connect_endpoint: Some(format!("{origin}/sc/")),
-        ..DiscoverPollEndpointResponse::default()
     })
 }

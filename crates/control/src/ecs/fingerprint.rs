@@ -8,7 +8,7 @@ use wire::Error;
 
 /// Equal for equal parameters, in whatever order a client wrote them down.
 pub(crate) fn of(parameters: &impl Serialize) -> Result<Arc<str>, Error> {
-    let text = serde_json::to_vec(parameters)
-        .map_err(|_| Error::server("The request could not be recorded."))?;
+    let text =
+        serde_json::to_vec(parameters).map_err(|_| Error::server("The request could not be recorded."))?;
     Ok(hex::encode(Sha256::digest(&text)).into())
 }

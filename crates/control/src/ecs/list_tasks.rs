@@ -21,7 +21,12 @@ pub(crate) async fn handle(
     let desired = input.desired_status.unwrap_or(DesiredStatus::Running);
     let launch_type = input.launch_type.map_or("", LaunchType::as_str);
     let text = |value: &Option<String>| value.clone().unwrap_or_default();
-    let filters = [text(&input.container_instance), text(&input.family), text(&input.service_name), text(&input.started_by)];
+    let filters = [
+        text(&input.container_instance),
+        text(&input.family),
+        text(&input.service_name),
+        text(&input.started_by),
+    ];
     let bound_to = [cluster.name.as_str(), desired.as_str(), launch_type];
     let listing = Listing::new(
         "ListTasks",

@@ -22,8 +22,7 @@ pub(crate) async fn handle(
     input: RegisterContainerInstanceRequest,
 ) -> Result<RegisterContainerInstanceResponse, Error> {
     let world = app.world();
-    let attributes: Vec<_> =
-        input.attributes.iter().flatten().map(instance::attribute_from_wire).collect();
+    let attributes: Vec<_> = input.attributes.iter().flatten().map(instance::attribute_from_wire).collect();
     let value = |name: &str| {
         let named = attributes.iter().find(|attribute| &*attribute.name == name);
         named.and_then(|attribute| attribute.value.as_deref())
@@ -64,7 +63,7 @@ pub(crate) async fn handle(
     };
     let done = app.submit(Command::RegisterInstance(Box::new(registration))).await?;
     let registered = done.world.instance(id);
-    let container_instance = registered
-        .map(|registered| instance::to_wire(&done.world, registered, &app.config.home(), &[]));
+    let container_instance =
+        registered.map(|registered| instance::to_wire(&done.world, registered, &app.config.home(), &[]));
     Ok(RegisterContainerInstanceResponse { container_instance })
 }

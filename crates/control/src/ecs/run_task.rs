@@ -1,7 +1,10 @@
 use std::sync::Arc;
 
 use model::command::{NewTask, Token};
-use model::{Cluster, Command, Document, Group, LaunchType, Refusal, Size, Tags, TaskDefinition, TaskId, TokenResult, World};
+use model::{
+    Cluster, Command, Document, Group, LaunchType, Refusal, Size, Tags, TaskDefinition, TaskId, TokenResult,
+    World,
+};
 use plan::{Ids, Shares, Want};
 use wire::ecs::{Failure, PropagateTags, RunTaskRequest, RunTaskResponse};
 use wire::{Context, Error};
@@ -64,7 +67,7 @@ struct Request {
     definition: Arc<TaskDefinition>,
     count: usize,
     capacity: capacity::Capacity,
-    platform: (Option<Arc<str>>, Option<Arc<str>>),
+    platform: capacity::Platform,
     network: Option<Document>,
     subnet: Option<Arc<str>>,
     overrides: overrides::Overrides,
@@ -89,11 +92,8 @@ impl Request {
         if definition.status != model::DefinitionStatus::Active {
             return Err(Error::client("TaskDefinition is inactive"));
         }
-        let capacity = capacity::decide(
-            &cluster,
-            input.launch_type,
-            input.capacity_provider_strategy.as_deref(),
-        )?;
+        let capacity =
+            capacity::decide(&cluster, input.launch_type, input.capacity_provider_strategy.as_deref())?;
         capacity::check_compatible(&definition, capacity.launch_type)?;
         let platform = capacity::platform(capacity.launch_type, input.platform_version.as_deref())?;
         let (network, subnet) = network::check(&definition, input.network_configuration.as_ref())?;
@@ -137,8 +137,8 @@ impl Request {
             instance: placed.instance,
             launch_type: self.capacity.launch_type,
             capacity_provider: shares.give(),
-            platform_version: self.platform.0.clone(),
-            platform_family: self.platform.1.clone(),
+            platform_version: self.platform.version.clone(),
+            platform_family: self.platform.family.clone(),
             group: Some(self.group.clone()),
             started_by: self.started_by.as_deref().map(Into::into),
             service: None,
@@ -149,7 +149,10 @@ impl Request {
             subnet: self.subnet.clone(),
             tags: self.tags.clone(),
             enable_execute_command: self.enable_execute_command,
-            ephemeral_storage_gib: self.overrides.ephemeral_storage_gib.or(self.definition.ephemeral_storage_gib),
+            ephemeral_storage_gib: self
+                .overrides
+                .ephemeral_storage_gib
+                .or(self.definition.ephemeral_storage_gib),
             document: None,
         });
         let tasks: Vec<NewTask> = tasks.collect();
@@ -181,9 +184,7 @@ fn group(definition: &TaskDefinition, given: Option<&str>) -> Result<Group, Erro
             Err(Error::invalid_parameter("Invalid namespace for group. The namespace service: is reserved."))
         }
         Some(group) if (1..=GROUP_LENGTH).contains(&group.len()) => Ok(group.into()),
-        Some(_) => Err(Error::invalid_parameter(format!(
-            "group must have 1 to {GROUP_LENGTH} characters."
-        ))),
+        Some(_) => Err(Error::invalid_parameter(format!("group must have 1 to {GROUP_LENGTH} characters."))),
     }
 }
 
@@ -249,7 +250,9 @@ fn check_placement(launch_type: LaunchType, input: &RunTaskRequest) -> Result<()
 }
 
 fn token(input: &RunTaskRequest) -> Result<Option<Token>, Error> {
-    let Some(token) = input.client_token.as_deref().filter(|token| !token.is_empty()) else { return Ok(None) };
+    let Some(token) = input.client_token.as_deref().filter(|token| !token.is_empty()) else {
+        return Ok(None);
+    };
     let parameters = RunTaskRequest { client_token: None, ..input.clone() };
     Ok(Some(Token {
         operation: "RunTask".into(),

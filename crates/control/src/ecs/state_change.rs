@@ -63,9 +63,10 @@ pub(super) fn container(change: &ecs::ContainerStateChange) -> Result<ContainerR
 pub(super) fn attachment(change: &ecs::AttachmentStateChange) -> Result<(Uuid, AttachmentStatus), Error> {
     let malformed = || Error::invalid_parameter("The attachment's ARN is malformed.");
     let id = change.attachment_arn.rsplit('/').next().unwrap_or_default();
-    let status = change.status.parse().map_err(|_| {
-        Error::invalid_parameter(format!("Invalid attachment status: {}", change.status))
-    })?;
+    let status = change
+        .status
+        .parse()
+        .map_err(|_| Error::invalid_parameter(format!("Invalid attachment status: {}", change.status)))?;
     Ok((id.parse().map_err(|_| malformed())?, status))
 }
 

@@ -12,8 +12,7 @@ pub(crate) async fn handle(
     _: Context,
     input: SubmitAttachmentStateChangesRequest,
 ) -> Result<SubmitAttachmentStateChangesResponse, Error> {
-    let changes: Vec<_> =
-        input.attachments.iter().map(state_change::attachment).collect::<Result<_, _>>()?;
+    let changes: Vec<_> = input.attachments.iter().map(state_change::attachment).collect::<Result<_, _>>()?;
     let mut acknowledgment = Some(state_change::ACKNOWLEDGED.to_owned());
     for (attachment, status) in changes {
         let report = Command::ReportAttachment { instance: None, attachment, status };

@@ -1,7 +1,9 @@
 use std::sync::Arc;
 
 use model::Command;
-use wire::ecs::{ContainerStateChange, SubmitContainerStateChangeRequest, SubmitContainerStateChangeResponse};
+use wire::ecs::{
+    ContainerStateChange, SubmitContainerStateChangeRequest, SubmitContainerStateChangeResponse,
+};
 use wire::{Context, Error};
 
 use super::state_change;

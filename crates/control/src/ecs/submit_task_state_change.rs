@@ -18,7 +18,12 @@ pub(crate) async fn handle(
     let report = TaskReport {
         status: state_change::reported(input.status.as_deref())?,
         reason: input.reason.as_deref().filter(|reason| !reason.is_empty()).map(Into::into),
-        containers: input.containers.iter().flatten().map(state_change::container).collect::<Result<_, _>>()?,
+        containers: input
+            .containers
+            .iter()
+            .flatten()
+            .map(state_change::container)
+            .collect::<Result<_, _>>()?,
         pull_started_at_ms: ms(input.pull_started_at),
         pull_stopped_at_ms: ms(input.pull_stopped_at),
         execution_stopped_at_ms: ms(input.execution_stopped_at),

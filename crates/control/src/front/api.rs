@@ -56,8 +56,12 @@ async fn read(parts: &Parts, body: Body) -> Result<Bytes, Error> {
         .get("x-amz-target")
         .is_some_and(|target| target.as_bytes().starts_with(wire::ecr::SERVICE.target_prefix.as_bytes()));
     let limit = if ecr { MAX_ECR_BODY_BYTES } else { MAX_BODY_BYTES };
-    let too_large =
-        || Error::new("RequestEntityTooLargeException", format!("A request's body may have {limit} bytes at most."));
+    let too_large = || {
+        Error::new(
+            "RequestEntityTooLargeException",
+            format!("A request's body may have {limit} bytes at most."),
+        )
+    };
     let announced = parts.headers.get("content-length").and_then(|value| value.to_str().ok()?.parse().ok());
     if announced.is_some_and(|length: usize| length > limit) {
         return Err(too_large());

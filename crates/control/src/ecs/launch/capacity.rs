@@ -57,19 +57,20 @@ pub(crate) fn check_compatible(definition: &TaskDefinition, launch_type: LaunchT
     if definition.compatibilities.contains(&launch_type) {
         return Ok(());
     }
-    Err(Error::invalid_parameter(format!(
-        "Task definition does not support launch_type {launch_type}."
-    )))
+    Err(Error::invalid_parameter(format!("Task definition does not support launch_type {launch_type}.")))
 }
 
-/// The platform version and family that FARGATE tasks show.
-pub(crate) fn platform(
-    launch_type: LaunchType,
-    version: Option<&str>,
-) -> Result<(Option<Arc<str>>, Option<Arc<str>>), Error> {
+/// What a FARGATE task runs on. Other launch types have none.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Platform {
+    pub version: Option<Arc<str>>,
+    pub family: Option<Arc<str>>,
+}
+
+pub(crate) fn platform(launch_type: LaunchType, version: Option<&str>) -> Result<Platform, Error> {
     if launch_type != LaunchType::Fargate {
         return match version {
-            None => Ok((None, None)),
+            None => Ok(Platform::default()),
             Some(_) => Err(Error::invalid_parameter(
                 "The platform version must be null when specifying an EC2 launch type.",
             )),
@@ -85,7 +86,7 @@ pub(crate) fn platform(
             ));
         }
     };
-    Ok((Some(known.into()), Some("Linux".into())))
+    Ok(Platform { version: Some(known.into()), family: Some("Linux".into()) })
 }
 
 #[cfg(test)]
@@ -94,7 +95,7 @@ mod tests {
 
     #[test]
     fn platform_versions() {
-        assert_eq!(platform(LaunchType::Fargate, None).unwrap().0.as_deref(), Some("1.4.0"));
+        assert_eq!(platform(LaunchType::Fargate, None).unwrap().version.as_deref(), Some("1.4.0"));
         assert_eq!(platform(LaunchType::Fargate, Some("9")).unwrap_err().code, "PlatformUnknownException");
         assert!(platform(LaunchType::Ec2, Some("LATEST")).is_err());
     }

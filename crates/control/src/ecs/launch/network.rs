@@ -24,9 +24,8 @@ pub(crate) fn check(
         )),
         (NetworkMode::Awsvpc, Some(awsvpc)) => {
             check_counts(awsvpc)?;
-            let document =
-                Document::of(network.unwrap_or(&ecs::NetworkConfiguration::default()))
-                    .map_err(|_| Error::server("The network configuration could not be recorded."))?;
+            let document = Document::of(network.unwrap_or(&ecs::NetworkConfiguration::default()))
+                .map_err(|_| Error::server("The network configuration could not be recorded."))?;
             Ok((Some(document), awsvpc.subnets.first().map(|subnet| subnet.as_str().into())))
         }
         (_, Some(_)) => Err(Error::invalid_parameter(
@@ -44,7 +43,9 @@ fn check_counts(awsvpc: &ecs::AwsVpcConfiguration) -> Result<(), Error> {
         return Err(Error::invalid_parameter(format!("subnets can have at most {MOST_SUBNETS} items.")));
     }
     if awsvpc.security_groups.as_ref().is_some_and(|groups| groups.len() > MOST_GROUPS) {
-        return Err(Error::invalid_parameter(format!("securityGroups can have at most {MOST_GROUPS} items.")));
+        return Err(Error::invalid_parameter(format!(
+            "securityGroups can have at most {MOST_GROUPS} items."
+        )));
     }
     if awsvpc.subnets.iter().any(String::is_empty) {
         return Err(Error::invalid_parameter("Subnet ID can not be null or empty."));

@@ -43,8 +43,8 @@ pub(crate) fn check(
             }
         }
     }
-    let document = Document::of(overrides)
-        .map_err(|_| Error::server("The overrides could not be recorded."))?;
+    let document =
+        Document::of(overrides).map_err(|_| Error::server("The overrides could not be recorded."))?;
     if document.text().len() > MOST_BYTES {
         return Err(Error::invalid_parameter(format!(
             "Container Overrides length must be at most {MOST_BYTES}"
@@ -78,7 +78,8 @@ fn size(
     };
     if launch_type == LaunchType::Fargate {
         let unsigned = |value: i64| u32::try_from(value).unwrap_or(0);
-        let windows = definition.platform.os_family.as_deref().is_some_and(|family| family.starts_with("WINDOWS"));
+        let windows =
+            definition.platform.os_family.as_deref().is_some_and(|family| family.starts_with("WINDOWS"));
         size::check_fargate(unsigned(overridden.cpu), unsigned(overridden.memory_mib), windows)?;
     }
     Ok(Some(overridden))

@@ -30,8 +30,7 @@ impl Aim {
     pub(crate) fn deployment(&self, world: &World, id: DeploymentId) -> Result<NewDeployment, Error> {
         let definition = self.definition(world)?;
         capacity::check_compatible(definition, self.launch_type)?;
-        let (platform_version, platform_family) =
-            capacity::platform(self.launch_type, self.platform.as_deref())?;
+        let platform = capacity::platform(self.launch_type, self.platform.as_deref())?;
         let (network, subnet) = network::check(definition, self.network.as_ref())?;
         let connect = self.service_connect.as_ref().map(Document::of).transpose();
         Ok(NewDeployment {
@@ -39,8 +38,8 @@ impl Aim {
             definition: DefinitionRef::from(&self.definition),
             launch_type: self.launch_type,
             capacity_strategy: self.strategy.clone(),
-            platform_version,
-            platform_family,
+            platform_version: platform.version,
+            platform_family: platform.family,
             network,
             subnet,
             document: connect.map_err(|_| Error::server("The request could not be recorded."))?,

@@ -2,7 +2,7 @@
 
 pub(crate) mod cluster;
 pub(crate) mod definition;
-pub(crate) mod task;
 pub(crate) mod instance;
 pub(crate) mod service;
 pub(crate) mod tags;
+pub(crate) mod task;

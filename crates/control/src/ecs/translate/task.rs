@@ -139,7 +139,8 @@ fn interface(eni: &Eni) -> ecs::NetworkInterface {
 }
 
 fn attachment(scope: &Scope, eni: &Eni) -> ecs::Attachment {
-    let detail = |name: &str, value: String| ecs::KeyValuePair { name: Some(name.to_owned()), value: Some(value) };
+    let detail =
+        |name: &str, value: String| ecs::KeyValuePair { name: Some(name.to_owned()), value: Some(value) };
     let mut details = Vec::new();
     details.extend(eni.subnet.as_ref().map(|subnet| detail("subnetId", subnet.to_string())));
     details.push(detail("networkInterfaceId", eni.eni_id.to_string()));

@@ -6,7 +6,8 @@ use super::container::Source;
 /// The payload of one container, as JSON with Docker's texts unfolded.
 fn described(definition: serde_json::Value, overrides: serde_json::Value) -> serde_json::Value {
     let document: ecs::TaskDefinition =
-        serde_json::from_value(json!({"networkMode": "awsvpc", "containerDefinitions": [definition]})).unwrap();
+        serde_json::from_value(json!({"networkMode": "awsvpc", "containerDefinitions": [definition]}))
+            .unwrap();
     let overrides: ecs::TaskOverride = serde_json::from_value(overrides).unwrap();
     let (task, definition) = entities(&document);
     let container = &document.container_definitions.as_ref().unwrap()[0];
@@ -182,8 +183,5 @@ fn with_awsvpc_the_host_port_is_the_containers() {
         json!({"name": "app", "image": "a", "portMappings": [{"containerPort": 80, "hostPort": 80, "protocol": "tcp"}]}),
         json!({}),
     );
-    assert_eq!(
-        described["portMappings"],
-        json!([{"containerPort": 80, "hostPort": 80, "protocol": "tcp"}])
-    );
+    assert_eq!(described["portMappings"], json!([{"containerPort": 80, "hostPort": 80, "protocol": "tcp"}]));
 }
