@@ -88,7 +88,9 @@ fn decide(world: &World, command: &Command, now_ms: u64) -> Result<Draft, Refusa
         Command::ReportHealth { task, containers } => draft.report_health(*task, containers)?,
         Command::ReportInstanceHealth { id, health } => draft.report_instance_health(*id, health)?,
         Command::CreateService { service, token } => draft.create_service(service, token.as_ref())?,
-        Command::UpdateService { key, expected_version, change } => draft.update_service(key, *expected_version, change)?,
+        Command::UpdateService { key, expected_version, change } => {
+            draft.update_service(key, *expected_version, change)?
+        }
         Command::DeleteService { key, force } => draft.delete_service(key, *force)?,
         Command::ServiceStep(step) => draft.step_service(step)?,
         Command::Tag { resource, tags } => draft.tag(resource, |old| old.with(tags.iter().cloned()))?,
