@@ -19,6 +19,8 @@ const REPOSITORY: &str = "longshore-sample";
 const TAG: &str = "latest";
 const LOG_GROUP: &str = "/longshore/sample";
 const PORT: u16 = 8080;
+/// So many tasks that fail to start, and the next won't do better.
+const FAILURES: usize = 3;
 /// From the service's creation to an answer over HTTP.
 const PATIENCE: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -214,6 +216,7 @@ async fn create(client: &Client, definition: &str) -> Result<()> {
 /// Waits until a running task of the service answers over HTTP.
 async fn answering(client: &Client, step: &Step) -> Result<String> {
     let until = Instant::now() + PATIENCE;
+    let before = stopped(client).await?;
     loop {
         let said = match address(client).await? {
             Some(address) => match get(client, &address).await {
@@ -222,12 +225,40 @@ async fn answering(client: &Client, step: &Step) -> Result<String> {
             },
             None => latest_event(client).await?,
         };
+        let failures = failed_starts(client, &before).await?;
+        if failures.len() >= FAILURES {
+            bail!("the sample's tasks fail to start: {}", failures.last().map_or("", String::as_str));
+        }
         if Instant::now() >= until {
+            let said = failures.last().unwrap_or(&said);
             bail!("the sample does not answer after {} s: {said}", PATIENCE.as_secs());
         }
         step.note(&said);
         tokio::time::sleep(LOOK_EVERY).await;
     }
+}
+
+/// Why tasks of the service failed to start, of those that weren't stopped `before`.
+async fn failed_starts(client: &Client, before: &[String]) -> Result<Vec<String>> {
+    let mut tasks = stopped(client).await?;
+    tasks.retain(|task| !before.contains(task));
+    if tasks.is_empty() {
+        return Ok(Vec::new());
+    }
+    let describe = ecs::DescribeTasksRequest { tasks, ..Default::default() };
+    let tasks = client.call::<ecs::ops::DescribeTasks>(&describe).await?.tasks.unwrap_or_default();
+    let failed =
+        tasks.into_iter().filter(|task| task.stop_code == Some(ecs::TaskStopCode::TaskFailedToStart));
+    Ok(failed.filter_map(|task| task.stopped_reason).collect())
+}
+
+async fn stopped(client: &Client) -> Result<Vec<String>> {
+    let list = ecs::ListTasksRequest {
+        service_name: Some(SERVICE.to_owned()),
+        desired_status: Some(ecs::DesiredStatus::Stopped),
+        ..Default::default()
+    };
+    Ok(client.call::<ecs::ops::ListTasks>(&list).await?.task_arns.unwrap_or_default())
 }
 
 async fn address(client: &Client) -> Result<Option<String>> {
