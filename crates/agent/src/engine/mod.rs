@@ -13,7 +13,7 @@ mod signal;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::{Semaphore, mpsc};
 
@@ -27,6 +27,9 @@ use actor::{Actor, Event};
 
 /// Reports under way at a time, over all tasks (the ECS agent has ten).
 const REPORTS_AT_ONCE: usize = 16;
+/// When a new payload is made to outlive the machine: not while its task is being launched, for a
+/// journal's commit holds up every other change to the file system.
+const SYNC_AFTER: Duration = Duration::from_secs(1);
 /// How long a finished task is remembered, so that a late payload can't start it again. The ECS
 /// agent keeps three hours as well.
 const REMEMBER_MS: u64 = 3 * 3_600_000;
@@ -94,6 +97,13 @@ impl Engine {
         Ok(engine)
     }
 
+    /// A payload has come that wants these tasks: the machine may get ready while it is read.
+    pub fn expect(&self, tasks: &[wire::acs::Task]) {
+        if tasks.iter().any(|task| task.desired_status.as_deref() == Some("RUNNING")) {
+            self.inner.machine.clone().expect_launches();
+        }
+    }
+
     /// Takes a payload's task. Known tasks only take its desired status; an unknown one is on disk
     /// when this returns, so that the payload may be acknowledged.
     pub fn accept(&self, payload: wire::acs::Task) -> Result<(), Refusal> {
@@ -120,10 +130,13 @@ impl Engine {
             .map_err(|e| Refusal::new(e.to_string()))?;
         self.spawn(&id, payload, record, Some(desired));
         let dir = dir.clone();
-        tokio::task::spawn_blocking(move || {
-            if let Err(error) = dir.sync_payload(&id) {
-                tracing::warn!(%error, task = id, "a payload could not be made durable");
-            }
+        tokio::spawn(async move {
+            tokio::time::sleep(SYNC_AFTER).await;
+            tokio::task::spawn_blocking(move || {
+                if let Err(error) = dir.sync_payload(&id) {
+                    tracing::warn!(%error, task = id, "a payload could not be made durable");
+                }
+            });
         });
         Ok(())
     }

@@ -7,11 +7,13 @@
 mod detect;
 mod error;
 mod files;
+mod quicken;
 mod task;
 mod usage;
 
 pub use detect::{Layout, Version, detect};
 pub use error::CgroupError;
+pub use quicken::quicken;
 pub use task::{TaskCgroup, TaskLimits};
 pub use usage::Usage;
 

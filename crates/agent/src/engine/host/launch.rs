@@ -21,6 +21,7 @@ impl Host {
     /// What the task as a whole needs: its network namespace, its cgroup and its shim, at once.
     pub(super) async fn attach(self: &Arc<Self>, work: &Arc<Work>, seen: &Seen) {
         let live = self.live(&work.id);
+        self.begin_streams(work, &live);
         let network = async {
             match work.address.clone() {
                 Some(address) => {
@@ -42,6 +43,18 @@ impl Host {
         match network.and(cgroup).and(shim.map(drop)) {
             Ok(()) => seen.see(O::NetworkAttached),
             Err(error) => seen.see(O::NetworkFailed { reason: error.to_string() }),
+        }
+    }
+
+    /// The log streams of the containers that start first are made meanwhile; the others' when their
+    /// turn comes, which may be never.
+    fn begin_streams(self: &Arc<Self>, work: &Arc<Work>, live: &LiveTask) {
+        for (n, c) in work.containers.iter().enumerate() {
+            if let Some(target) = c.logs.clone().filter(|_| c.payload.depends_on.is_empty()) {
+                let host = self.clone();
+                let made = async move { ContainerLogs::prepare(&target, host.config.logs.as_ref()).await };
+                live.with(n, |l| l.stream = Some(tokio::spawn(made)));
+            }
         }
     }
 
@@ -119,7 +132,13 @@ impl Host {
             let (host, work) = (self.clone(), work.clone());
             blocking(move || host.write_bundle(&work, container, &image))
         };
+        let begun = live.with(container, |c| c.stream.take());
         let stream = async {
+            if let Some(begun) = begun
+                && let Ok(made) = begun.await
+            {
+                return made;
+            }
             match &c.logs {
                 Some(target) => ContainerLogs::prepare(target, self.config.logs.as_ref()).await,
                 None => Ok(()),

@@ -12,9 +12,11 @@ mod usage;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
 
 pub use finish::remove_container;
 pub use spec::remove_cgroups;
@@ -22,9 +24,9 @@ pub use usage::Usage;
 
 use super::machine::{Done, Machine, Seen};
 use super::plan::Work;
-use crate::bundle::cgroup::Cgroups;
+use crate::bundle::cgroup::{Cgroups, quicken};
 use crate::images::{ImageStore, PulledImage};
-use crate::logs::{ContainerLogs, LogSink};
+use crate::logs::{ContainerLogs, LogError, LogSink};
 use crate::network::{Network, NetworkError};
 use crate::runtime::{Runtime, RuntimeError, Shim};
 use crate::task::{Action, Found};
@@ -84,6 +86,8 @@ pub struct Host {
     cgroups: Cgroups,
     open_files_ceiling: Option<i64>,
     launches: Semaphore,
+    /// A thread is at `cgroup::quicken`.
+    quickening: AtomicBool,
     tasks: Mutex<HashMap<String, Arc<LiveTask>>>,
 }
 
@@ -99,6 +103,8 @@ struct LiveTask {
 struct LiveContainer {
     image: Option<PulledImage>,
     logs: Option<ContainerLogs>,
+    /// Its log stream, on the way while the task's network and shim are.
+    stream: Option<JoinHandle<Result<(), LogError>>>,
 }
 
 impl LiveTask {
@@ -117,6 +123,7 @@ impl Host {
             cgroups,
             open_files_ceiling: spec::open_files_ceiling(),
             launches: Semaphore::new(LAUNCHES_AT_ONCE),
+            quickening: AtomicBool::new(false),
             tasks: Mutex::default(),
         });
         host.send_spools();
@@ -133,6 +140,19 @@ impl Host {
 }
 
 impl Machine for Host {
+    fn expect_launches(self: Arc<Self>) {
+        if self.quickening.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        tokio::task::spawn_blocking(move || {
+            let began = std::time::Instant::now();
+            quicken();
+            self.quickening.store(false, Ordering::Release);
+            let us = began.elapsed().as_micros() as u64;
+            tracing::debug!(target: "agent::launch", step = "cgroup lock", us);
+        });
+    }
+
     fn perform(self: Arc<Self>, work: Arc<Work>, action: Action, seen: Seen) -> Done<'static> {
         Box::pin(async move {
             match action {
