@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::sys::statfs::{CGROUP2_SUPER_MAGIC, statfs};
-use nix::unistd::Pid;
+use nix::unistd::{ForkResult, Pid, fork};
 
 const ROOT: &str = "/sys/fs/cgroup";
 
@@ -93,9 +93,18 @@ impl Cgroup {
 ///
 /// A write to `cgroup.procs` takes the kernel's `cgroup_threadgroup_rwsem` for writing. The first one after a pause
 /// waits for an RCU grace period (10 to 20 ms measured, with next to no cpu), those that follow within another don't
-/// (`rcu_sync_enter` in kernel/rcu/sync.c). Moving ourselves to where we are waits for it now, while our caller still
-/// does other things.
+/// (`rcu_sync_enter` in kernel/rcu/sync.c). A child that moves itself to where it is waits for it now, while our caller
+/// and we do other things; it is reaped like a stray.
 pub fn quicken() {
+    // SAFETY: this process has one thread, so the child may go on as it likes.
+    if let Ok(ForkResult::Child) = unsafe { fork() } {
+        move_to_where_we_are();
+        // SAFETY: ends this process without what its parent has registered for its own end.
+        unsafe { libc::_exit(0) }
+    }
+}
+
+fn move_to_where_we_are() {
     let text = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
     if let Some(dir) = text.lines().find_map(own_cgroup) {
         // A refusal costs time at most.

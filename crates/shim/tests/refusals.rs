@@ -57,11 +57,12 @@ fn a_program_that_cannot_be_executed_says_why() {
 }
 
 #[test]
-fn a_missing_working_directory_is_named() {
+fn a_working_directory_that_cannot_be_made_is_named() {
     let place = Place::new();
-    let bundle = Bundle::with(&place, &["true"], |config| config["process"]["cwd"] = "/no/where".into());
+    let bundle =
+        Bundle::with(&place, &["true"], |config| config["process"]["cwd"] = "/bin/true/where".into());
     let message = fails(&place, &bundle);
-    assert!(message.contains("/no/where") && message.contains("ENOENT"), "{message}");
+    assert!(message.contains("/bin/true/where") && message.contains("ENOTDIR"), "{message}");
 }
 
 #[test]
