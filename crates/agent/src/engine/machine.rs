@@ -25,9 +25,6 @@ impl Seen {
 
 /// Where tasks run.
 pub trait Machine: Send + Sync + 'static {
-    /// Tasks are about to be launched: what takes time and needs no details may begin. Returns at once.
-    fn expect_launches(self: Arc<Self>) {}
-
     /// Carries one action out, idempotently, and lets its outcome be seen. Timers and reports are
     /// not among the actions it is given.
     fn perform(self: Arc<Self>, work: Arc<Work>, action: Action, seen: Seen) -> Done<'static>;

@@ -97,13 +97,6 @@ impl Engine {
         Ok(engine)
     }
 
-    /// A payload has come that wants these tasks: the machine may get ready while it is read.
-    pub fn expect(&self, tasks: &[wire::acs::Task]) {
-        if tasks.iter().any(|task| task.desired_status.as_deref() == Some("RUNNING")) {
-            self.inner.machine.clone().expect_launches();
-        }
-    }
-
     /// Takes a payload's task. Known tasks only take its desired status; an unknown one is on disk
     /// when this returns, so that the payload may be acknowledged.
     pub fn accept(&self, payload: wire::acs::Task) -> Result<(), Refusal> {

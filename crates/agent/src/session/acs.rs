@@ -180,7 +180,6 @@ impl AcsSession {
         if message_id.is_empty() || cluster_arn.is_empty() || container_instance_arn.is_empty() {
             return vec![];
         }
-        self.engine.expect(&tasks);
         if let Some(seq_num) = seq_num {
             self.advance(seq_num);
         }

@@ -33,7 +33,11 @@ impl Host {
         };
         let cgroup = {
             let (host, work) = (self.clone(), work.clone());
-            blocking(move || host.make_cgroup(&work))
+            async {
+                let made = blocking(move || host.make_cgroup(&work)).await;
+                self.quicken();
+                made
+            }
         };
         let (network, cgroup, shim) = tokio::join!(
             timed("network", &work.id, network),

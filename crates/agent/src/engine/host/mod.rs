@@ -130,6 +130,22 @@ impl Host {
         Ok(host)
     }
 
+    /// Begins the kernel's wait before a container can move into its cgroup. Not before the task's own
+    /// cgroup is made: who waits holds the lock that mkdir needs.
+    fn quicken(self: &Arc<Self>) {
+        if self.quickening.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let host = self.clone();
+        tokio::task::spawn_blocking(move || {
+            let began = std::time::Instant::now();
+            quicken();
+            host.quickening.store(false, Ordering::Release);
+            let us = began.elapsed().as_micros() as u64;
+            tracing::debug!(target: "agent::launch", step = "cgroup lock", us);
+        });
+    }
+
     fn live(&self, id: &str) -> Arc<LiveTask> {
         self.all_live().entry(id.to_owned()).or_default().clone()
     }
@@ -140,19 +156,6 @@ impl Host {
 }
 
 impl Machine for Host {
-    fn expect_launches(self: Arc<Self>) {
-        if self.quickening.swap(true, Ordering::AcqRel) {
-            return;
-        }
-        tokio::task::spawn_blocking(move || {
-            let began = std::time::Instant::now();
-            quicken();
-            self.quickening.store(false, Ordering::Release);
-            let us = began.elapsed().as_micros() as u64;
-            tracing::debug!(target: "agent::launch", step = "cgroup lock", us);
-        });
-    }
-
     fn perform(self: Arc<Self>, work: Arc<Work>, action: Action, seen: Seen) -> Done<'static> {
         Box::pin(async move {
             match action {
