@@ -70,8 +70,8 @@ class Server:
         return json.loads(Path(self.data, "server.json").read_text())["pid"]
 
     def shims(self):
-        """The shims of this data directory: their namespace is derived from it."""
-        prefix = "ls" + hashlib.sha256(os.path.realpath(self.data).encode()).hexdigest()[:6]
+        """The shims of this data directory's agent: their namespace is derived from it."""
+        prefix = "ls" + hashlib.sha256(os.path.realpath(f"{self.data}/agent").encode()).hexdigest()[:6]
         found = []
         for entry in Path("/proc").iterdir():
             if not entry.name.isdigit():
