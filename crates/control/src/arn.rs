@@ -3,46 +3,47 @@
 use std::net::Ipv4Addr;
 
 use model::{ClusterKey, DefinitionKey, Home, InstanceId, Scope, ServiceKey, TaskId, Uuid};
+use wire::arn;
 
 /// The pseudo-cluster that the serverless pool's instances name. No user sees it.
 pub const POOL: &str = "longshore-serverless";
 
-fn ecs(scope: &Scope, resource: impl std::fmt::Display) -> String {
-    format!("arn:aws:ecs:{}:{}:{resource}", scope.region, scope.account)
+fn home(scope: &Scope) -> arn::Home<'_> {
+    arn::Home { region: scope.region.as_str(), account: scope.account.as_str() }
 }
 
 pub fn cluster(key: &ClusterKey) -> String {
-    ecs(&key.scope, format_args!("cluster/{}", key.name))
+    home(&key.scope).cluster(key.name.as_str())
 }
 
 pub fn task(cluster: &ClusterKey, task: TaskId) -> String {
-    ecs(&cluster.scope, format_args!("task/{}/{task}", cluster.name))
+    home(&cluster.scope).task(cluster.name.as_str(), &task.to_string())
 }
 
 pub fn container(cluster: &ClusterKey, task: TaskId, container: Uuid) -> String {
-    ecs(&cluster.scope, format_args!("container/{}/{task}/{container}", cluster.name))
+    home(&cluster.scope).container(cluster.name.as_str(), &task.to_string(), &container.to_string())
 }
 
 pub fn service(key: &ServiceKey) -> String {
-    ecs(&key.cluster.scope, format_args!("service/{}/{}", key.cluster.name, key.name))
+    home(&key.cluster.scope).service(key.cluster.name.as_str(), key.name.as_str())
 }
 
 pub fn definition(key: &DefinitionKey) -> String {
-    ecs(&key.scope, format_args!("task-definition/{}:{}", key.family, key.revision))
+    home(&key.scope).task_definition(key.family.as_str(), key.revision)
 }
 
 /// `home_scope`: the account and region of the pool's instances, which belong to no cluster.
-pub fn instance(home: &Home, home_scope: &Scope, id: InstanceId) -> String {
-    match home {
-        Home::Pool => ecs(home_scope, format_args!("container-instance/{POOL}/{id}")),
+pub fn instance(at: &Home, home_scope: &Scope, id: InstanceId) -> String {
+    match at {
+        Home::Pool => home(home_scope).container_instance(POOL, &id.to_string()),
         Home::Cluster(cluster) => {
-            ecs(&cluster.scope, format_args!("container-instance/{}/{id}", cluster.name))
+            home(&cluster.scope).container_instance(cluster.name.as_str(), &id.to_string())
         }
     }
 }
 
 pub fn attachment(scope: &Scope, id: Uuid) -> String {
-    ecs(scope, format_args!("attachment/{id}"))
+    home(scope).attachment(&id.to_string())
 }
 
 /// A region here has one zone.

@@ -123,13 +123,6 @@ pub struct Named {
     pub arn: Option<Arn>,
 }
 
-impl Named {
-    /// Whether what is named can be in `home`: a short form always.
-    pub fn is_in(&self, home: Home<'_>) -> bool {
-        self.arn.as_ref().is_none_or(|a| a.region == home.region && a.account == home.account)
-    }
-}
-
 /// Reads a cluster's name or ARN.
 pub fn cluster(text: &str) -> Option<Named> {
     let named = named("cluster", text)?;
@@ -236,7 +229,6 @@ mod tests {
         assert_eq!(arn, "arn:aws:ecs:us-east-1:000000000000:task/default/0123");
         let read = task(&arn).unwrap();
         assert_eq!((read.cluster.as_deref(), read.name.as_str()), (Some("default"), "0123"));
-        assert!(read.is_in(HOME));
         assert_eq!(arn.parse::<Arn>().unwrap().to_string(), arn);
 
         let arn = HOME.task_definition("web", 7);
@@ -266,7 +258,5 @@ mod tests {
         assert_eq!(task_definition("web:x"), None);
         assert_eq!(task_definition(""), None);
         assert_eq!(cluster("arn:aws:s3:::bucket"), None);
-        let elsewhere = "arn:aws:ecs:eu-west-1:000000000000:cluster/c";
-        assert!(!cluster(elsewhere).unwrap().is_in(HOME));
     }
 }
