@@ -83,6 +83,30 @@ fn a_second_opening_is_refused_and_names_the_first() {
     SqliteStore::open(&path).unwrap();
 }
 
+/// A child between fork and exec has a copy of every descriptor; it must not keep the lock.
+#[test]
+fn a_closed_store_is_free_though_a_child_was_forked_meanwhile() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("state.db");
+    let store = SqliteStore::open(&path).unwrap();
+    // SAFETY: the child only waits to be killed.
+    let child = match unsafe { libc::fork() } {
+        0 => loop {
+            unsafe { libc::pause() };
+        },
+        child => child,
+    };
+    assert!(child > 0);
+    drop(store);
+    let reopened = SqliteStore::open(&path);
+    // SAFETY: our own child, not waited for yet.
+    unsafe {
+        libc::kill(child, libc::SIGKILL);
+        libc::waitpid(child, std::ptr::null_mut(), 0);
+    }
+    reopened.unwrap();
+}
+
 #[test]
 fn files_that_are_not_ours_are_left_alone() {
     let directory = tempfile::tempdir().unwrap();

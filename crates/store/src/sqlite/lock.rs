@@ -11,8 +11,7 @@ use crate::{Cause, StoreError};
 /// transactions, and its in-memory world would not notice.)
 #[derive(Debug)]
 pub(super) struct Lock {
-    /// Kept for the lock it carries.
-    _file: File,
+    file: File,
 }
 
 impl Lock {
@@ -32,7 +31,7 @@ impl Lock {
                     .set_len(0)
                     .and_then(|()| file.rewind())
                     .and_then(|()| write!(file, "{}", std::process::id()));
-                Ok(Lock { _file: file })
+                Ok(Lock { file })
             }
             Err(TryLockError::WouldBlock) => {
                 let mut text = String::new();
@@ -43,6 +42,14 @@ impl Lock {
                 Err(StoreError::Failed { path, during: "locking", source: Cause::Io(source) })
             }
         }
+    }
+}
+
+impl Drop for Lock {
+    /// Closing our descriptor would not be enough: a child that another thread is just forking has a
+    /// copy until it executes its program, and the lock lives as long as any copy is open.
+    fn drop(&mut self) {
+        let _ = self.file.unlock();
     }
 }
 
