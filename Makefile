@@ -4,8 +4,9 @@
 
 # The shim and the sample are static programs: the shim to be small, the sample because its image
 # holds nothing else. They get a target directory of their own, so that the flags don't rebuild the rest.
+# The library is looked for by the recipe's shell: make would look before scripts/deps has installed it.
 HOST    := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
-STATIC   = LIBSECCOMP_LINK_TYPE=static LIBSECCOMP_LIB_PATH=$(shell dirname "$$(find /usr/lib /usr/local/lib -name libseccomp.a 2>/dev/null | head -1)") \
+STATIC   = LIBSECCOMP_LINK_TYPE=static LIBSECCOMP_LIB_PATH="$$(dirname "$$(find /usr/lib /usr/local/lib -name libseccomp.a 2>/dev/null | head -1)")" \
            RUSTFLAGS='-C target-feature=+crt-static -C relocation-model=static' cargo build --locked --target $(HOST)
 BIN     := target/bin
 VENV    := target/venv
