@@ -34,6 +34,9 @@ pub(super) struct Link {
     pub index: u32,
     pub name: String,
     pub mtu: u32,
+    pub mac: Option<[u8; 6]>,
+    /// The number of a veth's other end, where that one lives.
+    pub peer: Option<u32>,
     pub stats: Option<Stats64>,
 }
 
@@ -232,11 +235,20 @@ impl Which<'_> {
 fn links(messages: Vec<RouteNetlinkMessage>) -> impl Iterator<Item = Link> {
     messages.into_iter().filter_map(|message| {
         let RouteNetlinkMessage::NewLink(message) = message else { return None };
-        let mut link = Link { index: message.header.index, name: String::new(), mtu: 1500, stats: None };
+        let mut link = Link {
+            index: message.header.index,
+            name: String::new(),
+            mtu: 1500,
+            mac: None,
+            peer: None,
+            stats: None,
+        };
         for attribute in message.attributes {
             match attribute {
                 LinkAttribute::IfName(name) => link.name = name,
                 LinkAttribute::Mtu(mtu) => link.mtu = mtu,
+                LinkAttribute::Address(mac) => link.mac = mac.try_into().ok(),
+                LinkAttribute::Link(peer) => link.peer = Some(peer),
                 LinkAttribute::Stats64(stats) => link.stats = Some(stats),
                 _ => {}
             }

@@ -49,6 +49,15 @@ pub struct Address {
     pub mac: [u8; 6],
 }
 
+/// What a task's port of the bridge may send as.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Guard {
+    /// The host's end of the task's veth.
+    pub port: String,
+    pub mac: [u8; 6],
+    pub ip: Ipv4Addr,
+}
+
 /// A task's network namespace, pinned in the file system: what the OCI runtime is told to join.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NetnsHandle {

@@ -71,6 +71,7 @@ impl Network {
         apply_rules(&mut nft, &bridge, subnet)?;
         warn_of_legacy_tables(&bridge);
 
+        let guard = Nft::open().step(|| "open a netfilter socket".to_owned())?;
         let home = netns::current().step(|| "open this thread's network namespace".to_owned())?;
         let worker = Worker {
             host: links,
@@ -81,13 +82,17 @@ impl Network {
             dir,
             pool_size: config.pool,
             pool: Default::default(),
+            guard,
+            guards: Default::default(),
             astray: false,
         };
         let (jobs, received) = channel();
+        let (ready, protected) = channel();
         let thread = std::thread::Builder::new()
             .name("network".to_owned())
-            .spawn(move || worker.run(&received))
+            .spawn(move || worker.run(&received, &ready))
             .step(|| "start the network thread".to_owned())?;
+        protected.recv().map_err(|_| NetworkError::WorkerGone)??;
         Ok(Self { config, subnet, jobs: Some(jobs), thread: Some(thread), nft: Mutex::new(nft) })
     }
 
@@ -177,6 +182,7 @@ impl Network {
 
     /// Puts the rules back where a firewall's reload has removed them. Worth a call every minute.
     pub fn reconcile(&self) -> Result<(), NetworkError> {
+        self.send(Job::Protect)?;
         apply_rules(&mut self.nft(), self.bridge(), self.subnet)
     }
 

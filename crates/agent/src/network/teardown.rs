@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::error::Context;
 use super::link::Links;
-use super::nft::{Nft, close_foreign, remove_table};
+use super::nft::{Nft, close_foreign, remove_guard_table, remove_table};
 use super::open::check_prefix;
 use super::{NetworkError, netns};
 
@@ -50,6 +50,9 @@ pub fn teardown(name_prefix: &str, state_dir: &Path) -> Result<Removed, NetworkE
     removed.rules = close_foreign(&mut nft, name_prefix).step(|| "remove our forward rules".to_owned())?;
     removed.table = absent_is_fine(nft.apply(&remove_table(name_prefix)), &[libc::ENOENT])
         .step(|| format!("remove the packet filter's table {name_prefix}"))?;
+    removed.table |=
+        absent_is_fine(nft.apply(&remove_guard_table(name_prefix)), &[libc::ENOENT, libc::EOPNOTSUPP])
+            .step(|| format!("remove the bridge filter's table {name_prefix}"))?;
 
     let mut links = Links::open().step(|| "open a route socket".to_owned())?;
     let bridge = links.find(name_prefix).step(|| format!("look for bridge {name_prefix}"))?;

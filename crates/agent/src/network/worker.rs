@@ -4,13 +4,13 @@
 //! prepares namespaces ahead while no launch comes, so that attaching a task only sets a MAC
 //! address, an IP address and a route.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::fs::File;
 use std::io;
 use std::net::Ipv4Addr;
 use std::os::fd::AsRawFd;
 use std::path::PathBuf;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
@@ -19,7 +19,8 @@ use super::error::Context;
 use super::host::{set_sysctl, set_sysctl_if_present};
 use super::link::{Links, Which};
 use super::netns::{self, Traffic, Visit};
-use super::{Address, NetnsHandle, NetworkError};
+use super::nft::{Nft, guard_table, guarded};
+use super::{Address, Guard, NetnsHandle, NetworkError};
 
 /// How long no launch must have come before a namespace is prepared, and how far apart two are:
 /// preparing takes the same lock as launching.
@@ -29,10 +30,24 @@ const SPACING: Duration = Duration::from_millis(4);
 pub(super) type Reply<T> = oneshot::Sender<Result<T, NetworkError>>;
 
 pub(super) enum Job {
-    Attach { id: String, address: Address, reply: Reply<NetnsHandle> },
-    Detach { id: String, reply: Reply<bool> },
-    Traffic { id: String, reply: Reply<Traffic> },
-    Prepared { reply: oneshot::Sender<usize> },
+    Attach {
+        id: String,
+        address: Address,
+        reply: Reply<NetnsHandle>,
+    },
+    Detach {
+        id: String,
+        reply: Reply<bool>,
+    },
+    Traffic {
+        id: String,
+        reply: Reply<Traffic>,
+    },
+    Prepared {
+        reply: oneshot::Sender<usize>,
+    },
+    /// Put the guards back: somebody may have flushed them.
+    Protect,
 }
 
 /// The host's side, which all tasks share.
@@ -47,6 +62,9 @@ pub(super) struct Worker {
     pub dir: PathBuf,
     pub pool_size: usize,
     pub pool: VecDeque<Prepared>,
+    pub guard: Nft,
+    /// By task. What is not here can't send.
+    pub guards: HashMap<String, Guard>,
     /// Set when the thread could not come home: it then ends.
     pub astray: bool,
 }
@@ -55,14 +73,21 @@ pub(super) struct Worker {
 /// descriptors alone, so that a crash leaves nothing behind.
 pub(super) struct Prepared {
     namespace: File,
+    /// The end of the veth that is a port of the bridge.
+    port: String,
     /// A socket that was opened inside and so acts there, wherever the thread is.
     inside: Links,
     eth0: u32,
 }
 
 impl Worker {
-    /// Works until the last sender is gone.
-    pub fn run(mut self, jobs: &Receiver<Job>) {
+    /// Guards the tasks that are there already, says how that went, and works until the last sender is gone.
+    pub fn run(mut self, jobs: &Receiver<Job>, ready: &Sender<Result<(), NetworkError>>) {
+        let protected = self.adopt().and_then(|()| self.protect());
+        let failed = protected.is_err();
+        if ready.send(protected).is_err() || failed {
+            return;
+        }
         let mut next_refill = Instant::now();
         while !self.astray {
             let job = if self.pool.len() < self.pool_size {
@@ -99,12 +124,18 @@ impl Worker {
             Job::Attach { id, address, reply } => drop(reply.send(self.attach(&id, &address))),
             Job::Detach { id, reply } => {
                 let path = self.dir.join(&id);
+                self.forget(&id);
                 let done =
                     netns::unpin(&path).step(|| format!("let go of the network namespace of task {id}"));
                 drop(reply.send(done));
             }
             Job::Traffic { id, reply } => drop(reply.send(self.traffic(&id))),
             Job::Prepared { reply } => drop(reply.send(self.pool.len())),
+            Job::Protect => {
+                if let Err(error) = self.protect() {
+                    tracing::warn!(bridge = self.bridge, %error, "tasks' ports may be unguarded");
+                }
+            }
         }
     }
 
@@ -130,11 +161,54 @@ impl Worker {
         self.host
             .replace_neighbour(self.bridge_index, address.ip, address.mac)
             .step(|| format!("tell the host the MAC address of {}", address.ip))?;
+        let guard = Guard { port: task.port, mac: address.mac, ip: address.ip };
+        self.guard
+            .apply(&[guarded(&self.bridge, &guard, true)])
+            .step(|| format!("let task {id} send as {}", address.ip))?;
+        self.guards.insert(id.to_owned(), guard);
         // A file without a namespace is what a crash between the two leaves.
-        netns::unpin(&path)
+        let pinned = netns::unpin(&path)
             .and_then(|_| netns::pin(&task.namespace, &path))
-            .step(|| format!("pin the network namespace of task {id}"))?;
-        Ok(NetnsHandle { path })
+            .step(|| format!("pin the network namespace of task {id}"));
+        if pinned.is_err() {
+            self.forget(id);
+        }
+        pinned.map(|()| NetnsHandle { path })
+    }
+
+    fn forget(&mut self, id: &str) {
+        let Some(guard) = self.guards.remove(id) else { return };
+        // A firewall's reload may have flushed it already, and a port that is gone sends nothing.
+        if let Err(error) = self.guard.apply(&[guarded(&self.bridge, &guard, false)]) {
+            tracing::debug!(task = id, %error, "a port's guard was not there");
+        }
+    }
+
+    /// Learns the guards of the tasks that a former run left.
+    fn adopt(&mut self) -> Result<(), NetworkError> {
+        let (ids, _) = netns::pinned(&self.dir).step(|| format!("read {}", self.dir.display()))?;
+        let ports = self.host.list().step(|| "list the interfaces".to_owned())?;
+        let ports: HashMap<u32, String> = ports.into_iter().map(|link| (link.index, link.name)).collect();
+        for id in ids {
+            let seen = self.visit(&id, |links| Ok((links.find("eth0")?, own_address(links.addresses()?))))?;
+            let (Some(link), Some(ip)) = seen else { continue };
+            if let (Some(mac), Some(port)) = (link.mac, link.peer.and_then(|peer| ports.get(&peer))) {
+                self.guards.insert(id, Guard { port: port.clone(), mac, ip });
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes the table anew with every guard in it, or the first of many: a batch has its bounds.
+    fn protect(&mut self) -> Result<(), NetworkError> {
+        const AT_ONCE: usize = 500;
+        let mut batch = guard_table(&self.bridge);
+        let guards: Vec<_> = self.guards.values().map(|guard| guarded(&self.bridge, guard, true)).collect();
+        let mut chunks = guards.chunks(AT_ONCE);
+        batch.extend_from_slice(chunks.next().unwrap_or_default());
+        let step = || "guard the tasks' ports (this needs nf_tables for bridges)".to_owned();
+        self.guard.apply(&batch).step(step)?;
+        chunks.try_for_each(|chunk| self.guard.apply(chunk)).step(step)
     }
 
     /// Attaching again is no error if it asks for what is there: an agent that crashed asks twice.
@@ -207,7 +281,7 @@ impl Worker {
         let eth0 = inside.find("eth0").step(|| "find eth0 in a new namespace".to_owned())?;
         let eth0 = eth0.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound));
         let eth0 = eth0.step(|| "find eth0 in a new namespace".to_owned())?.index;
-        Ok(Prepared { namespace, inside, eth0 })
+        Ok(Prepared { namespace, port: veth, inside, eth0 })
     }
 
     fn add_veth(&mut self, namespace: &File, mac: Option<[u8; 6]>) -> io::Result<String> {

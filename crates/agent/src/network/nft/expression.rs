@@ -8,6 +8,14 @@ pub(super) const SECOND: u32 = libc::NFT_REG32_01 as u32;
 /// The first of the sixteen-byte registers, which is the same memory as `FIRST` and its neighbours.
 /// iptables names it, and reads only rules that do.
 const WHOLE: u32 = libc::NFT_REG_1 as u32;
+/// Behind the sixteen bytes of an interface's name in `WHOLE`: a MAC address takes two registers.
+const AFTER_NAME: u32 = libc::NFT_REG32_04 as u32;
+const AFTER_MAC: u32 = libc::NFT_REG32_06 as u32;
+
+/// Where a payload's offset counts from (linux/netfilter/nf_tables.h, enum nft_payload_bases).
+const LINK: u32 = 0;
+const NETWORK: u32 = 1;
+const TRANSPORT: u32 = 2;
 
 const LIST_ELEM: u16 = 1;
 const DATA_VALUE: u16 = 1;
@@ -59,17 +67,38 @@ impl Expressions {
         self.interface(libc::NFT_META_OIFNAME, name, false)
     }
 
-    /// `ip saddr base/prefix`
+    /// `iifname "start*"`
+    pub fn iifname_begins(self, start: &str) -> Self {
+        self.meta(libc::NFT_META_IIFNAME, WHOLE).compare(WHOLE, true, start.as_bytes())
+    }
+
+    fn payload(self, register: u32, base: u32, offset: u32, length: u32) -> Self {
+        let load = Attributes::new().number(1, register).number(2, base).number(3, offset).number(4, length);
+        self.push("payload", &load)
+    }
+
+    /// `ip saddr base/prefix`: byte 12 of an IPv4 header (RFC 791).
     pub fn saddr(self, subnet: crate::network::Cidr) -> Self {
-        // Network header (1), source address at byte 12 of an IPv4 header (RFC 791).
-        let load = Attributes::new().number(1, FIRST).number(2, 1).number(3, 12).number(4, 4);
+        self.address(12, subnet)
+    }
+
+    /// `ip daddr base/prefix`
+    pub fn daddr(self, subnet: crate::network::Cidr) -> Self {
+        self.address(16, subnet)
+    }
+
+    fn address(self, offset: u32, subnet: crate::network::Cidr) -> Self {
         let mask = Attributes::new()
             .number(1, FIRST)
             .number(2, FIRST)
             .number(3, 4)
             .nested(4, &Attributes::new().bytes(DATA_VALUE, &subnet.netmask().octets()))
             .nested(5, &Attributes::new().bytes(DATA_VALUE, &[0; 4]));
-        self.push("payload", &load).push("bitwise", &mask).compare(FIRST, true, &subnet.base().octets())
+        self.payload(FIRST, NETWORK, offset, 4).push("bitwise", &mask).compare(
+            FIRST,
+            true,
+            &subnet.base().octets(),
+        )
     }
 
     /// `ct status dnat`
@@ -94,10 +123,36 @@ impl Expressions {
         self.push("fib", &look_up).compare(FIRST, true, &2u32.to_ne_bytes())
     }
 
+    /// `th dport != port`: byte 2 of TCP and UDP alike.
+    pub fn dport_not(self, port: u16) -> Self {
+        self.payload(FIRST, TRANSPORT, 2, 2).compare(FIRST, false, &port.to_be_bytes())
+    }
+
+    /// `ether type kind`, of a frame without a VLAN tag.
+    pub fn ether_type(self, kind: u16) -> Self {
+        self.payload(FIRST, LINK, 12, 2).compare(FIRST, true, &kind.to_be_bytes())
+    }
+
+    /// `iifname . ether saddr . ip saddr @set`
+    pub fn sender_in_ip(self, set: &str) -> Self {
+        self.sender((LINK, 6), 12, set)
+    }
+
+    /// `iifname . ether saddr . arp saddr ip @set`, and the same of the sender that the ARP packet
+    /// itself names (RFC 826: hardware address at byte 8, protocol address at byte 14).
+    pub fn sender_in_arp(self, set: &str) -> Self {
+        self.sender((LINK, 6), 14, set).sender((NETWORK, 8), 14, set)
+    }
+
+    fn sender(self, (base, mac): (u32, u32), ip: u32, set: &str) -> Self {
+        self.meta(libc::NFT_META_IIFNAME, WHOLE)
+            .payload(AFTER_NAME, base, mac, 6)
+            .payload(AFTER_MAC, NETWORK, ip, 4)
+            .push("lookup", &Attributes::new().text(1, set).number(2, WHOLE))
+    }
+
     /// `dnat to meta l4proto . th dport map @map`
     pub fn translate_by(self, map: &str) -> Self {
-        // Transport header (2), destination port at byte 2 of TCP and UDP alike.
-        let port = Attributes::new().number(1, SECOND).number(2, 2).number(3, 2).number(4, 2);
         let look_up = Attributes::new().text(1, map).number(2, FIRST).number(3, FIRST);
         let nat = Attributes::new()
             .number(1, libc::NFT_NAT_DNAT as u32)
@@ -105,7 +160,7 @@ impl Expressions {
             .number(3, FIRST)
             .number(5, SECOND);
         self.meta(libc::NFT_META_L4PROTO, FIRST)
-            .push("payload", &port)
+            .payload(SECOND, TRANSPORT, 2, 2)
             .push("lookup", &look_up)
             .push("nat", &nat)
     }
@@ -120,6 +175,10 @@ impl Expressions {
 
     pub fn accept(self) -> Self {
         self.verdict(Attributes::new().number(1, libc::NF_ACCEPT as u32))
+    }
+
+    pub fn drop(self) -> Self {
+        self.verdict(Attributes::new().number(1, libc::NF_DROP as u32))
     }
 
     /// `jump chain`

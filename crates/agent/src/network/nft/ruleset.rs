@@ -5,6 +5,7 @@
 //!   map ports { type inet_proto . inet_service : ipv4_addr . inet_service }
 //!   chain policy { }
 //!   chain forward { type filter hook forward priority filter
+//!     iifname <bridge> ip daddr 169.254.0.0/16 th dport != 53 drop
 //!     iifname <bridge> jump policy; oifname <bridge> jump policy }
 //!   chain prerouting { type nat hook prerouting priority dstnat
 //!     fib daddr type local dnat to meta l4proto . th dport map @ports }
@@ -14,6 +15,8 @@
 //!     oifname <bridge> ip saddr <subnet> ct status dnat masquerade }
 //! }
 //! ```
+//! 169.254.169.254 and its neighbours tell a machine who it is, with the credentials of its role: on
+//! Fargate no task reaches the host's. A cloud's name server lives there too and stays open.
 //! `policy` is empty: it is the door for rules between tasks. `ports` is one element a host port.
 
 use std::net::Ipv4Addr;
@@ -37,13 +40,24 @@ pub struct Published {
     pub container_port: u16,
 }
 
-/// A hook of the IPv4 stack: name, number (NF_INET_…) and priority (NF_IP_PRI_…).
-const CHAINS: [(&str, &str, u32, i32); 4] = [
-    ("forward", "filter", 2, 0),
-    ("prerouting", "nat", 0, -100),
-    ("output", "nat", 3, -100),
-    ("postrouting", "nat", 4, 100),
+/// Where a chain's packets come from: number NF_INET_… (or NF_BR_…) and priority NF_IP_PRI_….
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Hook {
+    pub kind: &'static str,
+    pub number: u32,
+    pub priority: i32,
+}
+
+const CHAINS: [(&str, Hook); 4] = [
+    ("forward", Hook { kind: "filter", number: 2, priority: 0 }),
+    ("prerouting", Hook { kind: "nat", number: 0, priority: -100 }),
+    ("output", Hook { kind: "nat", number: 3, priority: -100 }),
+    ("postrouting", Hook { kind: "nat", number: 4, priority: 100 }),
 ];
+
+/// RFC 3927.
+const LINK_LOCAL: Ipv4Addr = Ipv4Addr::new(169, 254, 0, 0);
+const DNS: u16 = 53;
 
 /// Makes the table, or brings the one that is there to this state; published ports stay.
 pub(in crate::network) fn own_table(bridge: &str, subnet: Cidr) -> Vec<Message> {
@@ -51,20 +65,14 @@ pub(in crate::network) fn own_table(bridge: &str, subnet: Cidr) -> Vec<Message> 
     let mut batch = vec![
         Message::new(libc::NFT_MSG_NEWTABLE, create, FAMILY, Attributes::new().text(1, bridge)),
         map(bridge, create),
-        chain(bridge, "policy", None),
+        chain(FAMILY, bridge, "policy", None),
     ];
-    batch.extend(CHAINS.into_iter().map(|entry| chain(bridge, entry.0, Some(entry))));
-    // A delete without a handle empties the chain; with the rules behind it in one batch, no
-    // packet ever sees it empty.
-    for (name, ..) in CHAINS {
-        batch.push(Message::new(
-            libc::NFT_MSG_DELRULE,
-            0,
-            FAMILY,
-            Attributes::new().text(1, bridge).text(2, name),
-        ));
-    }
+    batch.extend(CHAINS.into_iter().map(|(name, hook)| chain(FAMILY, bridge, name, Some(hook))));
+    // With the rules behind it in one batch, no packet ever sees a chain empty.
+    batch.extend(CHAINS.into_iter().map(|(name, _)| empty_chain(FAMILY, bridge, name)));
+    let metadata = Cidr::containing(LINK_LOCAL, 16);
     let rules = [
+        ("forward", Expressions::new().iifname(bridge).daddr(metadata).dport_not(DNS).drop()),
         ("forward", Expressions::new().iifname(bridge).jump("policy")),
         ("forward", Expressions::new().oifname(bridge).jump("policy")),
         ("prerouting", Expressions::new().daddr_local().translate_by(MAP)),
@@ -120,13 +128,18 @@ fn map(table: &str, flags: i32) -> Message {
     Message::new(libc::NFT_MSG_NEWSET, flags, FAMILY, attributes)
 }
 
-fn chain(table: &str, name: &str, base: Option<(&str, &str, u32, i32)>) -> Message {
+pub(super) fn chain(family: u8, table: &str, name: &str, base: Option<Hook>) -> Message {
     let mut attributes = Attributes::new().text(1, table).text(3, name);
-    if let Some((_, kind, hook, priority)) = base {
-        let hook = Attributes::new().number(1, hook).number(2, priority as u32);
+    if let Some(Hook { kind, number, priority }) = base {
+        let hook = Attributes::new().number(1, number).number(2, priority as u32);
         attributes = attributes.nested(4, &hook).number(5, libc::NF_ACCEPT as u32).text(7, kind);
     }
-    Message::new(libc::NFT_MSG_NEWCHAIN, libc::NLM_F_CREATE, FAMILY, attributes)
+    Message::new(libc::NFT_MSG_NEWCHAIN, libc::NLM_F_CREATE, family, attributes)
+}
+
+/// Takes all rules out of a chain: a delete without a handle.
+pub(super) fn empty_chain(family: u8, table: &str, name: &str) -> Message {
+    Message::new(libc::NFT_MSG_DELRULE, 0, family, Attributes::new().text(1, table).text(2, name))
 }
 
 /// A new rule at the end of a chain, or at its beginning.
