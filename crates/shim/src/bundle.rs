@@ -48,8 +48,25 @@ struct User {
 #[serde(default, rename_all = "camelCase")]
 struct LinuxPart {
     cgroups_path: Option<PathBuf>,
+    resources: Option<Resources>,
     namespaces: Option<Vec<Namespace>>,
     seccomp: Option<IgnoredAny>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Resources {
+    devices: Option<Vec<DeviceRule>>,
+}
+
+/// Absent numbers mean all.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct DeviceRule {
+    allow: bool,
+    major: Option<i64>,
+    minor: Option<i64>,
+    access: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -112,6 +129,18 @@ impl Config {
         namespaces.unwrap_or_default().iter().any(|namespace| namespace.kind == kind)
     }
 
+    /// Whether the rules for devices, of which there are some, let none open this character device.
+    pub fn withholds(&self, major: i64, minor: i64) -> bool {
+        let resources = self.linux.as_ref().and_then(|linux| linux.resources.as_ref());
+        let Some(rules) = resources.and_then(|resources| resources.devices.as_deref()) else { return false };
+        let opens =
+            |rule: &DeviceRule| rule.access.as_deref().is_none_or(|access| access.contains(['r', 'w']));
+        let means = |rule: &DeviceRule| {
+            rule.major.is_none_or(|m| m == major) && rule.minor.is_none_or(|m| m == minor)
+        };
+        !rules.is_empty() && !rules.iter().any(|rule| rule.allow && opens(rule) && means(rule))
+    }
+
     /// Whether a seccomp profile is asked for.
     pub fn has_seccomp(&self) -> bool {
         self.linux.as_ref().is_some_and(|linux| linux.seccomp.is_some())
@@ -167,6 +196,19 @@ mod tests {
         assert_eq!(config.cgroup("id"), Path::new("/a/b"));
         assert!(config.has_seccomp() && config.has_namespace("pid") && !config.has_namespace("network"));
         assert!(seccomp(dir.path()).unwrap().is_some());
+    }
+
+    #[test]
+    fn devices_are_withheld_unless_a_rule_opens_them() {
+        let config = |rules: &str| -> Config {
+            serde_json::from_str(&format!(r#"{{"linux":{{"resources":{{"devices":{rules}}}}}}}"#)).unwrap()
+        };
+        let none = r#"[{"allow":false,"access":"rwm"},{"allow":true,"type":"c","access":"m"}]"#;
+        assert!(config(none).withholds(5, 1));
+        assert!(!config(r#"[{"allow":true,"access":"rwm"}]"#).withholds(5, 1), "privileged");
+        assert!(!config(r#"[{"allow":true,"type":"c","major":5,"minor":1,"access":"rw"}]"#).withholds(5, 1));
+        assert!(config(r#"[{"allow":true,"type":"c","major":5,"minor":2,"access":"rw"}]"#).withholds(5, 1));
+        assert!(!config("[]").withholds(5, 1) && !Config::default().withholds(5, 1), "nothing was asked for");
     }
 
     #[test]

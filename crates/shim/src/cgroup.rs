@@ -62,6 +62,15 @@ impl Cgroup {
         self.keyed("memory", file, "oom_kill")
     }
 
+    /// Takes the right to open a character device away again. On v2 that right is a program which can't be changed.
+    pub fn withhold(&self, major: i64, minor: i64) {
+        if !self.unified {
+            let file = self.dir("devices").join("devices.deny");
+            // Without the controller nothing was given either.
+            let _ = std::fs::write(file, format!("c {major}:{minor} rwm"));
+        }
+    }
+
     /// Every process here and below.
     pub fn pids(&self) -> Vec<i32> {
         let mut pids = Vec::new();

@@ -5,6 +5,7 @@
 //! - it writes the container's OOM score into its own process: put back after Create;
 //! - it leaves a state directory behind when it fails early: removed here;
 //! - it loads no seccomp filter for a process that joins: our executor does;
+//! - it lets every container open the host's console and tun, whatever the bundle says: taken back on cgroup v1;
 //! - `Container::kill` marks a container stopped that may go on: signals are sent without it.
 
 use std::path::{Path, PathBuf};
@@ -24,6 +25,8 @@ use crate::report::{self, Report};
 use crate::stdio::Given;
 
 const OOM_SCORE: &str = "/proc/self/oom_score_adj";
+/// Character devices that libcontainer adds to what the bundle allows: the host's console, tun.
+const ADDED_DEVICES: [(i64, i64); 2] = [(5, 1), (10, 200)];
 /// Longest wait for the processes of a cgroup to die.
 const KILL_PATIENCE: Duration = Duration::from_secs(5);
 
@@ -90,6 +93,11 @@ pub fn create(
             return Err(RuntimeError::Refused(text));
         }
     };
+    let cgroup = Cgroup::new(&cgroup_path);
+    for (major, minor) in ADDED_DEVICES.into_iter().filter(|(major, minor)| config.withholds(*major, *minor))
+    {
+        cgroup.withhold(major, minor);
+    }
     let mut handle = Handle { container, cgroup_path, report: Some(report) };
     let pid = handle.container.pid().map_or(0, |pid| pid.as_raw());
     if config.has_seccomp() && !seccomp_filters(pid) {

@@ -45,6 +45,31 @@ fn more_memory_than_allowed_ends_with_137_and_says_so() {
     shim.shutdown();
 }
 
+#[test]
+fn only_devices_of_the_bundle_can_be_opened() {
+    let place = Place::new();
+    let script = "for n in '1 3' '5 1' '10 200'; do mknod /tmp/d c $n && (: < /tmp/d) 2> /dev/null; echo $?; rm /tmp/d; done";
+    let mut seen = vec![];
+    for rule in [json!({"allow": false, "access": "rwm"}), json!({"allow": true, "access": "rwm"})] {
+        let bundle = Bundle::with(&place, &["sh", "-c", script], |config| {
+            let set = &mut config["process"]["capabilities"];
+            for name in ["bounding", "effective", "permitted"] {
+                set[name] = json!(["CAP_MKNOD"]);
+            }
+            config["linux"]["resources"]["devices"] =
+                json!([rule, {"allow": true, "type": "c", "access": "m"}]);
+        });
+        let shim = place.start(&bundle);
+        shim.run(&bundle);
+        seen.push(bundle.output());
+        shim.delete(&bundle.id).unwrap();
+        shim.shutdown();
+    }
+    // null is everybody's; the host's console and tun are for those who were given them.
+    assert!(seen[0].starts_with("0\n") && !seen[0][2..].contains('0'), "{seen:?}");
+    assert!(seen[1].starts_with("0\n") && seen[0] != seen[1], "{seen:?}");
+}
+
 fn seccomp() -> serde_json::Value {
     json!({
         "defaultAction": "SCMP_ACT_ALLOW", "architectures": ["SCMP_ARCH_X86_64"],

@@ -29,6 +29,8 @@ pub struct ContainerPlan {
     /// The container's cgroup below the task's: [`cgroup::TaskCgroup::container_path`].
     pub cgroups_path: String,
     pub cgroup_version: cgroup::Version,
+    /// [`cgroup::Cgroups::mounts`]: the mounts that are to be read-only in a container.
+    pub cgroup_mounts: Vec<PathBuf>,
     /// [`cgroup::Cgroups::limits_swap`]: without it a memory limit leaves swap open.
     pub limit_swap: bool,
     /// The containers of one task name the same group, and share one shim process.

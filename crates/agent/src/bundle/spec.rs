@@ -31,7 +31,7 @@ const MASKED: [&str; 12] = [
     "/sys/firmware",
 ];
 
-/// To be read only. Docker's list.
+/// To be read only. Docker's list, to which the cgroups come.
 const READONLY: [&str; 5] = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
 
 /// The runtime specification of a container. Pure: the same plan gives the same text.
@@ -63,7 +63,7 @@ pub fn spec(plan: &ContainerPlan) -> Result<Spec, BundleError> {
         .set_cgroups_path(Some(PathBuf::from(&plan.cgroups_path)))
         .set_resources(Some(limits::resources(plan)))
         .set_masked_paths(Some(strings(&MASKED)))
-        .set_readonly_paths(Some(strings(&READONLY)))
+        .set_readonly_paths(Some(readonly(plan)))
         .set_seccomp(Some(seccomp::profile(&granted)))
         .set_devices(None);
     process.set_capabilities(Some(capabilities::sets(granted, plan.user.uid)));
@@ -99,6 +99,13 @@ fn namespaces(plan: &ContainerPlan) -> Vec<LinuxNamespace> {
     let network = LinuxNamespaceBuilder::default().typ(LinuxNamespaceType::Network).path(&plan.netns).build();
     namespaces.push(network.expect("the type is set"));
     namespaces
+}
+
+/// That the cgroups' mount asks to be read-only is not enough: libcontainer 0.7 makes each of version 1's
+/// trees writable in it, and whoever may write there has whatever limits he likes.
+fn readonly(plan: &ContainerPlan) -> Vec<String> {
+    let cgroups = plan.cgroup_mounts.iter().map(|path| path.display().to_string());
+    strings(&READONLY).into_iter().chain(cgroups).collect()
 }
 
 fn strings(list: &[&str]) -> Vec<String> {

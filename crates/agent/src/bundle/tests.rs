@@ -9,6 +9,7 @@ fn plan() -> ContainerPlan {
     ContainerPlan {
         cgroups_path: "/longshore-ls1a2b3c/0123abcd/web".to_owned(),
         cgroup_version: cgroup::Version::V1,
+        cgroup_mounts: vec!["/sys/fs/cgroup/memory".into()],
         limit_swap: true,
         task_id: "0123abcd".to_owned(),
         profile: Profile::Fargate,
@@ -96,7 +97,7 @@ fn the_whole_specification() {
         linux.namespaces[] {"type":"uts"}
         linux.namespaces[] {"type":"mount"}
         linux.namespaces[] {"path":"/data/netns/0123abcd","type":"network"}
-        linux.readonlyPaths ["/proc/bus","/proc/fs","/proc/irq","/proc/sys","/proc/sysrq-trigger"]
+        linux.readonlyPaths ["/proc/bus","/proc/fs","/proc/irq","/proc/sys","/proc/sysrq-trigger","/sys/fs/cgroup/memory"]
         linux.resources.cpu.shares 2
         linux.resources.devices[] {"access":"rwm","allow":false,"type":"a"}
         linux.resources.devices[] {"access":"m","allow":true,"type":"c"}

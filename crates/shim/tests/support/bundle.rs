@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use super::Place;
 
 static COUNT: AtomicU32 = AtomicU32::new(0);
-const APPLETS: [&str; 12] =
-    ["sh", "echo", "sleep", "cat", "true", "false", "head", "grep", "id", "kill", "dd", "seq"];
+const APPLETS: [&str; 14] =
+    ["sh", "echo", "sleep", "cat", "true", "false", "head", "grep", "id", "kill", "dd", "seq", "mknod", "rm"];
 
 /// A bundle on disk. What is left of its cgroup goes with it.
 pub struct Bundle {

@@ -12,7 +12,9 @@ pub enum Version {
 /// Where controllers are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Layout {
-    /// The root of each controller's tree; controllers mounted together share one.
+    /// The root of each controller's tree; controllers mounted together share one. The name is empty for
+    /// version 2's tree of a hybrid host, as in /proc/PID/cgroup: it limits nothing, but runc makes a cgroup
+    /// there too.
     V1 {
         controllers: BTreeMap<String, PathBuf>,
     },
@@ -70,6 +72,7 @@ pub fn detect(mountinfo: &str) -> Option<Layout> {
         }
     }
     if controllers.contains_key("memory") || controllers.contains_key("cpu") {
+        controllers.extend(unified.map(|root| (String::new(), root)));
         Some(Layout::V1 { controllers })
     } else {
         unified.map(|root| Layout::V2 { root })

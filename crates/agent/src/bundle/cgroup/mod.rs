@@ -54,6 +54,18 @@ impl Cgroups {
         self.layout.version()
     }
 
+    /// Where a container sees cgroups: runtimes name each of version 1's trees after the host's mount of it.
+    pub fn mounts(&self) -> Vec<PathBuf> {
+        let place = PathBuf::from("/sys/fs/cgroup");
+        match &self.layout {
+            Layout::V1 { .. } => {
+                let roots = self.layout.roots().into_iter();
+                roots.filter_map(|root| root.file_name()).map(|name| place.join(name)).collect()
+            }
+            Layout::V2 { .. } => vec![place],
+        }
+    }
+
     /// Whether the kernel can withhold swap: whether the plan's `limit_swap` may be set.
     pub fn limits_swap(&self) -> bool {
         match &self.layout {

@@ -15,9 +15,9 @@ const HYBRID: &str = "\
 fn layouts_are_told_apart() {
     let Some(Layout::V1 { controllers }) = detect(HYBRID) else { panic!("a hybrid host is version 1") };
     let names: Vec<&str> = controllers.keys().map(String::as_str).collect();
-    assert_eq!(names, ["cpu", "cpuacct", "memory", "pids", "systemd"]);
+    assert_eq!(names, ["", "cpu", "cpuacct", "memory", "pids", "systemd"]);
     assert_eq!(controllers["cpu"], controllers["cpuacct"]);
-    assert_eq!(Layout::V1 { controllers }.roots().len(), 4);
+    assert_eq!(Layout::V1 { controllers }.roots().len(), 5);
 
     let unified =
         "30 23 0:26 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw,nsdelegate,memory_recursiveprot";

@@ -77,6 +77,7 @@ impl Host {
         Ok(ContainerPlan {
             cgroups_path: cgroup.container_path(&c.runtime_id),
             cgroup_version: self.cgroups.version(),
+            cgroup_mounts: self.cgroups.mounts(),
             limit_swap: self.cgroups.limits_swap(),
             task_id: work.id.clone(),
             profile: match work.task.launch_type.as_deref() {
