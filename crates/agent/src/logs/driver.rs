@@ -52,6 +52,11 @@ pub(super) struct Shared {
 }
 
 impl Shared {
+    /// Whether `more` bytes would be too many.
+    pub fn is_full(&self, marks: (u64, u64), more: u64) -> bool {
+        is_full(marks, more, self.backlog)
+    }
+
     pub fn marks(&self) -> std::sync::MutexGuard<'_, (u64, u64)> {
         self.marks.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -158,6 +163,13 @@ impl Drop for ContainerLogs {
         self.reader.abort();
         self.sender.abort();
     }
+}
+
+/// Whether more would wait than may, or the file grow too long: what is sent leaves it only when all is, and
+/// one that writes without end may never let it come to that.
+pub(super) fn is_full((length, sent): (u64, u64), more: u64, backlog: u64) -> bool {
+    let longest = backlog.max(super::spool::KEEP_BYTES).saturating_mul(2);
+    length - sent + more > backlog || length + more > longest
 }
 
 fn open_fifo(path: &Path) -> Result<tokio::net::unix::pipe::Receiver, LogError> {

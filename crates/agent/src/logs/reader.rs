@@ -72,7 +72,7 @@ fn read(
     *last_ms = now_ms().max(*last_ms);
     let record = Record { stream, at_ms: *last_ms, bytes };
     let mut marks = shared.marks();
-    if !shared.blocking && marks.0 - marks.1 + n as u64 > shared.backlog {
+    if !shared.blocking && shared.is_full(*marks, n as u64) {
         return Ok(n);
     }
     marks.0 = shared.spool.append(marks.0, &record)?;
@@ -84,8 +84,7 @@ fn read(
 /// Not for a container that has ended: it writes no more than its FIFOs hold, and they go with it.
 async fn wait_for_room(shared: &Shared) {
     while !shared.exited.load(Ordering::Acquire) {
-        let (length, sent) = *shared.marks();
-        if length - sent < shared.backlog {
+        if !shared.is_full(*shared.marks(), 0) {
             return;
         }
         shared.shrunk.notified().await;

@@ -15,7 +15,7 @@ const HEAD: usize = 13;
 /// No record is longer: the reader's buffer.
 pub(super) const MAX_CHUNK: usize = 64 * 1024;
 /// Once everything is sent a file longer than this is emptied.
-const KEEP_BYTES: u64 = 256 * 1024;
+pub(super) const KEEP_BYTES: u64 = 256 * 1024;
 
 /// One chunk of one of the two streams.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -177,3 +177,18 @@ fn half_a_record_is_cut_off() {
     assert_eq!(length, end);
     assert_eq!(spool.read(0, length).unwrap().unwrap().0, record);
 }
+
+#[test]
+fn a_spool_has_room_until_it_waits_or_grows_too_long() {
+    use super::driver::is_full;
+    let backlog = 1 << 20;
+    assert!(!is_full((0, 0), backlog, backlog));
+    assert!(is_full((backlog, 0), 1, backlog));
+    assert!(!is_full((backlog, backlog), backlog, backlog));
+    assert!(
+        is_full((2 * backlog, 2 * backlog - 1), 1, backlog),
+        "all but one byte is sent, and the file is long"
+    );
+    // A small one, too, can get as long as it must be to be emptied.
+    assert!(!is_full((300 << 10, 300 << 10), 10, 100));
+}
