@@ -66,6 +66,8 @@ pub async fn cleanup(data_dir: &Path) -> Result<Report, AgentError> {
         Ok(n) => report.cgroups = n,
         Err(error) => report.left.push(error.to_string()),
     }
+    // Where runc's shim keeps the containers of a namespace; it leaves the directory.
+    let _ = std::fs::remove_dir(Path::new("/run/containerd/runc").join(&places.prefix));
     if let Err(error) = std::fs::remove_dir_all(&places.run)
         && error.kind() != std::io::ErrorKind::NotFound
     {
@@ -102,10 +104,12 @@ async fn remove_containers(places: &Places, dir: &StateDir, report: &mut Report)
         &places.containers(),
     )?;
     let mut tasks = std::collections::BTreeSet::new();
+    let mut shims = std::collections::BTreeSet::new();
     for (task, container) in left {
         tasks.insert(task);
         report.containers += 1;
         let Left { runtime_id, bundle, logs } = container;
+        shims.extend(std::fs::read_to_string(bundle.join("address")).ok());
         // Before the shim goes, and with it what the FIFOs hold.
         let logs = logs.and_then(|target| ContainerLogs::start(&bundle, target, Arc::new(Nowhere)).ok());
         match engine::remove_container(&runtime, &bundle, &runtime_id).await {
@@ -118,6 +122,9 @@ async fn remove_containers(places: &Places, dir: &StateDir, report: &mut Report)
         }
     }
     report.tasks = tasks.len();
+    for address in shims {
+        end_shim(address.trim()).await;
+    }
     Ok(())
 }
 
@@ -168,9 +175,13 @@ impl LogSink for Nowhere {
 /// Asks every shim that still listens to end.
 async fn end_shims(sockets: &Path) {
     for entry in std::fs::read_dir(sockets).into_iter().flatten().flatten() {
-        let address = format!("unix://{}", entry.path().display());
-        if let Ok(shim) = Shim::connect(&address).await {
-            let _ = shim.shutdown("cleanup").await;
-        }
+        end_shim(&format!("unix://{}", entry.path().display())).await;
+    }
+}
+
+/// A shim with containers stays.
+async fn end_shim(address: &str) {
+    if let Ok(shim) = Shim::connect(address).await {
+        let _ = shim.shutdown("cleanup").await;
     }
 }

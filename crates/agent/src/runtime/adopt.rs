@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::{RuntimeError, Shim, Status};
+use super::{Ended, RuntimeError, Shim, Status};
 
 /// `<bundle>/exit.json`, which the shim makes durable before it tells anybody of an exit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,6 +17,16 @@ pub struct ExitRecord {
 /// Reads the exit record; `None` when there is none, or none that can be read.
 pub fn read_exit_record(bundle: &Path) -> Option<ExitRecord> {
     serde_json::from_slice(&std::fs::read(bundle.join("exit.json")).ok()?).ok()
+}
+
+/// Writes down, for a shim that does not, how a container ended whose bundle stays.
+pub fn keep_exit_record(bundle: &Path, ended: Ended) -> std::io::Result<()> {
+    let path = bundle.join("exit.json");
+    if path.exists() {
+        return Ok(());
+    }
+    let record = ExitRecord { exit_code: ended.code, exited_at_ms: ended.at_ms };
+    std::fs::write(path, serde_json::to_vec(&record)?)
 }
 
 /// What was found.

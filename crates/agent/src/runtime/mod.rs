@@ -11,7 +11,7 @@ mod error;
 mod shim;
 mod spawn;
 
-pub use adopt::{Adopted, ExitRecord, read_exit_record};
+pub use adopt::{Adopted, ExitRecord, keep_exit_record, read_exit_record};
 pub use choice::RuntimeChoice;
 pub use error::RuntimeError;
 pub use shim::{Ended, Shim, Status};

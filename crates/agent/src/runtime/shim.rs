@@ -101,9 +101,11 @@ impl Shim {
         self.call::<_, Empty>("Kill", &request, PATIENCE).await.map(drop)
     }
 
-    pub async fn delete(&self, id: &str) -> Result<(), RuntimeError> {
+    /// How its init process had ended.
+    pub async fn delete(&self, id: &str) -> Result<Ended, RuntimeError> {
         let request = api::DeleteRequest { id: id.to_owned(), ..Default::default() };
-        self.call::<_, api::DeleteResponse>("Delete", &request, PATIENCE).await.map(drop)
+        let answer: api::DeleteResponse = self.call("Delete", &request, PATIENCE).await?;
+        Ok(Ended { code: answer.exit_status, at_ms: answer.exited_at.as_ref().map_or(0, milliseconds) })
     }
 
     pub async fn state(&self, id: &str) -> Result<(Status, u32), RuntimeError> {

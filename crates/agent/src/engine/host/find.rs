@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::Host;
 use crate::engine::machine::Seen;
 use crate::engine::plan::Work;
+use crate::logs::ContainerLogs;
 use crate::runtime::{Adopted, Shim};
 use crate::task::Found;
 
@@ -24,8 +25,17 @@ impl Host {
 
     async fn find_one(self: &Arc<Self>, work: &Arc<Work>, container: usize, seen: &Seen) -> Found {
         let c = &work.containers[container];
+        // First of all: a shim that was at Create when the agent died may wait for a reader of the container's
+        // output, and answers no question before it has one.
+        if ContainerLogs::fifos(&c.bundle)[0].exists() {
+            self.go_on_reading(work, container);
+        }
         match Adopted::find(&c.bundle, &c.runtime_id).await {
-            Adopted::Nothing => Found::Nothing,
+            Adopted::Nothing => {
+                // Create begins anew, and to read.
+                self.live(&work.id).with(container, |c| c.logs = None);
+                Found::Nothing
+            }
             Adopted::Created(shim) => {
                 self.adopt(work, container, shim, seen).await;
                 Found::Created
@@ -58,6 +68,9 @@ impl Host {
     }
 
     fn go_on_reading(&self, work: &Work, container: usize) {
+        if self.live(&work.id).with(container, |c| c.logs.is_some()) {
+            return;
+        }
         match self.read_logs(&work.containers[container]) {
             Ok(logs) => self.live(&work.id).with(container, |c| c.logs = logs),
             Err(error) => tracing::error!(%error, task = work.id, "a container's log cannot be read"),

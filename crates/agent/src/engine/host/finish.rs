@@ -9,7 +9,7 @@ use crate::engine::machine::Seen;
 use crate::engine::plan::{ContainerWork, Work};
 use crate::engine::signal;
 use crate::logs::{AwsLogs, ContainerLogs};
-use crate::runtime::{Runtime, RuntimeError, Shim};
+use crate::runtime::{Ended, Runtime, RuntimeError, Shim, keep_exit_record};
 use crate::task::Observation as O;
 
 const SIGTERM: i32 = 15;
@@ -161,11 +161,16 @@ impl Host {
     }
 }
 
-/// Removes a container whose shim may live or not. Nothing there is no error.
+/// Removes a container whose shim may live or not. Nothing there is no error. How it ended is in its bundle then.
 pub async fn remove_container(runtime: &Runtime, bundle: &Path, id: &str) -> Result<(), RuntimeError> {
     let address = std::fs::read_to_string(bundle.join("address")).unwrap_or_default();
     let shim = Shim::connect(address.trim()).await.ok();
-    remove_with(runtime, shim.as_ref(), bundle, id).await
+    if let Some(ended) = remove_with(runtime, shim.as_ref(), bundle, id).await?
+        && let Err(error) = keep_exit_record(bundle, ended)
+    {
+        tracing::error!(%error, container = id, "its exit code is lost");
+    }
+    Ok(())
 }
 
 async fn remove_with(
@@ -173,26 +178,26 @@ async fn remove_with(
     shim: Option<&Shim>,
     bundle: &Path,
     id: &str,
-) -> Result<(), RuntimeError> {
+) -> Result<Option<Ended>, RuntimeError> {
     let deleted = match shim {
         Some(shim) => remove_by_shim(shim, id).await,
         None => Err(RuntimeError::Gone { method: "Delete", said: "no connection".into() }),
     };
     match deleted {
         Err(RuntimeError::Gone { .. }) if bundle.join("config.json").exists() => {
-            runtime.delete_left_over(bundle, id).await
+            runtime.delete_left_over(bundle, id).await.map(|()| None)
         }
-        Err(RuntimeError::Gone { .. }) => Ok(()),
+        Err(RuntimeError::Gone { .. }) => Ok(None),
         other => other,
     }
 }
 
 /// Kills what still runs and deletes it.
-async fn remove_by_shim(shim: &Shim, id: &str) -> Result<(), RuntimeError> {
+async fn remove_by_shim(shim: &Shim, id: &str) -> Result<Option<Ended>, RuntimeError> {
     match shim.delete(id).await {
-        Err(error) if error.is_not_found() => return Ok(()),
+        Err(error) if error.is_not_found() => return Ok(None),
         Err(error @ RuntimeError::Gone { .. }) => return Err(error),
-        Ok(()) => return Ok(()),
+        Ok(ended) => return Ok(Some(ended)),
         // It runs, or waits to be started.
         Err(_) => {}
     }
@@ -203,7 +208,7 @@ async fn remove_by_shim(shim: &Shim, id: &str) -> Result<(), RuntimeError> {
         }
     }
     match shim.delete(id).await {
-        Err(error) if error.is_not_found() => Ok(()),
-        other => other,
+        Err(error) if error.is_not_found() => Ok(None),
+        other => other.map(Some),
     }
 }
