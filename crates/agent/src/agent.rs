@@ -38,6 +38,8 @@ pub struct AgentConfig {
     pub cluster: Option<String>,
     /// Joins the pool that takes FARGATE tasks.
     pub serverless: bool,
+    /// Of the pool: whose tasks it takes. Empty for FARGATE's and FARGATE_SPOT's.
+    pub capacity_providers: Vec<String>,
     /// The agent's own directory: state, images, root file systems. One agent at a time.
     pub data_dir: PathBuf,
     pub runtime: RuntimeChoice,
@@ -155,6 +157,7 @@ impl Agent {
             capacity: config.capacity.unwrap_or_else(Capacity::of_this_machine),
             subnet: Some(subnet.to_string()),
             serverless: config.serverless,
+            capacity_providers: config.capacity_providers,
             name: config.instance_name,
         };
         let usage = Arc::new(Usage::new(host, engine.clone()));

@@ -93,6 +93,10 @@ pub struct CapacityArgs {
     /// The shim to run containers with: a containerd runtime name or a path [default: Longshore's own]
     #[arg(long, value_name = "NAME")]
     pub runtime: Option<String>,
+    /// Take only FARGATE tasks of this capacity provider, which may have a name of your own; can be given
+    /// several times [default: FARGATE and FARGATE_SPOT]
+    #[arg(long, value_name = "NAME", value_parser = capacity_provider)]
+    pub capacity_provider: Vec<String>,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -163,7 +167,9 @@ server runs, `longshore env --agent` prints them.
 
 Examples:
   longshore agent --endpoint http://10.0.0.5:4580 --serverless     takes FARGATE tasks
-  longshore agent --endpoint http://10.0.0.5:4580 --cluster web    an instance of the cluster web (EC2)")]
+  longshore agent --endpoint http://10.0.0.5:4580 --cluster web    an instance of the cluster web (EC2)
+  longshore agent --endpoint http://10.0.0.5:4580 --serverless --capacity-provider walled --runtime io.containerd.kata.v2
+                                                                   tasks whose strategy names `walled`, in Kata's shim")]
 pub struct AgentArgs {
     /// The control plane [default: AWS_ENDPOINT_URL]
     #[arg(long, value_name = "URL", env = "AWS_ENDPOINT_URL", hide_env = true)]
@@ -263,6 +269,22 @@ fn listen(text: &str) -> Result<SocketAddr, String> {
     found.next().ok_or_else(|| "the name has no address".to_owned())
 }
 
+/// A name as CreateCapacityProvider takes it (ECS API reference), or one of the two that exist already.
+fn capacity_provider(text: &str) -> Result<String, String> {
+    let fits = (1..=255).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
+    let lower = text.to_ascii_lowercase();
+    let reserved = ["aws", "ecs", "fargate"].iter().any(|prefix| lower.starts_with(prefix));
+    match fits && (!reserved || matches!(text, "FARGATE" | "FARGATE_SPOT")) {
+        true => Ok(text.to_owned()),
+        false => Err(
+            "up to 255 letters, digits, _ and -; only FARGATE and FARGATE_SPOT may begin with aws, ecs or \
+                      fargate"
+                .to_owned(),
+        ),
+    }
+}
+
 fn account(text: &str) -> Result<String, String> {
     match text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit()) {
         true => Ok(text.to_owned()),
@@ -321,6 +343,16 @@ mod tests {
         let Command::Run(run) = cli.command else { panic!("another command") };
         assert_eq!(run.env, [("A".to_owned(), "b=c".to_owned())]);
         assert_eq!(run.command, ["sh", "-c", "x"]);
+    }
+
+    #[test]
+    fn capacity_providers() {
+        for good in ["FARGATE", "FARGATE_SPOT", "walled", "a_b-1"] {
+            assert_eq!(capacity_provider(good).as_deref(), Ok(good));
+        }
+        for bad in ["", "fargate", "FARGATE_X", "aws-1", "a b", "ECSx"] {
+            assert!(capacity_provider(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -12,7 +12,7 @@ use support::*;
 
 fn want(family: &str, launch_type: LaunchType) -> Want {
     let definition = DefinitionRef { family: family.into(), revision: Revision(1) };
-    Want { cluster: cluster(), definition, launch_type, size: None }
+    Want { cluster: cluster(), definition, launch_type, size: None, capacity_provider: None }
 }
 
 fn fargate(count: usize) -> Vec<Want> {
@@ -164,4 +164,27 @@ fn without_a_weight_nobody_has_a_provider() {
     let mut shares = Shares::new(&strategy, []);
     assert_eq!(shares.give().as_deref(), Some("FARGATE"));
     assert_eq!(shares.give(), None);
+}
+
+#[test]
+fn a_capacity_provider_is_of_the_agents_that_say_so() {
+    let mut sim = Sim::new(1, 8);
+    let names =
+        Attribute { name: ContainerInstance::CAPACITY_PROVIDERS.into(), value: Some("walled other".into()) };
+    let own = Registration { attributes: vec![names], ..instance(2, Home::Pool, Size::new(1024, 2048)) };
+    sim.join(own);
+    let on = |provider: Option<&str>| {
+        let want = Want { capacity_provider: provider.map(Into::into), ..want("one", LaunchType::Fargate) };
+        let placement = place(&sim.world, &[want], sim.now_ms, 1);
+        placement.placed.first().map(|placed| placed.instance).ok_or(placement.failures)
+    };
+    for name in ["walled", "other"] {
+        assert_eq!(on(Some(name)), Ok(InstanceId(2)));
+    }
+    for name in [None, Some("FARGATE"), Some("FARGATE_SPOT")] {
+        assert_eq!(on(name), Ok(InstanceId(1)), "who says nothing is of both that exist already");
+    }
+    let failure = on(Some("third")).unwrap_err().remove(0);
+    assert_eq!(failure.reason, FailureReason::Capacity);
+    insta::assert_snapshot!(failure.detail, @"of 2 instances: 2 of other capacity providers; `longshore agent --serverless --capacity-provider third` starts one");
 }

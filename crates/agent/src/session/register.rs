@@ -21,6 +21,8 @@ pub struct Identity {
     pub subnet: Option<String>,
     /// In the pool that takes FARGATE tasks.
     pub serverless: bool,
+    /// Of the pool: whose tasks it takes. Empty for FARGATE's and FARGATE_SPOT's.
+    pub capacity_providers: Vec<String>,
     /// A name for people.
     pub name: Option<String>,
 }
@@ -78,6 +80,9 @@ fn request(identity: &Identity, arn: Option<&str>) -> RegisterContainerInstanceR
     attributes.push(named("ecs.cpu-architecture", Some(architecture.into())));
     if identity.serverless {
         attributes.push(named("longshore.capacity", Some("serverless".into())));
+    }
+    if identity.serverless && !identity.capacity_providers.is_empty() {
+        attributes.push(named("longshore.capacity-providers", Some(identity.capacity_providers.join(" "))));
     }
     if let Some(subnet) = &identity.subnet {
         attributes.push(named("longshore.subnet-cidr", Some(subnet.clone())));

@@ -45,6 +45,7 @@ impl Running {
             own_hosts: vec![],
             cluster: None,
             serverless: true,
+            capacity_providers: vec![],
             data_dir: dir.to_owned(),
             runtime: Default::default(),
             shim_path: Some(shim()),

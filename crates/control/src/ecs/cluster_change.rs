@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use model::CapacityStrategyItem;
-use model::Document;
 use model::command::ClusterChange;
+use model::{BUILT_IN_PROVIDERS, CapacityStrategyItem, Document, Home, World};
 use serde::Serialize;
 use wire::{Error, ecs};
 
@@ -59,11 +58,13 @@ pub(super) fn change(
     })
 }
 
-/// The names of capacity providers that exist without being made.
-const BUILT_IN_PROVIDERS: [&str; 2] = ["FARGATE", "FARGATE_SPOT"];
-
-pub(super) fn capacity_providers(names: &[String]) -> Result<Vec<Arc<str>>, Error> {
-    let unknown = names.iter().find(|name| !BUILT_IN_PROVIDERS.contains(&name.as_str()));
+/// Those that exist without being made, and those that agents of the serverless pool are of.
+pub(super) fn capacity_providers(world: &World, names: &[String]) -> Result<Vec<Arc<str>>, Error> {
+    let of_an_agent = |name: &str| {
+        world.instances(&Home::Pool).any(|agent| agent.capacity_providers().any(|has| has == name))
+    };
+    let unknown =
+        names.iter().find(|name| !BUILT_IN_PROVIDERS.contains(&name.as_str()) && !of_an_agent(name));
     if let Some(name) = unknown {
         return Err(Error::invalid_parameter(format!(
             "The specified capacity provider '{name}' was not found. Specify a valid name and try again."

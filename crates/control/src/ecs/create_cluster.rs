@@ -26,8 +26,9 @@ pub(crate) async fn handle(
     if change.settings.is_none() {
         change.settings = Some(Some(cluster_change::default_settings()?));
     }
+    let providers = input.capacity_providers.as_deref();
     let providers =
-        input.capacity_providers.as_deref().map(cluster_change::capacity_providers).transpose()?;
+        providers.map(|names| cluster_change::capacity_providers(&app.world(), names)).transpose()?;
     let strategy = input.default_capacity_provider_strategy.as_deref();
     let default_strategy = strategy
         .map(|items| cluster_change::strategy(items, providers.as_deref().unwrap_or_default()))

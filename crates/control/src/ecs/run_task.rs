@@ -126,17 +126,20 @@ impl Request {
             definition: (&self.definition.key).into(),
             launch_type: self.capacity.launch_type,
             size: self.size(),
+            capacity_provider: None,
         };
         let mut ids = Ids::new(app.seed());
-        let placement = plan::place(world, &vec![want; self.count], app.now_ms(), app.seed());
         let mut shares = Shares::new(&self.capacity.strategy, []);
+        let wants: Vec<Want> =
+            (0..self.count).map(|_| Want { capacity_provider: shares.give(), ..want.clone() }).collect();
+        let placement = plan::place(world, &wants, app.now_ms(), app.seed());
         let tasks = placement.placed.iter().map(|placed| NewTask {
             id: ids.task(),
             cluster: self.cluster.key.clone(),
             definition: (&self.definition.key).into(),
             instance: placed.instance,
             launch_type: self.capacity.launch_type,
-            capacity_provider: shares.give(),
+            capacity_provider: wants[placed.want].capacity_provider.clone(),
             platform_version: self.platform.version.clone(),
             platform_family: self.platform.family.clone(),
             group: Some(self.group.clone()),

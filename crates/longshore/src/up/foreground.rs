@@ -127,6 +127,7 @@ pub fn agent_config(
         own_hosts: vec![],
         cluster: None,
         serverless: false,
+        capacity_providers: args.capacity_provider.clone(),
         data_dir: dir.join("agent"),
         runtime: match &args.runtime {
             Some(name) => agent::runtime::RuntimeChoice::Named(name.clone()),

@@ -130,7 +130,20 @@ pub struct ContainerInstance {
     pub document: Option<Document>,
 }
 
+/// The names of capacity providers that exist without being made (ECS developer guide, "Fargate capacity providers").
+pub const BUILT_IN_PROVIDERS: [&str; 2] = ["FARGATE", "FARGATE_SPOT"];
+
 impl ContainerInstance {
+    /// The agent's attribute for the capacity providers it is of, by blanks apart.
+    pub const CAPACITY_PROVIDERS: &'static str = "longshore.capacity-providers";
+
+    /// For whose tasks an instance of the pool is.
+    pub fn capacity_providers(&self) -> impl Iterator<Item = &str> {
+        let said = self.attribute(Self::CAPACITY_PROVIDERS).and_then(|attribute| attribute.value.as_deref());
+        let built_in = said.is_none().then_some(BUILT_IN_PROVIDERS).into_iter().flatten();
+        said.unwrap_or_default().split_whitespace().chain(built_in)
+    }
+
     /// The number for the `nth` message (from 0) of the present session, for `seqNum` and
     /// `timeline`: greater than any number of an earlier session (one lasts half an hour at most,
     /// too short for 2²⁴ messages).

@@ -17,7 +17,7 @@ pub use definition::{
     NetworkMode, RuntimePlatform, TaskDefinition, Transport,
 };
 pub use document::Document;
-pub use instance::{Attribute, ContainerInstance, Home, InstanceStatus, Subnet};
+pub use instance::{Attribute, BUILT_IN_PROVIDERS, ContainerInstance, Home, InstanceStatus, Subnet};
 pub use service::{
     Breaker, ControllerType, Deployment, DeploymentStatus, EVENTS_KEPT, PropagateTags, RolloutState,
     SchedulingStrategy, Service, ServiceEvent, ServiceStatus, Throttle,

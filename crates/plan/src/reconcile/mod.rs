@@ -110,7 +110,10 @@ impl<'w> Planner<'w> {
         let counts = self.census.counts(throttled_until.is_some());
         let mut moves = rolling::moves(counts);
 
-        let wants = vec![self.want(primary); moves.start.min(STARTS_PER_STEP) as usize];
+        let present = self.census.good().filter_map(|task| task.capacity_provider.as_deref());
+        let mut shares = Shares::new(&primary.capacity_strategy, present);
+        let wants: Vec<Want> =
+            (0..moves.start.min(STARTS_PER_STEP)).map(|_| self.want(primary, shares.give())).collect();
         let placement = schedule::place(self.world, &wants, now_ms, self.seed);
         let unplaced = placement.failures.len() as u32;
         if unplaced > 0 {
@@ -118,13 +121,9 @@ impl<'w> Planner<'w> {
             moves = rolling::moves(Counts { no_room_for: unplaced, ..counts });
             plan.wake_at_ms = Some(now_ms + PLACE_AGAIN_MS);
         }
-        let mut shares = Shares::new(
-            &primary.capacity_strategy,
-            self.census.good().filter_map(|task| task.capacity_provider.as_deref()),
-        );
         for placed in &placement.placed {
             let id = self.ids.task();
-            let provider = shares.give();
+            let provider = wants[placed.want].capacity_provider.clone();
             step.starts.extend(start::task(self.world, service, primary, id, placed.instance, provider));
         }
 
@@ -206,12 +205,13 @@ impl<'w> Planner<'w> {
         step.events = told;
     }
 
-    fn want(&self, deployment: &Deployment) -> Want {
+    fn want(&self, deployment: &Deployment, capacity_provider: Option<Arc<str>>) -> Want {
         Want {
             cluster: self.service.key.cluster.clone(),
             definition: deployment.definition.clone(),
             launch_type: deployment.launch_type,
             size: None,
+            capacity_provider,
         }
     }
 

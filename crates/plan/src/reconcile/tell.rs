@@ -52,7 +52,7 @@ pub(super) fn unplaced(ids: &mut Ids, at_ms: u64, service: &Service, failure: &F
         Reason::Eni => "encountered error \"RESOURCE:ENI\"",
         Reason::Cpu => "has insufficient CPU units available",
         Reason::Memory => "has insufficient memory available",
-        Reason::NoInstances | Reason::Capacity | Reason::Missing => "",
+        Reason::NoInstances | Reason::Capacity | Reason::Provider | Reason::Missing => "",
     };
     let text = match (failure.reason, failure.closest) {
         (Reason::Capacity, _) => {

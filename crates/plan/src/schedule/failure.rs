@@ -11,6 +11,8 @@ pub enum FailureReason {
     NoInstances,
     /// FARGATE: the user sees no machines, so the detail has what they lack.
     Capacity,
+    /// Of an instance of the pool: it is of other capacity providers.
+    Provider,
     Agent,
     Attribute,
     Ports,
@@ -25,7 +27,7 @@ impl FailureReason {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::NoInstances => "No Container Instances were found in your cluster.",
-            Self::Capacity => {
+            Self::Capacity | Self::Provider => {
                 "Capacity is unavailable at this time. Please try again later or in a different availability zone"
             }
             Self::Agent => "AGENT",
@@ -135,6 +137,10 @@ fn most(
 
 fn lack(reason: FailureReason, demand: &Demand<'_>, rooms: &[&Room<'_>]) -> String {
     match reason {
+        FailureReason::Provider => format!(
+            "of other capacity providers; `longshore agent --serverless --capacity-provider {}` starts one",
+            demand.want.capacity_provider.as_deref().unwrap_or(model::BUILT_IN_PROVIDERS[0])
+        ),
         FailureReason::Agent => "not ACTIVE with its agent connected".to_owned(),
         FailureReason::Attribute => "without an attribute that the task definition requires".to_owned(),
         FailureReason::Ports => {

@@ -37,12 +37,20 @@ impl<'w> Demand<'w> {
 
 type Filter = fn(&Room<'_>, &Demand<'_>) -> Option<FailureReason>;
 
-const CHAIN: &[Filter] = &[agent, attributes, ports, address, cpu, memory];
+const CHAIN: &[Filter] = &[provider, agent, attributes, ports, address, cpu, memory];
 
 /// Why the instance can't take the task, and how many filters let it through before; `None` when
 /// all do.
 pub(super) fn refusal(room: &Room<'_>, demand: &Demand<'_>) -> Option<(usize, FailureReason)> {
     CHAIN.iter().enumerate().find_map(|(passed, filter)| filter(room, demand).map(|reason| (passed, reason)))
+}
+
+/// An agent of the pool can say which capacity providers it is of (`--capacity-provider`); one that doesn't
+/// is of both that exist without being made. Launch type FARGATE means the provider of that name.
+fn provider(room: &Room<'_>, demand: &Demand<'_>) -> Option<FailureReason> {
+    let wanted = demand.want.capacity_provider.as_deref().unwrap_or(model::BUILT_IN_PROVIDERS[0]);
+    let refused = demand.home == Home::Pool && !room.instance.capacity_providers().any(|has| has == wanted);
+    refused.then_some(FailureReason::Provider)
 }
 
 fn agent(room: &Room<'_>, _: &Demand<'_>) -> Option<FailureReason> {

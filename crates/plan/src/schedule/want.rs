@@ -1,5 +1,5 @@
 use model::{ClusterKey, DefinitionRef, LaunchType, Size};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// A task that is to have a place.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -9,6 +9,8 @@ pub struct Want {
     pub launch_type: LaunchType,
     /// The size after overrides; `None` takes the definition's.
     pub size: Option<Size>,
+    /// Of the capacity provider strategy; `None` where a launch type was asked for.
+    pub capacity_provider: Option<Arc<str>>,
 }
 
 /// The wants' numbers, those that ask for the same together.
@@ -16,7 +18,8 @@ pub(super) fn groups(wants: &[Want]) -> Vec<Vec<usize>> {
     let mut groups: BTreeMap<_, Vec<usize>> = BTreeMap::new();
     for (index, want) in wants.iter().enumerate() {
         let size = want.size.map(|size| (size.cpu, size.memory_mib));
-        groups.entry((&want.cluster, &want.definition, want.launch_type, size)).or_default().push(index);
+        let key = (&want.cluster, &want.definition, want.launch_type, size, &want.capacity_provider);
+        groups.entry(key).or_default().push(index);
     }
     let mut groups: Vec<_> = groups.into_values().collect();
     groups.sort();
