@@ -11,6 +11,9 @@ STATIC   = LIBSECCOMP_LINK_TYPE=static LIBSECCOMP_LIB_PATH="$$(dirname "$$(find 
 BIN     := target/bin
 VENV    := target/venv
 
+# What is run once more with Debian's shim and runc: the life of a task, what is in it, and its walls.
+TASKS   := $(addprefix tests/e2e/test_,tasks.py containers.py restart.py isolation.py)
+
 help: ## this list
 	@grep -E '^[a-z0-9]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
 
@@ -38,6 +41,7 @@ unit: build
 
 e2e: build $(VENV)
 	$(VENV)/bin/python -m pytest -q tests/e2e
+	$(VENV)/bin/python -m pytest -q --runtime io.containerd.runc.v2 $(TASKS)
 	scripts/demo $(BIN) $(VENV)/bin
 
 bench: build $(VENV) ## the figures, each beside its peer; also written to target/bench.json

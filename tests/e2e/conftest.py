@@ -4,6 +4,7 @@ import os
 
 import pytest
 from support import image
+from support import server as servers
 from support.aws import Account, Stage
 from support.server import Server, bin_dir
 
@@ -13,7 +14,12 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
 
 
+def pytest_addoption(parser):
+    parser.addoption("--runtime", help="run the containers with this containerd runtime, e.g. io.containerd.runc.v2")
+
+
 def pytest_configure(config):
+    servers.RUNTIME = config.getoption("--runtime")
     config.addinivalue_line("markers", "long: takes longer than most; started first")
     if os.geteuid() != 0:
         raise pytest.UsageError("these tests run containers: they need root")

@@ -4,7 +4,7 @@ import os
 import signal
 
 import pytest
-from support import image
+from support import image, server
 from support.aws import Account, Stage, address, unique
 from support.host import fetch, pid_of
 from support.waiting import wait_until
@@ -48,6 +48,12 @@ def test_tasks_live_through_it(own_server, own_stage):
                "the service to replace a task that died")
 
 
+def keeps_lines():
+    """Whether the shim keeps a container's pipe when both the container and its reader are gone. runc's closes it, and
+    with it go the lines that nobody has read."""
+    return server.RUNTIME is None
+
+
 def test_a_task_that_ends_meanwhile_has_its_exit_code_and_its_last_lines(own_server, own_stage):
     stage = own_stage
     script = "echo before; until test -e /tmp/go; do sleep 0.1; done; echo while nobody was there; exit 33"
@@ -63,7 +69,8 @@ def test_a_task_that_ends_meanwhile_has_its_exit_code_and_its_last_lines(own_ser
     assert task["stopCode"] == "EssentialContainerExited"
     lines = stage.lines(task)
     # What the killed agent had sent without seeing the answer may be there twice.
-    assert list(dict.fromkeys(lines)) == ["before", "while nobody was there"] and len(lines) <= 3
+    expected = ["before", "while nobody was there"] if keeps_lines() else ["before"]
+    assert list(dict.fromkeys(lines))[:len(expected)] == expected and len(lines) <= 3
 
 
 def test_lines_written_meanwhile_arrive(own_server, own_stage):
@@ -200,6 +207,7 @@ def test_down_after_kill(own_server, own_stage):
         stopped = stage.wait(task["taskArn"])
         assert stopped["containers"][0]["exitCode"] == code
         assert (stopped["stopCode"], stopped["stoppedReason"]) == ("UserInitiated", "Longshore was taken down")
-    wait_until(lambda: count(stage, ended), "what it wrote while there was no server")
-    assert stage.lines(ended) == ["gone"]
+    if keeps_lines():
+        wait_until(lambda: count(stage, ended), "what it wrote while there was no server")
+        assert stage.lines(ended) == ["gone"]
     assert stage.ecs.list_tasks(cluster=stage.cluster)["taskArns"] == []

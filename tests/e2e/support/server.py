@@ -14,6 +14,8 @@ from .waiting import wait_until
 
 # What `up` says when the endpoint answers and the agent is connected.
 READY = "Longshore is up at "
+# A containerd runtime's name, where the tests are to run on another shim than Longshore's (conftest, --runtime).
+RUNTIME = None
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 
 
@@ -26,6 +28,10 @@ def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+def runtime(arguments):
+    return ["--runtime", RUNTIME] if RUNTIME and "--runtime" not in arguments else []
 
 
 class Server:
@@ -67,7 +73,7 @@ class Server:
         self.told_before = self.output.read_text().count(READY) if self.output.exists() else 0
         with open(self.output, "ab") as output:
             self.process = subprocess.Popen(
-                self.command("up", "--foreground", "--no-sample", *arguments),
+                self.command("up", "--foreground", "--no-sample", *runtime(arguments), *arguments),
                 stdout=output, stderr=output, stdin=subprocess.DEVNULL,
             )
         wait_until(self.ready, "the server to answer and its agent to be connected")
@@ -133,7 +139,7 @@ class Server:
             for command in (["ip", "-o", "link"], ["nft", "list", "tables"]):
                 out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
                 found += [f"{command[0]}: {line}" for line in out.splitlines() if self.prefix in line]
-            for parent in ("/run/longshore", "/run/netns", "/var/run/netns"):
+            for parent in ("/run/longshore", "/run/netns", "/var/run/netns", "/run/containerd/runc"):
                 if os.path.isdir(parent):
                     found += [f"{parent}/{name}" for name in os.listdir(parent) if self.prefix in name]
             for folder, children, _ in os.walk("/sys/fs/cgroup"):
