@@ -160,9 +160,9 @@ impl Agent {
             capacity_providers: config.capacity_providers,
             name: config.instance_name,
         };
-        let usage = Arc::new(Usage::new(host, engine.clone()));
+        let usage = Arc::new(Usage::new(host.clone(), engine.clone()));
         let (sender, connected) = watch::channel(false);
-        let supervisor = Supervisor { api, engine: engine.clone(), reports, dir, identity, usage };
+        let supervisor = Supervisor { api, engine: engine.clone(), reports, dir, identity, usage, host };
         let supervisor = tokio::spawn(supervisor.run(sender));
         Ok(AgentHandle { engine, subnet, connected, supervisor })
     }
@@ -248,6 +248,7 @@ struct Supervisor {
     dir: StateDir,
     identity: Identity,
     usage: Arc<Usage>,
+    host: Arc<Host>,
 }
 
 impl Supervisor {
@@ -319,6 +320,6 @@ impl Supervisor {
                 None => std::future::pending().await,
             }
         };
-        tokio::join!(Arc::new(acs).run(), tcs, sample.run());
+        tokio::join!(Arc::new(acs).run(), tcs, sample.run(), self.host.keep_rules());
     }
 }

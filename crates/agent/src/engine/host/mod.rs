@@ -35,6 +35,9 @@ use crate::task::{Action, Found};
 /// is mostly work of the kernel, and two processors are kept busy by two (see launch-facts).
 const LAUNCHES_AT_ONCE: usize = 4;
 
+/// How long the packet filter's rules may be gone that somebody else has flushed.
+const RULES_EVERY: std::time::Duration = std::time::Duration::from_secs(60);
+
 #[derive(Debug, thiserror::Error)]
 pub enum HostError {
     #[error(transparent)]
@@ -144,6 +147,18 @@ impl Host {
             let us = began.elapsed().as_micros() as u64;
             tracing::debug!(target: "agent::launch", step = "cgroup lock", us);
         });
+    }
+
+    /// Puts the network's rules back, for ever: a firewall's reload takes them away, and the walls between tasks with
+    /// them.
+    pub async fn keep_rules(self: Arc<Self>) {
+        loop {
+            tokio::time::sleep(RULES_EVERY).await;
+            let host = self.clone();
+            if let Err(error) = blocking(move || host.config.network.reconcile()).await {
+                tracing::warn!(%error, "the packet filter's rules may be incomplete");
+            }
+        }
     }
 
     fn live(&self, id: &str) -> Arc<LiveTask> {
