@@ -13,6 +13,8 @@ enum Act {
     /// The nth live task goes on its way.
     Progress(usize),
     Fail(usize),
+    /// The health check of the nth live task says so.
+    Health(usize, Health),
     Scale(u32),
     Deploy,
     /// The user stops a task.
@@ -25,6 +27,8 @@ fn any_act() -> impl Strategy<Value = Act> {
         8 => Just(Act::Plan),
         8 => any::<usize>().prop_map(Act::Progress),
         1 => any::<usize>().prop_map(Act::Fail),
+        2 => (any::<usize>(), prop::sample::select(vec![Health::Healthy, Health::Unhealthy]))
+            .prop_map(|(n, health)| Act::Health(n, health)),
         1 => (0..7u32).prop_map(Act::Scale),
         1 => Just(Act::Deploy),
         1 => any::<usize>().prop_map(Act::Stop),
@@ -66,10 +70,11 @@ fn act(sim: &mut Sim, act: Act, deployments: &mut u64) {
         Act::Plan => plan_within_bounds(sim),
         Act::Progress(n) => pick(n).into_iter().for_each(|id| sim.progress(id)),
         Act::Fail(n) => pick(n).into_iter().for_each(|id| sim.fail(id, None)),
+        Act::Health(n, health) => pick(n).into_iter().for_each(|id| sim.health(id, health)),
         Act::Scale(count) => sim.update(ServiceChange { desired_count: Some(count), ..Default::default() }),
         Act::Deploy => {
             *deployments += 1;
-            let family = ["one", "two", "three"][(*deployments % 3) as usize];
+            let family = ["one", "two", "checked"][(*deployments % 3) as usize];
             let deployment = Some(deployment(*deployments, family));
             sim.update(ServiceChange { deployment, ..Default::default() });
         }
@@ -94,6 +99,9 @@ proptest! {
         acts in prop::collection::vec(any_act(), 1..150),
     ) {
         let mut sim = Sim::new(2, room).with(service(desired, percents.0, percents.1));
+        let mut checked = definition("checked", Size::new(256, 512));
+        checked.containers[0].health_checked = true;
+        sim.run(Command::RegisterTaskDefinition(checked.into()));
         let mut deployments = 1;
         for next in acts {
             act(&mut sim, next, &mut deployments);
@@ -103,6 +111,11 @@ proptest! {
         for _ in 0..400 {
             plan_within_bounds(&mut sim);
             sim.obey();
+            for id in sim.live() {
+                if sim.world.task(id).is_some_and(|task| !task.is_healthy()) {
+                    sim.health(id, Health::Healthy);
+                }
+            }
             sim.now_ms += 1_000;
         }
         let service = sim.service();
@@ -148,6 +161,7 @@ proptest! {
         maximum in 100..300u32,
         new in 0..20u32,
         new_healthy in 0..20u32,
+        unhealthy in 0..5u32,
         old in 0..20u32,
         old_healthy in 0..20u32,
         leaving in 0..5u32,
@@ -156,14 +170,16 @@ proptest! {
     ) {
         let counts = Counts {
             desired, minimum_percent: minimum, maximum_percent: maximum, new, new_healthy: new_healthy.min(new),
-            old, old_healthy: old_healthy.min(old), leaving, held_back, no_room_for,
+            unhealthy, old, old_healthy: old_healthy.min(old), leaving, held_back, no_room_for,
         };
         let to = moves(counts);
         let healthy = counts.new_healthy + counts.old_healthy;
         let stopped_new_healthy = to.stop_new.saturating_sub(counts.new - counts.new_healthy);
         prop_assert!(healthy - stopped_new_healthy - to.stop_old_healthy >= counts.lower_bound().min(healthy));
         prop_assert!(to.start == 0 || new + to.start <= desired);
-        prop_assert!(to.start == 0 || old == 0 || new + to.start + counts.old_healthy <= counts.upper_bound());
+        let there = new + to.start + unhealthy + counts.old_healthy;
+        prop_assert!(to.start == 0 || (old == 0 && unhealthy == 0) || there <= counts.upper_bound());
+        prop_assert!(to.stop_unhealthy <= unhealthy);
         prop_assert!(to.stop_new <= new.saturating_sub(desired));
         prop_assert!(to.stop_old_idle + to.stop_old_healthy <= old);
         prop_assert!(!held_back || to.start == 0);

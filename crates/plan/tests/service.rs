@@ -165,12 +165,18 @@ fn an_unhealthy_task_is_replaced_after_its_grace() {
     sim.settle();
     sim.obey();
     let task = sim.live()[0];
-    let health = |health| Command::ReportHealth { task, containers: vec![("app".into(), health)] };
-    sim.run(health(Health::Unhealthy));
+    sim.health(task, Health::Unhealthy);
     sim.settle();
     assert_eq!(sim.wake_at_ms, Some(sim.now_ms + 60_000));
     assert_eq!(sim.live(), [task]);
     sim.now_ms += 60_000;
+    sim.settle();
+    assert_eq!(sim.world.task(task).unwrap().desired_status, DesiredStatus::Running, "first its replacement");
+    let replacement = *sim.live().iter().find(|id| **id != task).unwrap();
+    sim.obey();
+    sim.settle();
+    assert_eq!(sim.world.task(task).unwrap().desired_status, DesiredStatus::Running, "which must be healthy");
+    sim.health(replacement, Health::Healthy);
     sim.settle();
     assert_snapshot!(sim.story(), @r#"
     (service web) has started 1 tasks: (task #1).
@@ -182,6 +188,37 @@ fn an_unhealthy_task_is_replaced_after_its_grace() {
         sim.world.task(task).unwrap().stop.as_ref().unwrap().reason.as_ref(),
         "Task failed container health checks"
     );
+}
+
+#[test]
+fn without_room_above_unhealthy_tasks_go_first_one_by_one() {
+    let mut sim = Sim::new(1, 8);
+    let mut checked = definition("checked", Size::new(256, 512));
+    checked.containers[0].health_checked = true;
+    sim.run(Command::RegisterTaskDefinition(checked.into()));
+    let new = NewService { deployment: Some(deployment(1, "checked")), ..service(2, 50, 100) };
+    let mut sim = sim.with(new);
+    sim.settle();
+    sim.obey();
+    for task in sim.live() {
+        sim.health(task, Health::Unhealthy);
+    }
+    let both = sim.live();
+    sim.settle();
+    let wanted =
+        |sim: &Sim, id: &TaskId| sim.world.task(*id).unwrap().desired_status == DesiredStatus::Running;
+    assert_eq!(both.iter().filter(|id| wanted(&sim, id)).count(), 1, "{}", sim.story());
+    sim.obey();
+    sim.settle();
+    assert_snapshot!(sim.story(), @r#"
+    (service web) has started 2 tasks: (task #1) (task #2).
+    (service web) (task #1) failed container health checks.
+    (service web) (task #2) failed container health checks.
+    (service web) has stopped 1 running tasks: (task #1).
+    (service web) has started 1 tasks: (task #3).
+    (service web) has stopped 1 running tasks: (task #2).
+    (service web) has started 1 tasks: (task #4).
+    "#);
 }
 
 #[test]

@@ -84,12 +84,12 @@ impl<'w> Census<'w> {
             desired: self.service.desired_count,
             minimum_percent: self.service.minimum_healthy_percent,
             maximum_percent: self.service.maximum_percent,
-            // An unhealthy task is as good as gone.
             new: count(self.new.len() - self.unhealthy.len()),
             new_healthy: healthy(&self.new),
+            unhealthy: count(self.unhealthy.len()),
             old: count(self.old.len()),
             old_healthy: healthy(&self.old),
-            leaving: count(self.leaving.len() + self.unhealthy.len()),
+            leaving: count(self.leaving.len()),
             held_back,
             no_room_for: 0,
         }

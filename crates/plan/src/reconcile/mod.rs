@@ -171,10 +171,9 @@ impl<'w> Planner<'w> {
     fn events(&mut self, primary: &Deployment, plan: &Plan, stopping: &[&Task], step: &mut ServiceStep) {
         let (service, now_ms, ids) = (self.service, self.now_ms, &mut self.ids);
         let mut told = Vec::new();
-        for (task, (_, why)) in stopping.iter().zip(&plan.stops) {
-            if *why == StopReason::Unhealthy {
-                told.push(tell::unhealthy(ids, now_ms, service, task));
-            }
+        // A service keeps so many events only: of many unhealthy tasks the first are named.
+        for task in self.census.unhealthy.iter().take(tell::TASKS_NAMED) {
+            told.extend(tell::once(service, tell::unhealthy(ids, now_ms, service, task)));
         }
         if !step.starts.is_empty() {
             let started: Vec<TaskId> = step.starts.iter().map(|task| task.id).collect();

@@ -5,7 +5,10 @@ use model::{InstanceId, Task, TaskId};
 use std::{cmp::Reverse, collections::BTreeMap};
 
 pub(super) fn stops(census: &Census<'_>, moves: Moves) -> Vec<(TaskId, StopReason)> {
-    let unhealthy = census.unhealthy.iter().map(|task| (task.id, StopReason::Unhealthy));
+    let mut unhealthy = census.unhealthy.clone();
+    unhealthy.sort_by_key(|task| (task.created_at_ms, task.id));
+    let unhealthy = unhealthy.into_iter().map(|task| (task.id, StopReason::Unhealthy));
+    let unhealthy = unhealthy.take(moves.stop_unhealthy as usize);
     let (healthy, idle): (Vec<&Task>, Vec<&Task>) = census.old.iter().partition(|task| task.is_healthy());
     let excess = first(census.good().collect(), moves.stop_new).map(|task| (task.id, StopReason::ScaleIn));
     let old = first(idle, moves.stop_old_idle)

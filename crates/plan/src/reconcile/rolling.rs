@@ -6,9 +6,12 @@ pub struct Counts {
     pub desired: u32,
     pub minimum_percent: u32,
     pub maximum_percent: u32,
-    /// Wanted tasks of the PRIMARY deployment, and how many of them are healthy.
+    /// Wanted tasks of the PRIMARY deployment that didn't fail their health checks, and how many of
+    /// them are healthy.
     pub new: u32,
     pub new_healthy: u32,
+    /// Those that did: to be replaced.
+    pub unhealthy: u32,
     /// Wanted tasks of older deployments, and how many of them are healthy.
     pub old: u32,
     pub old_healthy: u32,
@@ -43,6 +46,8 @@ pub struct Moves {
     pub start: u32,
     /// Tasks of the PRIMARY deployment beyond the desired count.
     pub stop_new: u32,
+    /// Tasks of the PRIMARY deployment that failed their health checks.
+    pub stop_unhealthy: u32,
     /// Old tasks that aren't healthy: nobody misses them.
     pub stop_old_idle: u32,
     pub stop_old_healthy: u32,
@@ -63,17 +68,27 @@ pub enum Wait {
 /// The next moves. Starting comes before stopping where the upper bound has room; where it hasn't,
 /// or no instance has, old tasks make room as far as the lower bound lets them.
 pub fn moves(counts: Counts) -> Moves {
-    let Counts { desired, new, new_healthy, old, old_healthy, .. } = counts;
+    let Counts { desired, new, new_healthy, unhealthy, old, old_healthy, .. } = counts;
     let healthy = new_healthy + old_healthy;
     let mut moves = Moves::default();
 
     let missing = desired.saturating_sub(new);
     let stop_old_idle = old - old_healthy;
-    // Without a deployment under way nothing but the desired count is a bound.
-    let room = if old == 0 { missing } else { counts.upper_bound().saturating_sub(new + old_healthy) };
+    // With nothing to replace, nothing but the desired count is a bound.
+    let replacing = old > 0 || unhealthy > 0;
+    let there = new + unhealthy + old_healthy;
+    let room = if replacing { counts.upper_bound().saturating_sub(there) } else { missing };
     let may_start = missing.min(room);
     moves.start = if counts.held_back { 0 } else { may_start };
     moves.stop_old_idle = stop_old_idle;
+
+    // A replacement comes first and must be healthy before what it replaces goes. Where the upper
+    // bound or the instances have no room for it, unhealthy tasks make it, one by one (ECS API
+    // reference, DeploymentConfiguration). None of them counts as healthy, so the lower bound is kept.
+    let replaced = (new_healthy + unhealthy).saturating_sub(desired).min(unhealthy);
+    let no_room = !counts.held_back && (may_start < missing || counts.no_room_for > 0);
+    let making_room = u32::from(no_room && counts.leaving == 0 && stop_old_idle == 0).min(unhealthy);
+    moves.stop_unhealthy = replaced.max(making_room);
 
     // The least advanced go first, so that healthy ones go only when all that is left is healthy.
     let excess = new.saturating_sub(desired);
@@ -86,11 +101,16 @@ pub fn moves(counts: Counts) -> Moves {
     let surplus = (healthy - (moves.stop_new - from_idle)).saturating_sub(desired);
     let lacking_bound = missing - may_start;
     // What is leaving makes room already, and so do the idle ones that leave now.
-    let lacking_room = counts.no_room_for.saturating_sub(counts.leaving + stop_old_idle);
+    let coming_room = counts.leaving + stop_old_idle + moves.stop_unhealthy;
+    let lacking_room = counts.no_room_for.saturating_sub(coming_room);
     let need = surplus.max(if counts.held_back { 0 } else { lacking_bound + lacking_room });
     moves.stop_old_healthy = old_healthy.min(spare).min(need);
 
-    let quiet = moves.start == 0 && moves.stop_new == 0 && stop_old_idle == 0 && moves.stop_old_healthy == 0;
+    let quiet = moves.start == 0
+        && moves.stop_new == 0
+        && moves.stop_unhealthy == 0
+        && stop_old_idle == 0
+        && moves.stop_old_healthy == 0;
     if quiet && old_healthy > 0 && counts.leaving == 0 {
         let coming = new > new_healthy;
         moves.wait = match (coming || counts.held_back, lacking_bound > 0) {

@@ -8,7 +8,7 @@ use model::{Deployment, Service, ServiceEvent, Task, TaskId};
 const SILENCE_MS: u64 = 6 * 60 * 60 * 1000;
 /// Most tasks that one event names. A service keeps a hundred events and is written whole with each
 /// change, so the events of a service of thousands must not grow with it.
-const TASKS_NAMED: usize = 10;
+pub(super) const TASKS_NAMED: usize = 10;
 const SEE_ALSO: &str =
     "For more information, see the Troubleshooting section of the Amazon ECS Developer Guide.";
 const STEADY: &str = "has reached a steady state.";

@@ -211,6 +211,11 @@ impl Sim {
         self.run(Command::ReportTask { cluster: cluster(), task: id, report });
     }
 
+    /// What the health check of its container says.
+    pub fn health(&mut self, task: TaskId, health: Health) {
+        self.run(Command::ReportHealth { task, containers: vec![("app".into(), health)] });
+    }
+
     pub fn live(&self) -> Vec<TaskId> {
         self.world.live_tasks_of(&key()).map(|task| task.id).collect()
     }
