@@ -144,8 +144,10 @@ impl Draft {
     fn take_stopped(&mut self, id: TaskId, reason: Option<&str>) {
         let Some(task) = self.world.task(id).cloned() else { return };
         let unasked = task.desired_status == DesiredStatus::Running;
-        // One report may tell of a whole short life; the task was RUNNING for a part of it.
-        if unasked && task.containers.iter().any(|container| container.essential && why::ran(container)) {
+        // One report may tell of a whole short life; the task was RUNNING for a part of it if every
+        // essential container ran.
+        let mut essential = task.containers.iter().filter(|container| container.essential).peekable();
+        if unasked && essential.peek().is_some() && essential.all(why::ran) {
             self.advance(id, TaskStatus::Running);
         }
         if task.execution_stopped_at_ms.is_none() {

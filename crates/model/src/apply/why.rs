@@ -11,15 +11,22 @@ pub const DEREGISTERED: &str = "Container instance deregistration forced by user
 /// Whether the container's process ever ran. The agent gives an exit code to some that it couldn't
 /// start; their reason says so (`CannotStartContainerError`, …).
 pub(super) fn ran(container: &Container) -> bool {
-    let refused = container.reason.as_deref().is_some_and(|reason| reason.starts_with("Cannot"));
-    container.last_status == ContainerStatus::Running || (container.exit_code.is_some() && !refused)
+    container.last_status == ContainerStatus::Running
+        || (container.exit_code.is_some() && !could_not_start(container))
+}
+
+fn could_not_start(container: &Container) -> bool {
+    container.reason.as_deref().is_some_and(|reason| reason.starts_with("Cannot"))
 }
 
 /// For a task that nobody asked to stop. `reason` is the agent's for the task as a whole.
 pub(super) fn explain(task: &Task, reason: Option<&str>) -> Stop {
     let essential_exited =
         task.containers.iter().any(|c| c.essential && c.last_status == ContainerStatus::Stopped && ran(c));
-    if essential_exited || task.started_at_ms.is_some() {
+    // Others may have run, and been stopped, because it couldn't start.
+    let never_up =
+        task.started_at_ms.is_none() && task.containers.iter().any(|c| c.essential && could_not_start(c));
+    if (essential_exited && !never_up) || task.started_at_ms.is_some() {
         return Stop { code: StopCode::EssentialContainerExited, reason: ESSENTIAL_CONTAINER_EXITED.into() };
     }
     let said_of = |essential: bool| {
