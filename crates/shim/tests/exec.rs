@@ -40,6 +40,28 @@ fn a_process_joins_and_ends_on_its_own() {
     assert_eq!(shim.client.delete(patience(), &delete).unwrap().exit_status, 137);
     assert_eq!(refusal(shim.client.delete(patience(), &delete)).0, Code::NOT_FOUND);
 
+    // One that is killed with what it has started.
+    let children = bundle.path.join("children");
+    shim.exec(&bundle, "e4", &["sh", "-c", "sleep 987 & echo $!; wait"], children.to_str().unwrap());
+    shim.start_exec(&bundle.id, "e4").unwrap();
+    let running = |what: &str| {
+        let processes = std::fs::read_dir("/proc").unwrap().flatten();
+        processes
+            .filter(|p| {
+                std::fs::read(p.path().join("cmdline")).is_ok_and(|line| line.starts_with(what.as_bytes()))
+            })
+            .count()
+    };
+    while running("sleep\x00987\x00") == 0 {
+        std::thread::yield_now();
+    }
+    kill.exec_id = "e4".into();
+    shim.client.kill(patience(), &kill).unwrap();
+    assert_eq!(shim.wait_exec(&bundle.id, "e4"), 137);
+    while running("sleep\x00987\x00") > 0 {
+        std::thread::yield_now();
+    }
+
     // One that ends with the container.
     shim.exec(&bundle, "e3", &["sleep", "1000"], "");
     shim.start_exec(&bundle.id, "e3").unwrap();

@@ -22,6 +22,10 @@ impl Service {
         }
         let pids = if request.all && request.exec_id.is_empty() {
             self.container(&request.id)?.cgroup.pids()
+        } else if !request.exec_id.is_empty() && request.signal == libc::SIGKILL as u32 {
+            // An added process leads a group of its own: what it has started goes with it, where the
+            // end of a container's first process would take everything.
+            vec![leads_group(process.pid).unwrap_or(process.pid)]
         } else {
             vec![process.pid]
         };
@@ -80,6 +84,12 @@ impl Service {
         }
         Ok(empty())
     }
+}
+
+/// The process's group, as kill(2) names one, if it leads one. Not reaped, its pid is nobody else's.
+fn leads_group(pid: i32) -> Option<i32> {
+    // SAFETY: a plain call without pointers.
+    (unsafe { libc::getpgid(pid) } == pid).then_some(-pid)
 }
 
 /// libc, because a caller may mean any number, real-time signals among them.
