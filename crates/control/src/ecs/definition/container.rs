@@ -75,8 +75,17 @@ fn check_timeouts(container: &ContainerDefinition) -> Result<(), Error> {
 }
 
 fn check_health(name: &str, check: &HealthCheck) -> Result<(), Error> {
-    if check.command.is_empty() {
-        return Err(own(format!("The health check of container '{name}' must have a command.")));
+    // "The string array must start with CMD … or CMD-SHELL" (API reference); NONE is Docker's word for
+    // no check at all.
+    match check.command.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [] => return Err(own(format!("The health check of container '{name}' must have a command."))),
+        ["NONE"] | ["CMD" | "CMD-SHELL", _, ..] => {}
+        _ => {
+            return Err(own(format!(
+                "The 'healthCheck.command' setting for container '{name}' must start with CMD or CMD-SHELL, \
+                 and a command must follow."
+            )));
+        }
     }
     let ranges = [
         ("interval", check.interval, 5..=300),

@@ -8,6 +8,7 @@ use wire::ecs::{ContainerCondition, ContainerDefinition, ContainerDependency};
 use super::graph;
 use super::proposed::{Proposed, name};
 use super::refusal::{own, said};
+use super::shape;
 
 pub(super) fn check(proposed: &Proposed<'_>) -> Result<(), Error> {
     let mut arrows: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
@@ -41,7 +42,7 @@ fn check_condition(dependency: &ContainerDependency, target: &ContainerDefinitio
                 "A dependency container with SUCCESS or COMPLETE condition cannot be an essential container",
             ))
         }
-        ContainerCondition::Healthy if target.health_check.is_none() => {
+        ContainerCondition::Healthy if !shape::is_health_checked(target) => {
             Err(said("A dependency container with HEALTHY condition must have health check configured"))
         }
         _ => Ok(()),

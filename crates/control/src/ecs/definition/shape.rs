@@ -33,12 +33,14 @@ pub(super) fn container(proposed: &Proposed<'_>, container: &ContainerDefinition
             .collect(),
         start_timeout_s: number(container.start_timeout),
         stop_timeout_s: number(container.stop_timeout),
-        health_checked: container
-            .health_check
-            .as_ref()
-            // Docker's word for switching off a check that the image brings.
-            .is_some_and(|check| check.command.first().is_none_or(|first| first != "NONE")),
+        health_checked: is_health_checked(container),
     }
+}
+
+pub(super) fn is_health_checked(container: &ContainerDefinition) -> bool {
+    let check = container.health_check.as_ref();
+    // Docker's word for switching off a check that the image brings.
+    check.is_some_and(|check| check.command.first().is_none_or(|first| first != "NONE"))
 }
 
 /// The ports that the task takes on its instance. None with an address of its own; on a bridge those

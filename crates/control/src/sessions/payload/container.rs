@@ -84,7 +84,7 @@ impl Source<'_> {
             start_timeout: container.start_timeout.map(Into::into),
             stop_timeout: container.stop_timeout.map(Into::into),
             docker_config: Some(DockerConfig::new(&config, &host)?),
-            health_check_type: container.health_check.as_ref().map(|_| "docker".to_owned()),
+            health_check_type: self.record.health_checked.then(|| "docker".to_owned()),
             restart_policy: container.restart_policy.as_ref().map(|policy| RestartPolicy {
                 enabled: policy.enabled,
                 ignored_exit_codes: policy

@@ -7,7 +7,7 @@
 mod container;
 mod docker;
 
-use model::{Eni, LaunchType, NetworkMode, Task, TaskDefinition, World};
+use model::{Eni, LaunchType, NetworkMode, Task, World};
 use wire::acs::network::Ipv4Address;
 use wire::acs::{self, ElasticNetworkInterface};
 use wire::ecs;
@@ -61,8 +61,13 @@ pub fn task(world: &World, task: &Task) -> Result<acs::Task, PayloadError> {
         group: task.group.as_ref().map(ToString::to_string),
         service_name: task.service.as_ref().map(ToString::to_string),
         launch_type: Some(task.launch_type.as_str().to_owned()),
-        cpu: task_limit(task, definition, definition.cpu, task.size.cpu).map(|units| units as f64 / 1024.0),
-        memory: task_limit(task, definition, definition.memory_mib, task.size.memory_mib),
+        cpu: task_limit(task, definition.cpu.is_some() || overrides.cpu.is_some(), task.size.cpu)
+            .map(|units| units as f64 / 1024.0),
+        memory: task_limit(
+            task,
+            definition.memory_mib.is_some() || overrides.memory.is_some(),
+            task.size.memory_mib,
+        ),
         containers,
         volumes: document.volumes.iter().flatten().map(volume).collect(),
         network_mode: Some(definition.network_mode.as_str().to_owned()),
@@ -74,9 +79,9 @@ pub fn task(world: &World, task: &Task) -> Result<acs::Task, PayloadError> {
     })
 }
 
-/// A task-level limit exists where the definition (or, for FARGATE, the size) has one.
-fn task_limit(task: &Task, _: &TaskDefinition, defined: Option<u32>, actual: i64) -> Option<i64> {
-    (defined.is_some() || task.launch_type == LaunchType::Fargate).then_some(actual)
+/// A task-level limit exists where the definition or an override (or, for FARGATE, the size) has one.
+fn task_limit(task: &Task, defined: bool, actual: i64) -> Option<i64> {
+    (defined || task.launch_type == LaunchType::Fargate).then_some(actual)
 }
 
 fn volume(volume: &ecs::Volume) -> acs::task::Volume {

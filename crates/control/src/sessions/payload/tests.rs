@@ -67,7 +67,7 @@ fn entities(document: &ecs::TaskDefinition) -> (model::Task, model::TaskDefiniti
                 host_ports: Vec::new(),
                 start_timeout_s: None,
                 stop_timeout_s: None,
-                health_checked: false,
+                health_checked: document.container_definitions.as_ref().unwrap()[0].health_check.is_some(),
             }],
             ephemeral_storage_gib: None,
             document: Document::of(document).unwrap(),

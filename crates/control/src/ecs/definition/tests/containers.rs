@@ -156,6 +156,13 @@ fn dependencies_and_links() {
             "A dependency container with HEALTHY condition must have health check configured",
         ),
         (
+            several(json!([
+                {"name": "a", "dependsOn": wait("b", "HEALTHY")},
+                {"name": "b", "healthCheck": {"command": ["NONE"]}}
+            ])),
+            "A dependency container with HEALTHY condition must have health check configured",
+        ),
+        (
             several(json!([{"name": "a", "links": ["b"]}, {"name": "b", "links": ["a:x"]}])),
             "Container links should not have a cycle",
         ),
@@ -186,6 +193,14 @@ fn smaller_things() {
         (
             ec2(json!({"healthCheck": {"command": []}})),
             "The health check of container 'app' must have a command.",
+        ),
+        (
+            ec2(json!({"healthCheck": {"command": ["true"]}})),
+            "The 'healthCheck.command' setting for container 'app' must start with CMD or CMD-SHELL, and a command must follow.",
+        ),
+        (
+            ec2(json!({"healthCheck": {"command": ["CMD-SHELL"]}})),
+            "The 'healthCheck.command' setting for container 'app' must start with CMD or CMD-SHELL, and a command must follow.",
         ),
         (
             ec2(json!({"restartPolicy": {"enabled": true, "restartAttemptPeriod": 59}})),
