@@ -12,6 +12,7 @@ pub mod cgroup;
 pub mod seccomp;
 
 mod capabilities;
+mod kernel;
 mod limits;
 mod mounts;
 mod process;
@@ -54,6 +55,12 @@ pub struct ContainerPlan {
     pub cap_add: Vec<String>,
     pub cap_drop: Vec<String>,
     pub ulimits: Vec<Ulimit>,
+    /// `systemControls`: kernel parameters of the container's own namespaces.
+    pub sysctls: BTreeMap<String, String>,
+    /// `linuxParameters.tmpfs`: from the path to the options, with commas between.
+    pub tmpfs: BTreeMap<String, String>,
+    /// Size of /dev/shm in bytes; 0 is Docker's 64 MiB.
+    pub shm_bytes: u64,
     /// `cpu` of the container definition: units, 1,024 to a core. A weight, not a ceiling.
     pub cpu: u64,
     /// Hard limit in bytes; 0 is none of its own (the task's holds).
@@ -108,6 +115,12 @@ pub enum BundleError {
     UnknownCapability { name: String },
     #[error("capability {name} cannot be added on Fargate; only SYS_PTRACE can")]
     ForbiddenCapability { name: String },
+    #[error("system control {name} cannot be set: it is not one of a container's own namespaces")]
+    ForbiddenSysctl { name: String },
+    #[error("a tmpfs cannot be mounted at {path:?}")]
+    TmpfsPath { path: String },
+    #[error("tmpfs {path}: the mount option {option:?} is not supported")]
+    TmpfsOption { path: String, option: String },
     #[error("{name:?} is not the name of a ulimit")]
     UnknownUlimit { name: String },
     #[error("ulimit {name}: the soft limit {soft} is above the hard limit {hard}")]

@@ -8,7 +8,14 @@ use super::ContainerPlan;
 /// and the three files of the network.
 pub(super) fn mounts(plan: &ContainerPlan) -> Vec<Mount> {
     let sealed = ["nosuid", "noexec", "nodev"];
-    let with = |more: &[&'static str]| [&sealed[..], more].concat();
+    let shm = match plan.shm_bytes {
+        0 => "size=65536k".to_owned(),
+        bytes => format!("size={bytes}"),
+    };
+    fn with<'a>(sealed: &[&'a str], more: &[&'a str]) -> Vec<&'a str> {
+        [sealed, more].concat()
+    }
+    let with = |more| with(&sealed, more);
     let mut mounts = vec![
         mount("/proc", "proc", "proc", &sealed),
         mount("/dev", "tmpfs", "tmpfs", &["nosuid", "strictatime", "mode=755", "size=65536k"]),
@@ -19,7 +26,7 @@ pub(super) fn mounts(plan: &ContainerPlan) -> Vec<Mount> {
             &["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"],
         ),
         mount("/dev/mqueue", "mqueue", "mqueue", &sealed),
-        mount("/dev/shm", "tmpfs", "shm", &with(&["mode=1777", "size=65536k"])),
+        mount("/dev/shm", "tmpfs", "shm", &with(&["mode=1777", &shm])),
         mount("/sys", "sysfs", "sysfs", &with(&["ro"])),
         mount("/sys/fs/cgroup", "cgroup", "cgroup", &with(&["relatime", "ro"])),
     ];
@@ -47,7 +54,7 @@ pub(super) fn mounts(plan: &ContainerPlan) -> Vec<Mount> {
     mounts
 }
 
-fn mount(destination: &str, kind: &str, source: &str, options: &[&str]) -> Mount {
+pub(super) fn mount(destination: &str, kind: &str, source: &str, options: &[&str]) -> Mount {
     MountBuilder::default()
         .destination(destination)
         .typ(kind)

@@ -7,7 +7,7 @@ use oci_spec::runtime::{
     Linux, LinuxNamespace, LinuxNamespaceBuilder, LinuxNamespaceType, Process, RootBuilder, Spec, UserBuilder,
 };
 
-use super::{BundleError, ContainerPlan, capabilities, cgroup, limits, mounts, process, seccomp};
+use super::{BundleError, ContainerPlan, capabilities, cgroup, kernel, limits, mounts, process, seccomp};
 
 /// The OCI specification this is written to.
 const OCI_VERSION: &str = "1.0.2";
@@ -66,6 +66,12 @@ pub fn spec(plan: &ContainerPlan) -> Result<Spec, BundleError> {
         .set_readonly_paths(Some(readonly(plan)))
         .set_seccomp(Some(seccomp::profile(&granted)))
         .set_devices(None);
+    let sysctls = kernel::sysctls(plan)?;
+    if !sysctls.is_empty() {
+        linux.set_sysctl(Some(sysctls));
+    }
+    let mut mounts = mounts::mounts(plan);
+    mounts.extend(kernel::tmpfs(plan)?);
     process.set_capabilities(Some(capabilities::sets(granted, plan.user.uid)));
 
     let root = RootBuilder::default().path(&plan.rootfs).readonly(plan.readonly_rootfs).build();
@@ -73,7 +79,7 @@ pub fn spec(plan: &ContainerPlan) -> Result<Spec, BundleError> {
     spec.set_version(OCI_VERSION.to_owned())
         .set_hostname(Some(plan.hostname.clone()))
         .set_root(Some(root.expect("every field is set")))
-        .set_mounts(Some(mounts::mounts(plan)))
+        .set_mounts(Some(mounts))
         .set_process(Some(process))
         .set_linux(Some(linux))
         .set_annotations(Some(HashMap::from([(GROUP.to_owned(), plan.task_id.clone())])));

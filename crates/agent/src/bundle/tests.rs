@@ -39,6 +39,9 @@ fn plan() -> ContainerPlan {
         cap_add: vec![],
         cap_drop: vec![],
         ulimits: vec![],
+        sysctls: BTreeMap::new(),
+        tmpfs: BTreeMap::new(),
+        shm_bytes: 0,
         cpu: 0,
         memory: 512 << 20,
         memory_reservation: 0,
@@ -283,4 +286,40 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn kernel_parameters_are_the_containers_own() {
+    let set = |name: &'static str| build(move |p| drop(p.sysctls.insert(name.into(), "1".into())));
+    for name in ["net.core.somaxconn", "kernel.shmmax", "fs.mqueue.msg_max"] {
+        let spec = set(name).unwrap();
+        assert_eq!(spec.linux().as_ref().unwrap().sysctl().as_ref().unwrap()[name], "1");
+    }
+    for name in
+        ["kernel.panic", "vm.swappiness", "net/../kernel/panic", "net...kernel.panic", "kernel.core_pattern"]
+    {
+        assert!(matches!(set(name), Err(BundleError::ForbiddenSysctl { .. })), "{name}");
+    }
+    assert!(build(|_| ()).unwrap().linux().as_ref().unwrap().sysctl().is_none());
+}
+
+#[test]
+fn a_tmpfs_is_memory_and_nothing_else() {
+    let with = |path: &'static str, options: &'static str| {
+        build(move |p| drop(p.tmpfs.insert(path.into(), options.into())))
+    };
+    let spec = with("/scratch", "exec,mode=700,size=1048576").unwrap();
+    let mount = spec.mounts().as_ref().unwrap().last().unwrap().clone();
+    assert_eq!(mount.destination().to_str(), Some("/scratch"));
+    assert_eq!(mount.options().as_ref().unwrap().join(","), "nosuid,noexec,nodev,exec,mode=700,size=1048576");
+    for option in ["bind", "rbind", "remount", "shared", "lowerdir=/etc"] {
+        assert!(matches!(with("/scratch", option), Err(BundleError::TmpfsOption { .. })), "{option}");
+    }
+    for path in ["/", "scratch", "/a/../../b"] {
+        assert!(matches!(with(path, ""), Err(BundleError::TmpfsPath { .. })), "{path}");
+    }
+    let shm = build(|p| p.shm_bytes = 1 << 20).unwrap();
+    let shm =
+        shm.mounts().as_ref().unwrap().iter().find(|m| m.destination().ends_with("shm")).unwrap().clone();
+    assert!(shm.options().as_ref().unwrap().contains(&"size=1048576".to_owned()));
 }
