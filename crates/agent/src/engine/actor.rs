@@ -8,6 +8,7 @@ use tokio::sync::{Semaphore, mpsc};
 use super::machine::{Machine, Reports, Seen, Submitted};
 use super::now_ms;
 use super::plan::{Refusal, Work};
+use super::vitals::{self, Changes};
 use crate::state::{Record, StateDir};
 use crate::task::{Action, Desired, Known, Observation, step};
 
@@ -25,6 +26,7 @@ pub(super) struct Actor {
     pub machine: Arc<dyn Machine>,
     pub reports: Arc<dyn Reports>,
     pub permits: Arc<Semaphore>,
+    pub changes: Arc<Changes>,
     pub events: mpsc::UnboundedSender<Event>,
     pub inbox: mpsc::UnboundedReceiver<Event>,
     pub submitting: bool,
@@ -32,6 +34,7 @@ pub(super) struct Actor {
 
 impl Actor {
     pub async fn run(mut self, first: Option<Desired>, refused: Option<Refusal>) {
+        self.note_vitals();
         if self.record.closed_ms.is_some() {
             self.work.close();
         } else if let Some(desired) = first {
@@ -85,6 +88,18 @@ impl Actor {
         }
         for action in open {
             self.act(action);
+        }
+        if changed {
+            self.note_vitals();
+        }
+    }
+
+    fn note_vitals(&self) {
+        let now = vitals::of(&self.record.state);
+        let before = self.work.set_vitals(now.clone());
+        let health = |v: Option<&vitals::Vital>| v.and_then(|v| v.health);
+        if (0..now.len()).any(|n| health(now.get(n)) != health(before.get(n))) {
+            self.changes.note(&self.work.task.arn);
         }
     }
 

@@ -10,6 +10,7 @@ mod host;
 mod machine;
 mod plan;
 mod signal;
+mod vitals;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,6 +21,7 @@ use tokio::sync::{Semaphore, mpsc};
 pub use host::{Host, HostConfig, HostError, Usage, remove_cgroups, remove_container};
 pub use machine::{Done, Machine, Reports, Seen, Submitted};
 pub use plan::{ContainerWork, Refusal, Work};
+pub use vitals::{Changes, Vital};
 
 use crate::state::{Record, SavedTask, StateDir, StateError, task_id};
 use crate::task::{Desired, Observation, TaskState};
@@ -45,6 +47,7 @@ struct Inner {
     machine: Arc<dyn Machine>,
     reports: Arc<dyn Reports>,
     permits: Arc<Semaphore>,
+    changes: Arc<Changes>,
     tasks: Mutex<HashMap<String, Handle>>,
 }
 
@@ -83,6 +86,7 @@ impl Engine {
                 machine,
                 reports,
                 permits: Arc::new(Semaphore::new(REPORTS_AT_ONCE)),
+                changes: Arc::default(),
                 tasks: Mutex::default(),
             }),
         };
@@ -153,6 +157,11 @@ impl Engine {
         known
     }
 
+    /// The tasks whose health has changed.
+    pub fn health_changes(&self) -> &Changes {
+        &self.inner.changes
+    }
+
     /// The work of every task that has not come to its end here.
     pub fn works(&self) -> Vec<Arc<Work>> {
         self.tasks().values().filter(|h| !h.work.is_closed()).map(|h| h.work.clone()).collect()
@@ -173,6 +182,7 @@ impl Engine {
             machine: self.inner.machine.clone(),
             reports: self.inner.reports.clone(),
             permits: self.inner.permits.clone(),
+            changes: self.inner.changes.clone(),
             events: events.clone(),
             inbox,
             submitting: false,

@@ -4,18 +4,25 @@
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use sha2::{Digest, Sha256};
 use wire::acs::docker::{ContainerConfig, HostConfig};
 use wire::acs::{Container, Task};
 
+use super::vitals::Vital;
 use crate::logs::AwsLogs;
 use crate::network::{Address, parse_mac};
 use crate::state::StateDir;
-use crate::task::{Condition, ContainerSpec, Dependency, TaskSpec};
+use crate::task::{Condition, ContainerSpec, Dependency, RestartPolicy, TaskSpec};
+
+mod health;
 
 /// ECS's default, in seconds, between the stop signal and SIGKILL.
 const STOP_TIMEOUT_S: i64 = 30;
+/// ECS's default, in seconds, that a container must run before it is restarted (API reference,
+/// ContainerRestartPolicy).
+const RESTART_ATTEMPT_PERIOD_S: i64 = 300;
 
 /// Why a task can't run here, in words for the task's stopped reason.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -41,6 +48,8 @@ pub struct ContainerWork {
     pub bundle: PathBuf,
     /// Absent: what it writes is discarded, as on Fargate.
     pub logs: Option<AwsLogs>,
+    /// The arguments of its health check's process.
+    pub check: Option<Vec<String>>,
 }
 
 /// What the machine needs of a task.
@@ -52,9 +61,20 @@ pub struct Work {
     pub address: Option<Address>,
     pub dns: Vec<Ipv4Addr>,
     closed: AtomicBool,
+    vitals: Mutex<Vec<Vital>>,
 }
 
 impl Work {
+    /// Of each container, in their order; none before the task's actor has begun.
+    pub fn vitals(&self) -> Vec<Vital> {
+        self.vitals.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Returns what there was before.
+    pub(super) fn set_vitals(&self, vitals: Vec<Vital>) -> Vec<Vital> {
+        std::mem::replace(&mut *self.vitals.lock().unwrap_or_else(PoisonError::into_inner), vitals)
+    }
+
     /// The task is over and everything has been said.
     pub fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Relaxed)
@@ -82,6 +102,15 @@ pub(super) fn spec(task: &Task) -> TaskSpec {
             .collect(),
         start_timeout_ms: c.start_timeout.filter(|s| *s > 0).map(seconds),
         stop_timeout_ms: seconds(c.stop_timeout.filter(|s| *s > 0).unwrap_or(STOP_TIMEOUT_S)),
+        health: health::times(c),
+        restart: c.restart_policy.as_ref().filter(|policy| policy.enabled).map(|policy| RestartPolicy {
+            ignored_exit_codes: policy
+                .ignored_exit_codes
+                .iter()
+                .filter_map(|n| i32::try_from(*n).ok())
+                .collect(),
+            attempt_period_ms: seconds(policy.restart_attempt_period.unwrap_or(RESTART_ATTEMPT_PERIOD_S)),
+        }),
     });
     TaskSpec { arn: task.arn.clone(), containers: containers.collect() }
 }
@@ -91,6 +120,7 @@ fn condition(text: &str) -> Option<Condition> {
         "START" => Some(Condition::Start),
         "COMPLETE" => Some(Condition::Complete),
         "SUCCESS" => Some(Condition::Success),
+        "HEALTHY" => Some(Condition::Healthy),
         _ => None,
     }
 }
@@ -107,7 +137,12 @@ pub(super) fn work(id: &str, task: Task, dir: &StateDir) -> (Work, Option<Refusa
                 Default::default()
             }
         };
+        let check = health::command(payload).unwrap_or_else(|refusal| {
+            refused.get_or_insert(refusal);
+            None
+        });
         containers.push(ContainerWork {
+            check,
             payload: payload.clone(),
             config,
             host,
@@ -125,8 +160,16 @@ pub(super) fn work(id: &str, task: Task, dir: &StateDir) -> (Work, Option<Refusa
     };
     let dns = task.elastic_network_interfaces.iter().flat_map(|e| &e.domain_name_servers);
     let dns = dns.filter_map(|s| s.parse().ok()).collect();
-    let closed = AtomicBool::new(false);
-    (Work { id: id.to_owned(), task, containers, address, dns, closed }, refused)
+    let work = Work {
+        id: id.to_owned(),
+        task,
+        containers,
+        address,
+        dns,
+        closed: AtomicBool::new(false),
+        vitals: Mutex::default(),
+    };
+    (work, refused)
 }
 
 /// As on Fargate: the task's id and ten digits.
@@ -153,7 +196,6 @@ fn details(c: &Container) -> Result<(ContainerConfig, HostConfig, Option<AwsLogs
         ("pseudoTerminal", set(config.tty)),
         ("interactive", set(config.open_stdin)),
         ("disableNetworking", set(config.network_disabled)),
-        ("healthCheck", config.healthcheck.is_some()),
         ("hostname", filled(&config.hostname)),
         ("domainname", filled(&config.domainname)),
     ];
@@ -164,12 +206,8 @@ fn details(c: &Container) -> Result<(ContainerConfig, HostConfig, Option<AwsLogs
         ("dnsSearchDomains", some(&host.dns_search)),
         ("extraHosts", some(&host.extra_hosts)),
         ("dockerSecurityOptions", some(&host.security_opt)),
-        ("linuxParameters.capabilities.add", some(&host.cap_add)),
         ("linuxParameters.devices", host.devices.as_ref().is_some_and(|d| !d.is_empty())),
         ("linuxParameters.initProcessEnabled", set(host.init)),
-        ("linuxParameters.sharedMemorySize", host.shm_size.is_some_and(|s| s > 0)),
-        ("linuxParameters.tmpfs", host.tmpfs.as_ref().is_some_and(|t| !t.is_empty())),
-        ("systemControls", host.sysctls.as_ref().is_some_and(|s| !s.is_empty())),
         ("ipcMode", filled(&host.ipc_mode)),
     ];
     if let Some((field, _)) = config_fields.iter().chain(&host_fields).find(|(_, is_set)| *is_set) {
@@ -239,8 +277,6 @@ fn check(task: &Task) -> Result<(), Refusal> {
             ("mountPoints", !c.mount_points.is_empty()),
             ("volumesFrom", !c.volumes_from.is_empty()),
             ("links", !c.links.is_empty()),
-            ("healthCheck", c.health_check_type.is_some()),
-            ("restartPolicy", c.restart_policy.as_ref().is_some_and(|r| r.enabled)),
             ("secrets", !c.secrets.is_empty()),
             ("repositoryCredentials", c.registry_authentication.as_ref().is_some_and(|r| r.r#type == "asm")),
             ("firelensConfiguration", c.firelens_configuration.is_some()),
@@ -256,10 +292,16 @@ fn check(task: &Task) -> Result<(), Refusal> {
             if condition(&d.condition).is_none() {
                 return Err(Refusal::new(unsupported(c, &format!("dependsOn condition {}", d.condition))));
             }
-            if !task.containers.iter().any(|other| other.name == d.container_name) {
+            let Some(on) = task.containers.iter().find(|other| other.name == d.container_name) else {
                 return Err(Refusal::new(format!(
                     "container {} depends on {}, which is not in the task",
                     c.name, d.container_name
+                )));
+            };
+            if d.condition == "HEALTHY" && health::times(on).is_none() {
+                return Err(Refusal::new(format!(
+                    "container {} waits for {} to be HEALTHY, which has no health check",
+                    c.name, on.name
                 )));
             }
         }

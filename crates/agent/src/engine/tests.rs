@@ -30,8 +30,10 @@ impl Machine for Words {
                 Action::Create { container } => Observation::Created { container, runtime_id: "r".into() },
                 Action::Start { container } => Observation::Started { container },
                 Action::Stop { container } | Action::Kill { container } => {
-                    Observation::Exited { container, code: Some(143), oom: false, reason: None }
+                    Observation::Exited { container, code: Some(143), oom: false, reason: None, at_ms: 0 }
                 }
+                Action::Restart { container } => Observation::Restarted { container },
+                Action::Check { container, run, .. } => Observation::Checked { container, run, passed: true },
                 Action::Delete { container } => Observation::Deleted { container },
                 Action::DetachNetwork => Observation::NetworkDetached,
                 Action::SetTimer { .. } | Action::Report(_) => return,
@@ -145,7 +147,8 @@ async fn what_was_not_heard_is_said_again_after_a_restart() {
         tokio::task::yield_now().await;
     }
     drop(engine);
-    *machine.found.lock().unwrap() = vec![Found::Exited { code: Some(7), oom: false, reason: None }];
+    *machine.found.lock().unwrap() =
+        vec![Found::Exited { code: Some(7), oom: false, reason: None, at_ms: 0 }];
     let ears = Arc::new(Ears::default());
     let _engine = open(dir.path(), &machine, &ears);
     assert_eq!(ears.hear(2).await, [(Status::Running, None), (Status::Stopped, None)]);
@@ -158,11 +161,11 @@ async fn what_is_not_honoured_is_refused_by_name() {
     let (machine, ears) = (Arc::new(Words::default()), Arc::new(Ears::default()));
     let engine = open(dir.path(), &machine, &ears);
     let mut task = payload("RUNNING");
-    task.containers[0].health_check_type = Some("docker".into());
+    task.containers[0].environment_files.push(Default::default());
     engine.accept(task).unwrap();
     let heard = ears.hear(1).await;
     assert_eq!(heard[0].0, Status::Stopped);
-    assert!(heard[0].1.as_ref().unwrap().contains("container web uses healthCheck"), "{heard:?}");
+    assert!(heard[0].1.as_ref().unwrap().contains("container web uses environmentFiles"), "{heard:?}");
     assert!(machine.done.lock().unwrap().is_empty());
     let error = engine.accept(payload("DANCING")).unwrap_err();
     assert!(error.reason.contains("DANCING"));

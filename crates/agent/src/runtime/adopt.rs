@@ -14,6 +14,12 @@ pub struct ExitRecord {
     pub exited_at_ms: u64,
 }
 
+impl ExitRecord {
+    pub fn ended(self) -> Ended {
+        Ended { code: self.exit_code, at_ms: self.exited_at_ms }
+    }
+}
+
 /// Reads the exit record; `None` when there is none, or none that can be read.
 pub fn read_exit_record(bundle: &Path) -> Option<ExitRecord> {
     serde_json::from_slice(&std::fs::read(bundle.join("exit.json")).ok()?).ok()
@@ -39,7 +45,7 @@ pub enum Adopted {
     /// It ended while nobody looked. The shim may still hold it until Delete.
     Exited {
         shim: Option<Shim>,
-        code: u32,
+        ended: Ended,
     },
     /// Its shim was killed and left no record.
     ShimKilled,
@@ -58,15 +64,15 @@ impl Adopted {
         match shim.state(id).await {
             Ok((Status::Created, _)) => Adopted::Created(shim),
             Ok((Status::Running, _)) => Adopted::Running(shim),
-            Ok((Status::Stopped, code)) => {
-                let code = read_exit_record(bundle).map_or(code, |r| r.exit_code);
-                Adopted::Exited { shim: Some(shim), code }
+            Ok((Status::Stopped, ended)) => {
+                let ended = read_exit_record(bundle).map_or(ended, ExitRecord::ended);
+                Adopted::Exited { shim: Some(shim), ended }
             }
             Ok((Status::Other, _)) => Adopted::without_shim(bundle),
             Err(RuntimeError::Gone { .. }) => Adopted::without_shim(bundle),
             // The shim lives and doesn't know the container: Create never reached it.
             Err(_) => match read_exit_record(bundle) {
-                Some(r) => Adopted::Exited { shim: Some(shim), code: r.exit_code },
+                Some(r) => Adopted::Exited { shim: Some(shim), ended: r.ended() },
                 None => Adopted::Nothing,
             },
         }
@@ -74,7 +80,7 @@ impl Adopted {
 
     fn without_shim(bundle: &Path) -> Adopted {
         match read_exit_record(bundle) {
-            Some(record) => Adopted::Exited { shim: None, code: record.exit_code },
+            Some(record) => Adopted::Exited { shim: None, ended: record.ended() },
             None => Adopted::ShimKilled,
         }
     }

@@ -43,4 +43,10 @@ impl RuntimeError {
         // gRPC's NOT_FOUND; ttrpc takes its codes over.
         matches!(self, RuntimeError::Call { code: 5, .. })
     }
+
+    /// The shim knows one of that name already.
+    pub fn is_already_there(&self) -> bool {
+        // gRPC's ALREADY_EXISTS.
+        matches!(self, RuntimeError::Call { code: 6, .. })
+    }
 }

@@ -14,6 +14,8 @@ use super::RuntimeError;
 
 const V3: &str = "containerd.task.v3.Task";
 const V2: &str = "containerd.task.v2.Task";
+/// How containerd names the type of an added process's specification.
+const PROCESS: &str = "types.containerd.io/opencontainers/runtime-spec/1/Process";
 /// gRPC's UNIMPLEMENTED: the shim speaks the other spelling of the service.
 const UNIMPLEMENTED: i32 = 12;
 /// Longer than any call but Wait takes on a machine that is still alive.
@@ -85,9 +87,58 @@ impl Shim {
 
     /// Answers when the init process has ended; waits for ever.
     pub async fn wait(&self, id: &str) -> Result<Ended, RuntimeError> {
-        let request = api::WaitRequest { id: id.to_owned(), ..Default::default() };
+        self.wait_for(api::WaitRequest { id: id.to_owned(), ..Default::default() }).await
+    }
+
+    async fn wait_for(&self, request: api::WaitRequest) -> Result<Ended, RuntimeError> {
         let answer: api::WaitResponse = self.call("Wait", &request, Duration::ZERO).await?;
         Ok(Ended { code: answer.exit_status, at_ms: answer.exited_at.as_ref().map_or(0, milliseconds) })
+    }
+
+    /// Adds a process to a running container; [`Shim::start_exec`] runs it. `process` is the JSON of
+    /// an OCI `process`. What it writes is discarded.
+    pub async fn exec(&self, id: &str, exec_id: &str, process: Vec<u8>) -> Result<(), RuntimeError> {
+        let mut spec = containerd_shim_protos::protobuf::well_known_types::any::Any::new();
+        spec.type_url = PROCESS.to_owned();
+        spec.value = process;
+        let request = api::ExecProcessRequest {
+            id: id.to_owned(),
+            exec_id: exec_id.to_owned(),
+            spec: Some(spec).into(),
+            ..Default::default()
+        };
+        self.call::<_, Empty>("Exec", &request, PATIENCE).await.map(drop)
+    }
+
+    pub async fn start_exec(&self, id: &str, exec_id: &str) -> Result<(), RuntimeError> {
+        let request =
+            api::StartRequest { id: id.to_owned(), exec_id: exec_id.to_owned(), ..Default::default() };
+        self.call::<_, api::StartResponse>("Start", &request, PATIENCE).await.map(drop)
+    }
+
+    /// Answers when the added process has ended; waits for ever.
+    pub async fn wait_exec(&self, id: &str, exec_id: &str) -> Result<Ended, RuntimeError> {
+        let request =
+            api::WaitRequest { id: id.to_owned(), exec_id: exec_id.to_owned(), ..Default::default() };
+        self.wait_for(request).await
+    }
+
+    /// SIGKILL to an added process, and with our shim to what it has started.
+    pub async fn kill_exec(&self, id: &str, exec_id: &str) -> Result<(), RuntimeError> {
+        let request = api::KillRequest {
+            id: id.to_owned(),
+            exec_id: exec_id.to_owned(),
+            signal: 9,
+            ..Default::default()
+        };
+        self.call::<_, Empty>("Kill", &request, PATIENCE).await.map(drop)
+    }
+
+    /// Forgets an added process that has ended or was never started.
+    pub async fn delete_exec(&self, id: &str, exec_id: &str) -> Result<(), RuntimeError> {
+        let request =
+            api::DeleteRequest { id: id.to_owned(), exec_id: exec_id.to_owned(), ..Default::default() };
+        self.call::<_, api::DeleteResponse>("Delete", &request, PATIENCE).await.map(drop)
     }
 
     /// Signals the init process, or every process of the container.
@@ -108,7 +159,8 @@ impl Shim {
         Ok(Ended { code: answer.exit_status, at_ms: answer.exited_at.as_ref().map_or(0, milliseconds) })
     }
 
-    pub async fn state(&self, id: &str) -> Result<(Status, u32), RuntimeError> {
+    /// The init process's status and, of one that has stopped, how and when it ended.
+    pub async fn state(&self, id: &str) -> Result<(Status, Ended), RuntimeError> {
         let request = api::StateRequest { id: id.to_owned(), ..Default::default() };
         let answer: api::StateResponse = self.call("State", &request, PATIENCE).await?;
         // containerd.v1.types.Status
@@ -118,7 +170,8 @@ impl Shim {
             3 => Status::Stopped,
             _ => Status::Other,
         };
-        Ok((status, answer.exit_status))
+        let at_ms = answer.exited_at.as_ref().map_or(0, milliseconds);
+        Ok((status, Ended { code: answer.exit_status, at_ms }))
     }
 
     /// Asks the shim to end if it has no container left.

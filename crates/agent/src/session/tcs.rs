@@ -1,4 +1,5 @@
-//! The TCS session: metrics, every 20 s (agent protocol §10).
+//! The TCS session: metrics and health, every 20 s, and health that has changed at once (agent
+//! protocol §10).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,12 +8,15 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until};
 use wire::Timestamp;
 use wire::acs::Decoded;
 use wire::sigv4::Request;
-use wire::tcs::{MetricsMetadata, PublishMetricsRequest, SessionQuery, TaskMetric, ToAgent, ToServer, join};
+use wire::tcs::{
+    HealthMetadata, MetricsMetadata, PublishHealthRequest, PublishMetricsRequest, SessionQuery, TaskHealth,
+    TaskMetric, ToAgent, ToServer, join,
+};
 
 use super::backoff::Backoff;
 use super::socket::{Ending, Socket};
 use super::{AGENT_VERSION, Api};
-use crate::engine::now_ms;
+use crate::engine::{Done, now_ms};
 
 const EVERY: Duration = Duration::from_secs(20);
 /// The most tasks that one message may hold.
@@ -22,6 +26,12 @@ const TASKS_PER_PAGE: usize = 10;
 pub trait Telemetry: Send + Sync + 'static {
     /// Statistics of every running task over the time since the last call.
     fn collect(&self) -> Vec<TaskMetric>;
+    /// Of every task with a health check.
+    fn health(&self) -> Vec<TaskHealth>;
+    /// Of the tasks whose health has changed since one of these two was asked.
+    fn changed_health(&self) -> Vec<TaskHealth>;
+    /// Returns when there are such tasks.
+    fn health_changes(&self) -> Done<'_>;
 }
 
 /// Everything the session needs; one per agent.
@@ -90,8 +100,19 @@ impl TcsSession {
                     Err(ending) => return ending,
                 },
                 _ = tick.tick() => {
-                    for page in self.pages() {
-                        if let Err(ending) = self.publish(&mut socket, page).await {
+                    let metrics = self.pages().into_iter().map(ToServer::PublishMetricsRequest);
+                    let health = self.health_pages(self.telemetry.health());
+                    for message in metrics.chain(health) {
+                        if let Err(ending) = self.publish(&mut socket, message).await {
+                            return ending;
+                        }
+                    }
+                }
+                // Who waits for a deployment waits for this. What a broken session swallows is told
+                // at the beginning of the next.
+                () = self.telemetry.health_changes() => {
+                    for message in self.health_pages(self.telemetry.changed_health()) {
+                        if let Err(ending) = self.publish(&mut socket, message).await {
                             return ending;
                         }
                     }
@@ -127,10 +148,28 @@ impl TcsSession {
         pages.into_iter().enumerate().map(page).collect()
     }
 
+    fn health_pages(&self, tasks: Vec<TaskHealth>) -> Vec<ToServer> {
+        let message_id = uuid::Uuid::new_v4().to_string();
+        let pages = tasks.len().div_ceil(TASKS_PER_PAGE);
+        let page = |(n, tasks): (usize, &[TaskHealth])| {
+            ToServer::PublishHealthRequest(PublishHealthRequest {
+                metadata: HealthMetadata {
+                    cluster: self.cluster.clone(),
+                    container_instance: self.arn.clone(),
+                    message_id: Some(message_id.clone()),
+                    fin: Some(n + 1 == pages),
+                },
+                tasks: tasks.to_vec(),
+                timestamp: Some(Timestamp::from_ms(now_ms())),
+            })
+        };
+        tasks.chunks(TASKS_PER_PAGE).enumerate().map(page).collect()
+    }
+
     /// Each frame carries a signature of its own: of a GET on the session's URL with the JSON as
     /// its body.
-    async fn publish(&self, socket: &mut Socket, page: PublishMetricsRequest) -> Result<(), Ending> {
-        let Ok(json) = ToServer::PublishMetricsRequest(page).encode() else { return Ok(()) };
+    async fn publish(&self, socket: &mut Socket, message: ToServer) -> Result<(), Ending> {
+        let Ok(json) = message.encode() else { return Ok(()) };
         let headers = [("host", socket.host.as_str())];
         let request = Request {
             method: "GET",

@@ -5,16 +5,21 @@
 //! before the actions run, so an agent that dies between the two repeats them: every action is
 //! therefore carried out idempotently, and every observation may arrive twice.
 //!
-//! Read `state.rs` for the words, `step.rs` for the verbs, `order.rs` for `dependsOn`.
+//! Read `state.rs` for the words, `step.rs` for the verbs, `order.rs` for `dependsOn`, `health.rs`
+//! for health checks, `restart.rs` for restart policies.
 
+mod health;
 mod observe;
 mod order;
 mod report;
+mod restart;
 mod state;
 mod step;
 
+pub use health::{Checkup, Health, HealthCheck};
 pub use observe::{Action, Found, Observation, Timer};
 pub use report::{ContainerChange, Known, StateChange};
+pub use restart::RestartPolicy;
 pub use state::{
     Condition, ContainerSpec, ContainerState, Dependency, Desired, Exit, NetworkPhase, Phase, TaskSpec,
     TaskState,

@@ -42,12 +42,27 @@ pub enum Observation {
         container: usize,
         reason: String,
     },
-    /// `code` is absent when the shim was killed and left no record. `reason` words that.
+    /// `code` is absent when the shim was killed and left no record. `reason` words that. `at_ms` is
+    /// when the process ended, by the shim's clock; 0 when that is not known.
     Exited {
         container: usize,
         code: Option<i32>,
         oom: bool,
         reason: Option<String>,
+        at_ms: u64,
+    },
+    Restarted {
+        container: usize,
+    },
+    RestartFailed {
+        container: usize,
+        reason: String,
+    },
+    /// The health check's run of this number has ended.
+    Checked {
+        container: usize,
+        run: u64,
+        passed: bool,
     },
     Deleted {
         container: usize,
@@ -65,7 +80,7 @@ pub enum Found {
     Nothing,
     Created,
     Running,
-    Exited { code: Option<i32>, oom: bool, reason: Option<String> },
+    Exited { code: Option<i32>, oom: bool, reason: Option<String>, at_ms: u64 },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -74,6 +89,8 @@ pub enum Timer {
     Kill { container: usize },
     /// startTimeout is over: what waits for the container waits no longer.
     Start { container: usize },
+    /// The health check is to be run.
+    Check { container: usize },
 }
 
 /// Something to do. Each is carried out idempotently: after a crash it may be asked for again.
@@ -96,6 +113,16 @@ pub enum Action {
     /// SIGKILL.
     Kill {
         container: usize,
+    },
+    /// Start the container again that has ended, in its place.
+    Restart {
+        container: usize,
+    },
+    /// Run its health check; after `timeout_ms` it has failed. `run` only names the result.
+    Check {
+        container: usize,
+        run: u64,
+        timeout_ms: u64,
     },
     /// Remove the container's process, root file system and bundle, whatever their state.
     Delete {

@@ -1,6 +1,7 @@
 //! `dependsOn`: which container may go on, which never will, which must be stopped first.
 //! ECS API reference, ContainerDependency.
 
+use super::health::Health;
 use super::state::{Condition, ContainerState, Dependency, Phase, TaskState};
 
 /// Whether one dependency lets its dependant start.
@@ -29,13 +30,11 @@ impl TaskState {
         verdict
     }
 
-    /// Containers that wait for this one to run to its end.
+    /// Containers that wait for this one to do more than start.
     pub(super) fn has_waiting_dependants(&self, container: usize) -> bool {
         self.containers.iter().any(|c| {
             c.phase <= Phase::Pulled
-                && c.spec.depends_on.iter().any(|d| {
-                    d.on == container && matches!(d.condition, Condition::Complete | Condition::Success)
-                })
+                && c.spec.depends_on.iter().any(|d| d.on == container && d.condition != Condition::Start)
         })
     }
 
@@ -54,6 +53,12 @@ fn judge(on: &ContainerState, dependency: &Dependency) -> Verdict {
             Verdict::Never(format!("dependency container {name} could not be started"))
         }
         Condition::Start => Verdict::NotYet,
+        Condition::Healthy if on.is_stopped() => {
+            Verdict::Never(format!("dependency container {name} ended before it was healthy"))
+        }
+        // It may have been healthy before it was restarted, or become unhealthy since.
+        Condition::Healthy if on.checkup.status == Health::Healthy => Verdict::Met,
+        Condition::Healthy => Verdict::NotYet,
         Condition::Complete | Condition::Success if !on.is_stopped() => Verdict::NotYet,
         Condition::Complete if on.was_started => Verdict::Met,
         Condition::Success if on.was_started && on.exit.as_ref().and_then(|e| e.code) == Some(0) => {

@@ -5,27 +5,49 @@ use proptest::prelude::*;
 use super::*;
 
 fn spec() -> impl Strategy<Value = TaskSpec> {
-    let container = (any::<bool>(), 0u8..3, any::<bool>(), prop::option::of(0u64..50));
+    let container = (
+        any::<bool>(),
+        0u8..4,
+        any::<bool>(),
+        prop::option::of(0u64..50),
+        prop::option::of(health()),
+        prop::option::of(0u64..50),
+    );
     prop::collection::vec(container, 1..5).prop_map(|containers| TaskSpec {
         arn: "task".into(),
         containers: containers
             .into_iter()
             .enumerate()
-            .map(|(i, (essential, condition, depends, start_timeout_ms))| ContainerSpec {
+            .map(|(i, (essential, condition, depends, start_timeout_ms, health, restart))| ContainerSpec {
                 name: format!("c{i}"),
                 essential,
                 depends_on: (depends && i > 0)
                     .then(|| Dependency {
                         on: i - 1,
-                        condition: [Condition::Start, Condition::Complete, Condition::Success]
-                            [condition as usize],
+                        condition: [
+                            Condition::Start,
+                            Condition::Complete,
+                            Condition::Success,
+                            Condition::Healthy,
+                        ][condition as usize],
                     })
                     .into_iter()
                     .collect(),
                 start_timeout_ms,
                 stop_timeout_ms: 30,
+                health,
+                restart: restart.map(|attempt_period_ms| RestartPolicy {
+                    ignored_exit_codes: vec![0],
+                    attempt_period_ms,
+                }),
             })
             .collect(),
+    })
+}
+
+fn health() -> impl Strategy<Value = HealthCheck> {
+    (1u64..50, 1u64..50, 1u32..4, 0u64..50).prop_map(|(interval_ms, timeout_ms, retries, start_period_ms)| {
+        HealthCheck { interval_ms, timeout_ms, retries, start_period_ms }
     })
 }
 
@@ -38,7 +60,8 @@ fn observation() -> impl Strategy<Value = Observation> {
         Just(Found::Nothing),
         Just(Found::Created),
         Just(Found::Running),
-        Just(Found::Exited { code: Some(1), oom: false, reason: None }),
+        Just(Found::Exited { code: Some(1), oom: false, reason: None, at_ms: 0 }),
+        Just(Found::Exited { code: Some(1), oom: false, reason: None, at_ms: 7 }),
     ];
     prop_oneof![
         2 => Just(O::Desired(Desired::Running)),
@@ -53,7 +76,12 @@ fn observation() -> impl Strategy<Value = Observation> {
         6 => c.clone().prop_map(|container| O::Started { container }),
         1 => c.clone().prop_map(move |container| O::StartFailed { container, reason: why() }),
         4 => (c.clone(), code, any::<bool>())
-            .prop_map(|(container, code, oom)| O::Exited { container, code, oom, reason: None }),
+            .prop_map(|(container, code, oom)| O::Exited { container, code, oom, reason: None, at_ms: 0 }),
+        2 => c.clone().prop_map(|container| O::Restarted { container }),
+        1 => c.clone().prop_map(move |container| O::RestartFailed { container, reason: why() }),
+        3 => (c.clone(), 0u64..4, any::<bool>())
+            .prop_map(|(container, run, passed)| O::Checked { container, run, passed }),
+        2 => c.clone().prop_map(|container| O::Due(Timer::Check { container })),
         4 => c.clone().prop_map(|container| O::Deleted { container }),
         1 => c.clone().prop_map(|container| O::Due(Timer::Kill { container })),
         1 => c.prop_map(|container| O::Due(Timer::Start { container })),
@@ -71,8 +99,10 @@ fn obey(action: &Action) -> Vec<Observation> {
         Action::Start { container } => vec![O::Started { container }],
         Action::Stop { .. } => vec![],
         Action::Kill { container } => {
-            vec![O::Exited { container, code: Some(137), oom: false, reason: None }]
+            vec![O::Exited { container, code: Some(137), oom: false, reason: None, at_ms: 0 }]
         }
+        Action::Restart { container } => vec![O::Restarted { container }],
+        Action::Check { container, run, .. } => vec![O::Checked { container, run, passed: run % 2 == 0 }],
         Action::Delete { container } => vec![O::Deleted { container }],
         Action::DetachNetwork => vec![O::NetworkDetached],
         Action::SetTimer { timer, .. } => vec![O::Due(timer)],
@@ -93,13 +123,19 @@ proptest! {
             let was_stopping = state.stopping;
             let (next, actions) = step(&state, observation, at as u64);
             for (before, after) in state.containers.iter().zip(&next.containers) {
-                prop_assert!(after.phase >= before.phase, "{before:?} -> {after:?}");
+                let restarted = before.phase == Phase::Restarting && after.phase == Phase::Running;
+                prop_assert!(after.phase >= before.phase || restarted, "{before:?} -> {after:?}");
+                let counted = u32::from(actions.iter().any(|a| matches!(a, Action::Restart { .. })));
+                prop_assert!((before.restarts..=before.restarts + counted).contains(&after.restarts));
             }
             prop_assert!(next.desired >= state.desired);
             prop_assert!(next.network >= state.network);
             for action in &actions {
                 if was_stopping {
                     let harmless = match action {
+                        Action::Check { .. } => false,
+                        // Only the repetition of a restart that a crash interrupted.
+                        Action::Restart { container } => state.containers[*container].phase == Phase::Restarting,
                         Action::Pull { .. } | Action::Create { .. } | Action::AttachNetwork =>
                             // Only the repetition of an interrupted step, which then ends in Delete.
                             state == next || state.containers.iter().any(|c| c.phase <= Phase::Starting) || state.network == NetworkPhase::Attaching,
@@ -167,11 +203,11 @@ proptest! {
     /// container takes all others down.
     #[test]
     fn an_essential_exit_stops_the_task(mut spec in spec(), which in 0usize..5) {
-        for c in &mut spec.containers { c.depends_on.clear(); c.essential = true; }
+        for c in &mut spec.containers { c.depends_on.clear(); c.essential = true; c.restart = None; }
         let which = which % spec.containers.len();
         let mut state = TaskState::new(spec);
         let mut open = vec![];
-        let exit = Observation::Exited { container: which, code: Some(0), oom: false, reason: None };
+        let exit = Observation::Exited { container: which, code: Some(0), oom: false, reason: None, at_ms: 0 };
         let (next, actions) = step(&state, Observation::Desired(Desired::Running), 0);
         state = next;
         open.extend(actions);
@@ -192,5 +228,47 @@ proptest! {
         }
         prop_assert!(seen_running);
         prop_assert!(state.is_over());
+    }
+
+    /// A restart follows an end that the policy covers and no stop, once for each; whoever looks from
+    /// outside sees a container that runs on.
+    #[test]
+    fn a_restart_is_seen_by_nobody(code in 0i32..3, ran_ms in 0u64..100, period_ms in 0u64..100, stops: bool) {
+        let spec = ContainerSpec {
+            name: "c".into(), essential: true, depends_on: vec![], start_timeout_ms: None, stop_timeout_ms: 30,
+            health: None,
+            restart: Some(RestartPolicy { ignored_exit_codes: vec![2], attempt_period_ms: period_ms }),
+        };
+        let mut state = TaskState::new(TaskSpec { arn: "t".into(), containers: vec![spec] });
+        use Observation as O;
+        let up = [O::Desired(Desired::Running), O::NetworkAttached, O::Pulled { container: 0, digest: "d".into() },
+            O::Created { container: 0, runtime_id: "r".into() }, O::Started { container: 0 }];
+        for observation in up {
+            state = step(&state, observation, 1000).0;
+        }
+        if stops {
+            state = step(&state, O::Desired(Desired::Stopped), 1000).0;
+        }
+        let exit = O::Exited { container: 0, code: Some(code), oom: false, reason: None, at_ms: 1000 + ran_ms };
+        // Heard of late: what counts is when it ended.
+        let (next, actions) = step(&state, exit.clone(), 5000);
+        let restarts = !stops && code != 2 && ran_ms >= period_ms;
+        let asked = actions.iter().filter(|a| matches!(a, Action::Restart { .. })).count();
+        prop_assert_eq!(asked, usize::from(restarts));
+        prop_assert_eq!(next.containers[0].restarts, u32::from(restarts));
+        if restarts {
+            prop_assert_eq!(&actions, &vec![Action::Restart { container: 0 }]);
+            // The agent dies at any moment of it.
+            let found = |found| O::Adopted { found: vec![found] };
+            let gone = Found::Exited { code: Some(code), oom: false, reason: None, at_ms: 1000 + ran_ms };
+            for not_yet in [gone, Found::Nothing, Found::Created] {
+                let (same, actions) = step(&next, found(not_yet), 6000);
+                prop_assert_eq!(&same, &next);
+                prop_assert_eq!(actions, vec![Action::Restart { container: 0 }]);
+            }
+            let (there, actions) = step(&next, found(Found::Running), 6000);
+            prop_assert_eq!((there.containers[0].phase, there.containers[0].restarts), (Phase::Running, 1));
+            prop_assert_eq!(actions, vec![]);
+        }
     }
 }

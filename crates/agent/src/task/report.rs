@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::state::{ContainerState, Phase, TaskState};
+use super::state::{ContainerState, TaskState};
 
 /// A status as the control plane knows it. The order is the only direction it moves in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -90,11 +90,8 @@ impl TaskState {
             return Known::Stopped;
         }
         let up = !self.stopping
-            && self
-                .containers
-                .iter()
-                .all(|c| c.phase == Phase::Running || (!c.spec.essential && c.is_stopped()))
-            && self.containers.iter().any(|c| c.phase == Phase::Running);
+            && self.containers.iter().all(|c| c.is_up() || (!c.spec.essential && c.is_stopped()))
+            && self.containers.iter().any(ContainerState::is_up);
         if up { Known::Running } else { Known::Nothing }
     }
 }

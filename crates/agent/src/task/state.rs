@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::health::{Checkup, HealthCheck};
+use super::restart::RestartPolicy;
+
 /// What the control plane wants. It only moves forward (agent protocol, PayloadMessage).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Desired {
@@ -9,8 +12,8 @@ pub enum Desired {
     Stopped,
 }
 
-/// The condition of one `dependsOn` entry. `CREATE` and `HEALTHY` do not occur here: the
-/// translation of the payload refuses what the engine does not honour.
+/// The condition of one `dependsOn` entry. `CREATE` does not occur here: the translation of the
+/// payload refuses what the engine does not honour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Condition {
     /// The other container has been started.
@@ -19,6 +22,8 @@ pub enum Condition {
     Complete,
     /// The other container ran to its end with exit code 0.
     Success,
+    /// The other container's health check has passed.
+    Healthy,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,11 +39,15 @@ pub struct ContainerSpec {
     pub name: String,
     pub essential: bool,
     pub depends_on: Vec<Dependency>,
-    /// How long dependants wait for this container's COMPLETE or SUCCESS, in ms from its start.
-    /// `None` waits for ever, as the ECS agent does when no startTimeout is given.
+    /// How long dependants wait for this container's COMPLETE, SUCCESS or HEALTHY, in ms from its
+    /// start. `None` waits for ever, as the ECS agent does when no startTimeout is given.
     pub start_timeout_ms: Option<u64>,
     /// From the stop signal to SIGKILL, in ms.
     pub stop_timeout_ms: u64,
+    #[serde(default)]
+    pub health: Option<HealthCheck>,
+    #[serde(default)]
+    pub restart: Option<RestartPolicy>,
 }
 
 /// The definition side of a task, fixed when it is accepted.
@@ -49,7 +58,8 @@ pub struct TaskSpec {
 }
 
 /// Where a container is. The order of the variants is the order of its life: a container never
-/// goes back, except that an interrupted step is begun again after a restart of the agent.
+/// goes back, except from Restarting to Running, and that an interrupted step is begun again after a
+/// restart of the agent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Phase {
     /// Nothing has been done yet.
@@ -62,6 +72,9 @@ pub enum Phase {
     Created,
     Starting,
     Running,
+    /// Its process has ended and is about to be started again, in the same bundle. To everybody else
+    /// it still runs: ECS shows no change of state for a restart.
+    Restarting,
     /// The process is gone; its bundle is still here.
     Exited,
     Deleting,
@@ -91,6 +104,18 @@ pub struct ContainerState {
     pub kill_due_ms: Option<u64>,
     /// When the dependants' patience with it ends, in ms since the epoch.
     pub start_due_ms: Option<u64>,
+    /// When it was last started, in ms since the epoch.
+    #[serde(default)]
+    pub started_ms: Option<u64>,
+    /// How often its policy has restarted it.
+    #[serde(default)]
+    pub restarts: u32,
+    /// When the run ended that it is being restarted after, by the shim's clock: how an agent that was
+    /// away tells whether the end it finds is of that run or of the next.
+    #[serde(default)]
+    pub restarted_after_ms: Option<u64>,
+    #[serde(default)]
+    pub checkup: Checkup,
     /// What the last report said of it, so that each report carries only what is new.
     pub(super) reported: super::report::Known,
 }
@@ -136,6 +161,10 @@ impl TaskState {
                 runtime_id: None,
                 kill_due_ms: None,
                 start_due_ms: None,
+                started_ms: None,
+                restarts: 0,
+                restarted_after_ms: None,
+                checkup: Checkup::default(),
                 reported: super::report::Known::Nothing,
             })
             .collect();
@@ -169,7 +198,12 @@ impl TaskState {
 impl ContainerState {
     /// Its process can be running, or be about to.
     pub(super) fn is_alive(&self) -> bool {
-        (Phase::Creating..=Phase::Running).contains(&self.phase)
+        (Phase::Creating..=Phase::Restarting).contains(&self.phase)
+    }
+
+    /// It runs, or will again in a moment.
+    pub(super) fn is_up(&self) -> bool {
+        matches!(self.phase, Phase::Running | Phase::Restarting)
     }
 
     /// It ran, or never will.

@@ -1,8 +1,9 @@
 //! One step of a task: take the observation in, then do everything that has become possible.
 
+use super::health::Health;
 use super::observe::{Action, Found, Observation, Timer};
 use super::order::Verdict;
-use super::state::{Desired, Exit, NetworkPhase, Phase, TaskState};
+use super::state::{Condition, Desired, Exit, NetworkPhase, Phase, TaskState};
 
 /// Exit code of a container that can never start because of what it depends on (agent protocol §9).
 const DEPENDENCY_FAILED: i32 = 143;
@@ -95,9 +96,20 @@ fn take_in(task: &mut TaskState, seen: Observation, now_ms: u64, actions: &mut V
                 ended(task, container, None, Some(reason), now_ms);
             }
         }
-        O::Exited { container, code, oom, reason } => {
-            exited(task, container, code, oom, reason, now_ms);
+        O::Exited { container, code, oom, reason, at_ms } => {
+            exited(task, container, End { code, oom, reason, at_ms }, now_ms, actions);
         }
+        O::Restarted { container } => {
+            if phase(task, container) == Some(Phase::Restarting) {
+                started(task, container, now_ms, actions);
+            }
+        }
+        O::RestartFailed { container, reason } => {
+            if phase(task, container) == Some(Phase::Restarting) {
+                ended(task, container, None, Some(reason), now_ms);
+            }
+        }
+        O::Checked { container, run, passed } => checked(task, container, run, passed, now_ms, actions),
         O::Deleted { container } => {
             if phase(task, container) == Some(Phase::Deleting) {
                 task.containers[container].phase = Phase::Gone;
@@ -215,34 +227,72 @@ fn begin_stop(task: &mut TaskState, now_ms: u64) {
 }
 
 fn started(task: &mut TaskState, container: usize, now_ms: u64, actions: &mut Vec<Action>) {
+    let waited_for = task.has_waiting_dependants(container);
     let c = &mut task.containers[container];
     c.phase = Phase::Running;
     c.was_started = true;
-    if let Some(timeout_ms) = c.spec.start_timeout_ms {
+    c.started_ms = Some(now_ms);
+    c.restarted_after_ms = None;
+    if let Some(check) = &c.spec.health {
+        let due_ms = c.checkup.begin(check, now_ms);
+        actions.push(Action::SetTimer { timer: Timer::Check { container }, due_ms });
+    }
+    // Whoever waits, waits from the first start: a restart is no second chance.
+    if let Some(timeout_ms) = c.spec.start_timeout_ms.filter(|_| c.start_due_ms.is_none()) {
         let due_ms = now_ms.saturating_add(timeout_ms);
         c.start_due_ms = Some(due_ms);
-        if task.has_waiting_dependants(container) {
+        if waited_for {
             actions.push(Action::SetTimer { timer: Timer::Start { container }, due_ms });
         }
     }
 }
 
-fn exited(
-    task: &mut TaskState,
-    container: usize,
+/// How a container's process ended.
+struct End {
     code: Option<i32>,
     oom: bool,
     reason: Option<String>,
-    now_ms: u64,
-) {
+    at_ms: u64,
+}
+
+fn exited(task: &mut TaskState, container: usize, end: End, now_ms: u64, actions: &mut Vec<Action>) {
     // A container that ends between its start and our hearing of it has been started.
     match phase(task, container) {
         Some(Phase::Starting | Phase::Running) => task.containers[container].was_started = true,
         Some(Phase::Creating | Phase::Created) => {}
         _ => return,
     }
-    let reason = if oom { Some(OOM.to_owned()) } else { reason };
-    ended(task, container, code, reason, now_ms);
+    // The agent may have been away when it happened.
+    let ended_ms = if end.at_ms > 0 { end.at_ms.min(now_ms) } else { now_ms };
+    let c = &mut task.containers[container];
+    if !task.stopping && c.kill_due_ms.is_none() && c.may_restart(end.code, ended_ms) {
+        c.phase = Phase::Restarting;
+        c.restarts = c.restarts.saturating_add(1);
+        c.restarted_after_ms = Some(end.at_ms);
+        actions.push(Action::Restart { container });
+        return;
+    }
+    let reason = if end.oom { Some(OOM.to_owned()) } else { end.reason };
+    ended(task, container, end.code, reason, now_ms);
+}
+
+fn checked(
+    task: &mut TaskState,
+    container: usize,
+    run: u64,
+    passed: bool,
+    now_ms: u64,
+    actions: &mut Vec<Action>,
+) {
+    let stopping = task.stopping;
+    let Some(c) = task.containers.get_mut(container).filter(|c| c.phase == Phase::Running && !stopping)
+    else {
+        return;
+    };
+    let Some(check) = &c.spec.health else { return };
+    if let Some(due_ms) = c.checkup.take_result(check, run, passed, now_ms) {
+        actions.push(Action::SetTimer { timer: Timer::Check { container }, due_ms });
+    }
 }
 
 fn ended(task: &mut TaskState, container: usize, code: Option<i32>, reason: Option<String>, now_ms: u64) {
@@ -268,6 +318,22 @@ fn note_pulls_done(task: &mut TaskState, now_ms: u64) {
 
 fn due(task: &mut TaskState, timer: Timer, now_ms: u64, actions: &mut Vec<Action>) {
     match timer {
+        Timer::Check { container } => {
+            let stopping = task.stopping;
+            let Some(c) = task.containers.get_mut(container) else { return };
+            let (true, Some(check)) = (c.phase == Phase::Running && !stopping, &c.spec.health) else {
+                return;
+            };
+            let timeout_ms = check.timeout_ms;
+            match c.checkup.take_turn(now_ms) {
+                Some(run) => actions.push(Action::Check { container, run, timeout_ms }),
+                // The clock was set back, or it is the timer of a run before a restart.
+                None => {
+                    let due_ms = c.checkup.due();
+                    actions.extend(due_ms.map(|due_ms| Action::SetTimer { timer, due_ms }));
+                }
+            }
+        }
         Timer::Kill { container } => {
             let Some(c) = task.containers.get(container) else { return };
             if c.phase == Phase::Running && c.kill_due_ms.is_some_and(|due| due <= now_ms) {
@@ -276,10 +342,11 @@ fn due(task: &mut TaskState, timer: Timer, now_ms: u64, actions: &mut Vec<Action
         }
         Timer::Start { container } => {
             let Some(c) = task.containers.get(container) else { return };
-            let late = c.phase == Phase::Running && c.start_due_ms.is_some_and(|due| due <= now_ms);
+            let late = c.is_up() && c.start_due_ms.is_some_and(|due| due <= now_ms);
             if task.stopping || !late {
                 return;
             }
+            let healthy = c.checkup.status == Health::Healthy;
             let why = format!(
                 "CannotStartContainerError: dependency container {} did not reach its condition within its startTimeout",
                 c.spec.name
@@ -287,10 +354,14 @@ fn due(task: &mut TaskState, timer: Timer, now_ms: u64, actions: &mut Vec<Action
             for dependant in 0..task.containers.len() {
                 let d = &task.containers[dependant];
                 let waits = d.phase <= Phase::Pulled
-                    && d.spec
-                        .depends_on
-                        .iter()
-                        .any(|x| x.on == container && x.condition != super::state::Condition::Start);
+                    && d.spec.depends_on.iter().any(|x| {
+                        x.on == container
+                            && match x.condition {
+                                Condition::Start => false,
+                                Condition::Healthy => !healthy,
+                                Condition::Complete | Condition::Success => true,
+                            }
+                    });
                 if waits {
                     never_ran(task, dependant, Some(DEPENDENCY_FAILED), why.clone());
                 }
@@ -313,7 +384,7 @@ fn adopt(task: &mut TaskState, found: Vec<Found>, now_ms: u64, actions: &mut Vec
             Phase::New | Phase::Pulled | Phase::Exited | Phase::Gone => {}
             Phase::Pulling => actions.push(Action::Pull { container }),
             Phase::Deleting => actions.push(Action::Delete { container }),
-            Phase::Creating | Phase::Created | Phase::Starting | Phase::Running => {
+            Phase::Creating | Phase::Created | Phase::Starting | Phase::Running | Phase::Restarting => {
                 adopt_process(task, container, before, found, now_ms, actions);
             }
         }
@@ -330,7 +401,11 @@ fn adopt_process(
 ) {
     match found {
         Found::Running if before == Phase::Running => {
-            let c = &task.containers[container];
+            let c = &mut task.containers[container];
+            if c.spec.health.is_some() && !task.stopping {
+                let due_ms = c.checkup.resume(now_ms);
+                actions.push(Action::SetTimer { timer: Timer::Check { container }, due_ms });
+            }
             if let Some(due_ms) = c.kill_due_ms {
                 // The signal may not have gone out before the crash; a second one does no harm.
                 actions.push(Action::Stop { container });
@@ -341,14 +416,30 @@ fn adopt_process(
             }
         }
         Found::Running => started(task, container, now_ms, actions),
+        Found::Created | Found::Nothing if before == Phase::Restarting => {
+            actions.push(Action::Restart { container });
+        }
         Found::Created if before == Phase::Starting => actions.push(Action::Start { container }),
         Found::Created if before < Phase::Starting => task.containers[container].phase = Phase::Created,
         Found::Created => {}
-        Found::Exited { code, oom, reason } => {
+        // The end that it is being restarted after: the restart hasn't begun.
+        Found::Exited { code: Some(_), at_ms, .. }
+            if before == Phase::Restarting
+                && task.containers[container].restarted_after_ms == Some(at_ms) =>
+        {
+            actions.push(Action::Restart { container });
+        }
+        Found::Exited { code, oom, reason, at_ms } => {
+            if before == Phase::Restarting {
+                // It was restarted, and has ended again, since.
+                let c = &mut task.containers[container];
+                c.phase = Phase::Running;
+                c.started_ms = c.restarted_after_ms.take();
+            }
             if before >= Phase::Starting {
                 task.containers[container].was_started = true;
             }
-            exited(task, container, code, oom, reason, now_ms);
+            exited(task, container, End { code, oom, reason, at_ms }, now_ms, actions);
         }
         // Nothing had come of it: begin again from the image.
         Found::Nothing if before == Phase::Creating => actions.push(Action::Create { container }),

@@ -12,6 +12,8 @@ fn container(name: &str, essential: bool) -> ContainerSpec {
         depends_on: vec![],
         start_timeout_ms: None,
         stop_timeout_ms: 30_000,
+        health: None,
+        restart: None,
     }
 }
 
@@ -64,7 +66,7 @@ fn up(container: usize) -> [(u64, O); 3] {
 }
 
 fn exit(container: usize, code: i32) -> O {
-    O::Exited { container, code: Some(code), oom: false, reason: None }
+    O::Exited { container, code: Some(code), oom: false, reason: None, at_ms: 0 }
 }
 
 #[test]
@@ -83,7 +85,7 @@ fn one_container_runs_and_exits() {
     Start { container: 0 }
 4: Started { container: 0 }
     report RUNNING [web RUNNING]
-9: Exited { container: 0, code: Some(7), oom: false, reason: None }
+9: Exited { container: 0, code: Some(7), oom: false, reason: None, at_ms: 0 }
     Delete { container: 0 }
 10: Deleted { container: 0 }
     DetachNetwork
@@ -122,7 +124,7 @@ fn a_stop_is_polite_and_then_is_not() {
 101: Desired(Stopped)
 30100: Due(Kill { container: 0 })
     Kill { container: 0 }
-30101: Exited { container: 0, code: Some(137), oom: false, reason: None }
+30101: Exited { container: 0, code: Some(137), oom: false, reason: None, at_ms: 0 }
     Delete { container: 0 }
 30102: Deleted { container: 0 }
     DetachNetwork
@@ -175,7 +177,7 @@ fn what_is_depended_on_starts_first_and_stops_last() {
 3: Created { container: 2, runtime_id: "r" }
     Start { container: 2 }
 4: Started { container: 2 }
-5: Exited { container: 2, code: Some(0), oom: false, reason: None }
+5: Exited { container: 2, code: Some(0), oom: false, reason: None, at_ms: 0 }
     Create { container: 0 }
     Delete { container: 2 }
 6: Deleted { container: 2 }
@@ -186,13 +188,13 @@ fn what_is_depended_on_starts_first_and_stops_last() {
 50: Desired(Stopped)
     Stop { container: 0 }
     SetTimer { timer: Kill { container: 0 }, due_ms: 30050 }
-51: Exited { container: 0, code: Some(143), oom: false, reason: None }
+51: Exited { container: 0, code: Some(143), oom: false, reason: None, at_ms: 0 }
     Stop { container: 1 }
     SetTimer { timer: Kill { container: 1 }, due_ms: 30051 }
     Delete { container: 0 }
     report RUNNING [app STOPPED exit 143]
 52: Deleted { container: 0 }
-53: Exited { container: 1, code: Some(0), oom: false, reason: None }
+53: Exited { container: 1, code: Some(0), oom: false, reason: None, at_ms: 0 }
     Delete { container: 1 }
 54: Deleted { container: 1 }
     DetachNetwork
@@ -225,7 +227,7 @@ fn a_failed_migration_keeps_the_app_from_starting() {
 3: Created { container: 1, runtime_id: "r" }
     Start { container: 1 }
 4: Started { container: 1 }
-5: Exited { container: 1, code: Some(3), oom: false, reason: None }
+5: Exited { container: 1, code: Some(3), oom: false, reason: None, at_ms: 0 }
     Delete { container: 1 }
 6: Deleted { container: 1 }
     DetachNetwork
@@ -331,7 +333,10 @@ fn a_restart_of_the_agent_begins_again_what_it_interrupted() {
     seen.push((
         20,
         O::Adopted {
-            found: vec![Found::Running, Found::Exited { code: None, oom: true, reason: Some("gone".into()) }],
+            found: vec![
+                Found::Running,
+                Found::Exited { code: None, oom: true, reason: Some("gone".into()), at_ms: 0 },
+            ],
         },
     ));
     insta::assert_snapshot!(tell(vec![container("web", true), container("side", false)], seen), @r#"
@@ -353,8 +358,116 @@ fn a_restart_of_the_agent_begins_again_what_it_interrupted() {
     Start { container: 1 }
 11: Started { container: 1 }
     report RUNNING [web RUNNING] [side RUNNING]
-20: Adopted { found: [Running, Exited { code: None, oom: true, reason: Some("gone") }] }
+20: Adopted { found: [Running, Exited { code: None, oom: true, reason: Some("gone"), at_ms: 0 }] }
     Delete { container: 1 }
     report RUNNING [side STOPPED OutOfMemoryError: Container killed due to memory usage]
+"#);
+}
+
+#[test]
+fn the_app_waits_until_the_database_is_healthy() {
+    let mut app = container("app", true);
+    app.depends_on.push(Dependency { on: 1, condition: Condition::Healthy });
+    let mut db = container("db", true);
+    db.start_timeout_ms = Some(60_000);
+    db.health = Some(HealthCheck { interval_ms: 30_000, timeout_ms: 5_000, retries: 3, start_period_ms: 0 });
+    let mut seen = vec![
+        (0, O::Desired(Desired::Running)),
+        (1, O::NetworkAttached),
+        (1, O::Pulled { container: 0, digest: "sha256:1".into() }),
+    ];
+    seen.extend(up(1));
+    seen.extend([
+        (254, O::Due(Timer::Check { container: 1 })),
+        (260, O::Checked { container: 1, run: 1, passed: false }),
+        (516, O::Due(Timer::Check { container: 1 })),
+        (520, O::Adopted { found: vec![Found::Nothing, Found::Running] }),
+        (520, O::Due(Timer::Check { container: 1 })),
+        (521, O::Checked { container: 1, run: 2, passed: true }),
+        (522, O::Checked { container: 1, run: 3, passed: true }),
+        (523, O::Created { container: 0, runtime_id: "r".into() }),
+        (524, O::Started { container: 0 }),
+        (60_004, O::Due(Timer::Start { container: 1 })),
+        (60_010, O::Desired(Desired::Stopped)),
+        (60_011, O::Due(Timer::Check { container: 1 })),
+    ]);
+    insta::assert_snapshot!(tell(vec![app, db], seen), @r#"
+0: Desired(Running)
+    AttachNetwork
+    Pull { container: 0 }
+    Pull { container: 1 }
+1: NetworkAttached
+1: Pulled { container: 0, digest: "sha256:1" }
+2: Pulled { container: 1, digest: "sha256:1" }
+    Create { container: 1 }
+3: Created { container: 1, runtime_id: "r" }
+    Start { container: 1 }
+4: Started { container: 1 }
+    SetTimer { timer: Check { container: 1 }, due_ms: 254 }
+    SetTimer { timer: Start { container: 1 }, due_ms: 60004 }
+254: Due(Check { container: 1 })
+    Check { container: 1, run: 1, timeout_ms: 5000 }
+260: Checked { container: 1, run: 1, passed: false }
+    SetTimer { timer: Check { container: 1 }, due_ms: 516 }
+516: Due(Check { container: 1 })
+    Check { container: 1, run: 2, timeout_ms: 5000 }
+520: Adopted { found: [Nothing, Running] }
+    SetTimer { timer: Check { container: 1 }, due_ms: 516 }
+    SetTimer { timer: Start { container: 1 }, due_ms: 60004 }
+520: Due(Check { container: 1 })
+    Check { container: 1, run: 3, timeout_ms: 5000 }
+521: Checked { container: 1, run: 2, passed: true }
+522: Checked { container: 1, run: 3, passed: true }
+    SetTimer { timer: Check { container: 1 }, due_ms: 30522 }
+    Create { container: 0 }
+523: Created { container: 0, runtime_id: "r" }
+    Start { container: 0 }
+524: Started { container: 0 }
+    report RUNNING [app RUNNING] [db RUNNING]
+60004: Due(Start { container: 1 })
+60010: Desired(Stopped)
+    Stop { container: 0 }
+    SetTimer { timer: Kill { container: 0 }, due_ms: 90010 }
+60011: Due(Check { container: 1 })
+"#);
+}
+
+#[test]
+fn a_restart_policy_runs_it_again_unless_it_ends_too_soon() {
+    let mut web = container("web", true);
+    web.restart = Some(RestartPolicy { ignored_exit_codes: vec![0], attempt_period_ms: 60_000 });
+    let ended = |at_ms| O::Exited { container: 0, code: Some(1), oom: false, reason: None, at_ms };
+    let mut seen = vec![(0, O::Desired(Desired::Running)), (1, O::NetworkAttached)];
+    seen.extend(up(0));
+    seen.extend([
+        (60_004, ended(60_004)),
+        (60_004, ended(60_004)),
+        (60_010, O::Restarted { container: 0 }),
+        (70_000, ended(70_000)),
+        (70_001, O::Deleted { container: 0 }),
+        (70_002, O::NetworkDetached),
+    ]);
+    insta::assert_snapshot!(tell(vec![web], seen), @r#"
+0: Desired(Running)
+    AttachNetwork
+    Pull { container: 0 }
+1: NetworkAttached
+2: Pulled { container: 0, digest: "sha256:1" }
+    Create { container: 0 }
+3: Created { container: 0, runtime_id: "r" }
+    Start { container: 0 }
+4: Started { container: 0 }
+    report RUNNING [web RUNNING]
+60004: Exited { container: 0, code: Some(1), oom: false, reason: None, at_ms: 60004 }
+    Restart { container: 0 }
+60004: Exited { container: 0, code: Some(1), oom: false, reason: None, at_ms: 60004 }
+60010: Restarted { container: 0 }
+70000: Exited { container: 0, code: Some(1), oom: false, reason: None, at_ms: 70000 }
+    Delete { container: 0 }
+70001: Deleted { container: 0 }
+    DetachNetwork
+70002: NetworkDetached
+    report STOPPED [web STOPPED exit 1]
+over
 "#);
 }

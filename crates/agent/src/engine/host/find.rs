@@ -44,19 +44,19 @@ impl Host {
                 self.adopt(work, container, shim, seen).await;
                 Found::Running
             }
-            Adopted::Exited { shim, code } => {
+            Adopted::Exited { shim, ended } => {
                 if let Some(shim) = shim {
                     *self.live(&work.id).shim.lock().await = Some(shim);
                 }
                 self.go_on_reading(work, container);
-                let oom = code == 137 && self.was_out_of_memory(work, container);
+                let oom = ended.code == 137 && self.was_out_of_memory(work, container);
                 self.see_lines_through(work, container).await;
-                Found::Exited { code: i32::try_from(code).ok(), oom, reason: None }
+                Found::Exited { code: i32::try_from(ended.code).ok(), oom, reason: None, at_ms: ended.at_ms }
             }
             Adopted::ShimKilled => {
                 self.go_on_reading(work, container);
                 self.see_lines_through(work, container).await;
-                Found::Exited { code: None, oom: false, reason: Some(SHIM_KILLED.to_owned()) }
+                Found::Exited { code: None, oom: false, reason: Some(SHIM_KILLED.to_owned()), at_ms: 0 }
             }
         }
     }

@@ -162,21 +162,34 @@ impl Host {
             let copy = c.bundle.join("address");
             std::fs::copy(&address, &copy).map_err(HostError::io("cannot write", &copy))?;
         }
-        let logs = self.read_logs(c).map_err(|e| told("CannotCreateContainerError")(&e))?;
+        let created = self.create_in_bundle(work, container, &shim);
+        timed("create", &work.id, created).await?;
+        self.watch(work, container, shim, seen);
+        Ok(())
+    }
+
+    /// Makes the container from its bundle, its output read from here on.
+    pub(super) async fn create_in_bundle(
+        &self,
+        work: &Work,
+        container: usize,
+        shim: &Shim,
+    ) -> Result<(), HostError> {
+        let c = &work.containers[container];
+        let logs =
+            self.read_logs(c).map_err(|e| HostError::Told(format!("CannotCreateContainerError: {e}")))?;
         let outputs = match &logs {
             Some(_) => ContainerLogs::fifos(&c.bundle).map(|p| p.display().to_string()),
             None => Default::default(),
         };
-        live.with(container, |l| l.logs = logs);
-        let created = shim.create(&c.runtime_id, &c.bundle, &outputs[0], &outputs[1]);
-        timed("create", &work.id, created).await.map_err(|e| {
+        self.live(&work.id).with(container, |l| l.logs = logs);
+        let created = shim.create(&c.runtime_id, &c.bundle, &outputs[0], &outputs[1]).await;
+        created.map(drop).map_err(|e| {
             // Worded as on Fargate, where a command that isn't there shows in the same call.
             HostError::Told(format!(
                 "CannotStartContainerError: failed to create new container runtime task: failed to create shim task: {e}"
             ))
-        })?;
-        self.watch(work, container, shim, seen);
-        Ok(())
+        })
     }
 
     /// Begins (or goes on) to read what the container writes.
@@ -187,22 +200,26 @@ impl Host {
 
     /// Waits for the container's end, sees its last lines through and tells of it.
     pub(super) fn watch(self: &Arc<Self>, work: &Arc<Work>, container: usize, shim: Shim, seen: &Seen) {
+        if self.live(&work.id).with(container, |c| std::mem::replace(&mut c.watched, true)) {
+            return;
+        }
         let (host, work, seen) = (self.clone(), work.clone(), seen.clone());
         tokio::spawn(async move {
             let c = &work.containers[container];
             let ended = shim.wait(&c.runtime_id).await;
-            let (code, reason) = match (ended, read_exit_record(&c.bundle)) {
-                (Ok(ended), _) => (Some(ended.code), None),
-                (Err(_), Some(record)) => (Some(record.exit_code), None),
+            let (code, at_ms, reason) = match (ended, read_exit_record(&c.bundle)) {
+                (Ok(ended), _) => (Some(ended.code), ended.at_ms, None),
+                (Err(_), Some(record)) => (Some(record.exit_code), record.exited_at_ms, None),
                 (Err(error), None) => {
                     tracing::warn!(%error, task = work.id, "a shim is gone");
-                    (None, Some(super::find::SHIM_KILLED.to_owned()))
+                    (None, 0, Some(super::find::SHIM_KILLED.to_owned()))
                 }
             };
             let oom = code == Some(137) && host.was_out_of_memory(&work, container);
             host.see_lines_through(&work, container).await;
             let code = code.and_then(|c| i32::try_from(c).ok());
-            seen.see(O::Exited { container, code, oom, reason });
+            host.live(&work.id).with(container, |c| c.watched = false);
+            seen.see(O::Exited { container, code, oom, reason, at_ms });
         });
     }
 

@@ -1,12 +1,14 @@
 //! The machine that the agent runs on: images, namespaces, cgroups, shims and logs put together.
 //!
-//! Each action of the step function is one method, idempotent, in `launch.rs` (the way up) or
-//! `finish.rs` (the way down); `find.rs` looks at what is left after a restart, `spec.rs` makes a
+//! Each action of the step function is one method, idempotent, in `launch.rs` (the way up),
+//! `finish.rs` (the way down), `restart.rs` or `check.rs` (health checks); `find.rs` looks at what is left after a restart, `spec.rs` makes a
 //! container's bundle. Work that blocks runs on blocking threads; what is independent runs at once.
 
+mod check;
 mod find;
 mod finish;
 mod launch;
+mod restart;
 mod spec;
 mod usage;
 
@@ -29,7 +31,7 @@ use crate::images::{ImageStore, PulledImage};
 use crate::logs::{ContainerLogs, LogError, LogSink};
 use crate::network::{Network, NetworkError};
 use crate::runtime::{Runtime, RuntimeError, Shim};
-use crate::task::{Action, Found};
+use crate::task::{Action, Found, Observation};
 
 /// Containers that are being created at a time. More only add to each other's latency: a launch
 /// is mostly work of the kernel, and two processors are kept busy by two (see launch-facts).
@@ -89,6 +91,8 @@ pub struct Host {
     cgroups: Cgroups,
     open_files_ceiling: Option<i64>,
     launches: Semaphore,
+    /// Health checks that are being started.
+    checks: Semaphore,
     /// A thread is at `cgroup::quicken`.
     quickening: AtomicBool,
     tasks: Mutex<HashMap<String, Arc<LiveTask>>>,
@@ -106,6 +110,8 @@ struct LiveTask {
 struct LiveContainer {
     image: Option<PulledImage>,
     logs: Option<ContainerLogs>,
+    /// Somebody waits for its end.
+    watched: bool,
     /// Its log stream, on the way while the task's network and shim are.
     stream: Option<JoinHandle<Result<(), LogError>>>,
 }
@@ -126,6 +132,7 @@ impl Host {
             cgroups,
             open_files_ceiling: spec::open_files_ceiling(),
             launches: Semaphore::new(LAUNCHES_AT_ONCE),
+            checks: Semaphore::new(LAUNCHES_AT_ONCE),
             quickening: AtomicBool::new(false),
             tasks: Mutex::default(),
         });
@@ -180,6 +187,11 @@ impl Machine for Host {
                 Action::Start { container } => self.start(&work, container, &seen).await,
                 Action::Stop { container } => self.stop(&work, container).await,
                 Action::Kill { container } => self.kill(&work, container).await,
+                Action::Restart { container } => self.restart(&work, container, &seen).await,
+                Action::Check { container, run, timeout_ms } => {
+                    let passed = self.check(&work, container, timeout_ms).await;
+                    seen.see(Observation::Checked { container, run, passed });
+                }
                 Action::Delete { container } => self.delete(&work, container, &seen).await,
                 Action::DetachNetwork => self.detach(&work, &seen).await,
                 // The actor keeps these to itself.

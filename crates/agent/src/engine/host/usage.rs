@@ -4,12 +4,15 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use wire::tcs::metrics::Statistics;
-use wire::tcs::{ContainerMetric, TaskMetric};
+use wire::Timestamp;
+use wire::tcs::health::HealthStatus;
+use wire::tcs::metrics::{RestartStatistics, Statistics};
+use wire::tcs::{ContainerHealth, ContainerMetric, TaskHealth, TaskMetric};
 
 use super::Host;
-use crate::engine::Engine;
+use crate::engine::{Done, Engine, Work};
 use crate::session::Telemetry;
+use crate::task::Health;
 
 /// Between two samples. (The ECS agent takes one a second; five times fewer cost five times less
 /// and the service keeps minutes.)
@@ -93,6 +96,7 @@ impl Telemetry for Usage {
         let mut metrics = vec![];
         for work in self.engine.works() {
             let mut container_metrics = vec![];
+            let vitals = work.vitals();
             for (n, c) in work.containers.iter().enumerate() {
                 let Some(s) = series.get_mut(&(work.task.arn.clone(), n)) else { continue };
                 let (cpu, memory) = (std::mem::take(&mut s.cpu), std::mem::take(&mut s.memory));
@@ -102,6 +106,10 @@ impl Telemetry for Usage {
                         container_arn: c.payload.container_arn.clone(),
                         cpu_stats_set: Some(cpu),
                         memory_stats_set: Some(memory),
+                        restart_stats_set: vitals
+                            .get(n)
+                            .and_then(|v| v.restarts)
+                            .map(|count| RestartStatistics { restart_count: i64::from(count) }),
                         ..Default::default()
                     });
                 }
@@ -119,6 +127,50 @@ impl Telemetry for Usage {
         }
         metrics
     }
+
+    fn health(&self) -> Vec<TaskHealth> {
+        self.engine.health_changes().take();
+        self.engine.works().iter().filter_map(|work| health_of(work)).collect()
+    }
+
+    fn changed_health(&self) -> Vec<TaskHealth> {
+        let changed = self.engine.health_changes().take();
+        let works = self.engine.works();
+        works
+            .iter()
+            .filter(|work| changed.contains(&work.task.arn))
+            .filter_map(|work| health_of(work))
+            .collect()
+    }
+
+    fn health_changes(&self) -> Done<'_> {
+        Box::pin(self.engine.health_changes().wait())
+    }
+}
+
+/// Of a task that has a container with a health check.
+fn health_of(work: &Work) -> Option<TaskHealth> {
+    let vitals = work.vitals();
+    let checked = work.containers.iter().zip(&vitals).filter_map(|(c, vital)| Some((c, vital.health?)));
+    let containers: Vec<ContainerHealth> = checked
+        .map(|(c, (health, since_ms))| ContainerHealth {
+            container_name: c.payload.name.clone(),
+            health_status: match health {
+                Health::Unknown => HealthStatus::Unknown,
+                Health::Healthy => HealthStatus::Healthy,
+                Health::Unhealthy => HealthStatus::Unhealthy,
+            },
+            status_since: Some(Timestamp::from_ms(since_ms)),
+            status_message: None,
+        })
+        .collect();
+    (!containers.is_empty()).then(|| TaskHealth {
+        task_arn: work.task.arn.clone(),
+        cluster_arn: work.task.task_cluster_arn.clone(),
+        task_definition_family: Some(work.task.family.clone()),
+        task_definition_version: Some(work.task.version.clone()),
+        containers,
+    })
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ fn each_field_that_is_not_honoured_is_named() {
     assert_eq!(refused(|_| ()), "");
     let host = |json: &'static str| refused(move |t| t.containers[0].docker_config = docker(json, ""));
     assert!(host(r#"{"Privileged":true}"#).contains("privileged"));
-    assert!(host(r#"{"Tmpfs":{"/t":""}}"#).contains("linuxParameters.tmpfs"));
+    assert!(host(r#"{"Init":true}"#).contains("linuxParameters.initProcessEnabled"));
     assert!(host(r#"{"LogConfig":{"Type":"splunk","Config":{}}}"#).contains("logDriver splunk"));
     assert!(host(r#"{"LogConfig":{"Type":"awslogs","Config":{}}}"#).contains("awslogs-group"));
     assert!(host("{").starts_with("HostConfigError"));
@@ -42,7 +42,17 @@ fn dependencies_must_make_sense() {
     };
     assert!(depends("web", "START").contains("cycle"));
     assert!(depends("nobody", "START").contains("nobody"));
-    assert!(depends("web", "HEALTHY").contains("HEALTHY"));
+    assert!(depends("web", "CREATE").contains("CREATE"));
+    let waits = refused(|t| {
+        let mut db = t.containers[0].clone();
+        db.name = "db".into();
+        t.containers.push(db);
+        t.containers[0].depends_on.push(wire::acs::container::ContainerDependency {
+            container_name: "db".into(),
+            condition: "HEALTHY".into(),
+        });
+    });
+    assert!(waits.contains("db to be HEALTHY"), "{waits}");
 }
 
 #[test]
