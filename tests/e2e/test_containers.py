@@ -171,14 +171,25 @@ def test_one_that_is_not_essential_may_end(stage):
     assert stage.task(arn)["lastStatus"] == "RUNNING"
 
 
+def test_system_controls_and_memory_file_systems(stage):
+    told = stage.output(
+        "cat /proc/sys/net/core/somaxconn /proc/sys/kernel/shmmni; df -k /scratch | tail -n 1 | tr -s ' ' | cut -d' ' -f2; "
+        "stat -c %a /scratch; grep -o 'CapEff.*' /proc/self/status | cut -f2",
+        systemControls=[{"namespace": "net.core.somaxconn", "value": "123"},
+                        {"namespace": "kernel.shmmni", "value": "321"}],
+        linuxParameters={"tmpfs": [{"containerPath": "/scratch", "size": 8, "mountOptions": ["mode=711"]}],
+                         "capabilities": {"add": ["SYS_PTRACE"], "drop": ["CHOWN"]}})
+    assert told[:4] == ["123", "321", "8192", "711"]
+    assert int(told[4], 16) & (1 << 19 | 1) == 1 << 19, "SYS_PTRACE, and no CHOWN"
+    task = stage.finish("true", systemControls=[{"namespace": "kernel.panic", "value": "1"}])
+    assert task["stopCode"] == "TaskFailedToStart" and "kernel.panic" in task["stoppedReason"], task
+
+
 @pytest.mark.parametrize("field, value, word", [
-    ("healthCheck", {"command": ["CMD", "true"]}, "healthCheck"),
     ("secrets", [{"name": "S", "valueFrom": "arn:aws:ssm:us-east-1:000000000000:parameter/p"}], "secrets"),
-    ("restartPolicy", {"enabled": True}, "restartPolicy"),
     ("pseudoTerminal", True, "pseudoTerminal"),
     ("linuxParameters", {"initProcessEnabled": True}, "initProcessEnabled"),
     ("logConfiguration", {"logDriver": "splunk", "options": {"splunk-url": "x", "splunk-token": "y"}}, "splunk"),
-    ("systemControls", [{"namespace": "net.core.somaxconn", "value": "10"}], "systemControls"),
 ])
 def test_fields_that_are_not_supported_are_refused_by_name(stage, field, value, word):
     """At launch, with a reason, never ignored: ignoring one would change what the container does."""

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 from support.aws import NETWORK, ORDER, refused, unique
-from support.host import pid_of
+from support.host import cgroups_of, pid_of
 from support.waiting import wait_until
 
 
@@ -130,12 +130,29 @@ def test_commands_that_cannot_be_executed(stage, command, words):
 def test_overrides(stage):
     definition = stage.register(stage.container(
         "echo definition", logged=True, environment=[{"name": "A", "value": "1"}, {"name": "B", "value": "2"}]))
-    arn = stage.run(definition, overrides={"containerOverrides": [{
-        "name": "app", "command": ["/bin/sh", "-c", "echo $A $B $C"],
-        "environment": [{"name": "B", "value": "3"}, {"name": "C", "value": "4"}]}]})
-    task = stage.wait(arn)
-    assert stage.lines(task) == ["1 3 4"]
-    assert task["overrides"]["containerOverrides"][0]["command"][-1] == "echo $A $B $C"
+    limits = "/sys/fs/cgroup/memory/memory.limit_in_bytes"
+    given = {
+        "containerOverrides": [{
+            "name": "app",
+            "command": ["/bin/sh", "-c", f"echo $A $B $C; cat {limits} || cat /sys/fs/cgroup/memory.max"],
+            "environment": [{"name": "B", "value": "3"}, {"name": "C", "value": "4"}],
+            "cpu": 64, "memory": 96, "memoryReservation": 48}],
+        "taskRoleArn": "arn:aws:iam::000000000000:role/task",
+        "executionRoleArn": "arn:aws:iam::000000000000:role/execution",
+        "ephemeralStorage": {"sizeInGiB": 30},
+    }
+    task = stage.wait(stage.run(definition, overrides=given))
+    lines = stage.lines(task)
+    assert lines[0] == "1 3 4"
+    assert {name: task["overrides"][name] for name in given} == given
+    assert task["ephemeralStorage"] == {"sizeInGiB": 30}
+    own = lambda **fields: lambda: stage.run(definition, overrides={"containerOverrides": [{"name": "app", **fields}]})
+    refused(own(memory=513), "InvalidParameterException", "greater than for the task")
+    refused(own(command=["x" * 8192]), "InvalidParameterException", "8192")
+    refused(own(environmentFiles=[{"value": "arn:aws:s3:::b/f", "type": "s3"}]), "UnsupportedFeatureException",
+            "environmentFiles")
+    refused(own(resourceRequirements=[{"type": "GPU", "value": "1"}]), "UnsupportedFeatureException",
+            "resourceRequirements")
     refused(lambda: stage.run(definition, overrides={"containerOverrides": [{"name": "other"}]}),
             "InvalidParameterException", "other")
 
@@ -144,6 +161,10 @@ def test_overrides_of_the_task_s_size(stage):
     arn = stage.run(stage.register(stage.container("sleep 600")), overrides={"cpu": "512", "memory": "1024"})
     task = stage.task(arn)
     assert (task["cpu"], task["memory"]) == ("512", "1024")
+    runtime = stage.wait_running(arn)["containers"][0]["runtimeId"]
+    folders = cgroups_of(runtime)
+    limit = folders["memory"] / "../memory.limit_in_bytes" if "memory" in folders else folders[""] / "../memory.max"
+    assert limit.read_text().strip() == str(1024 << 20)
     refused(lambda: stage.run(stage.name, overrides={"cpu": "100"}), "ClientException", "No Fargate configuration")
 
 
