@@ -1,6 +1,6 @@
 # The front door. Every target installs the system packages it lacks when it is root on Debian,
 # and otherwise names them.
-.PHONY: help up down demo test bench conformance build lint unit e2e clean
+.PHONY: help up down demo test bench conformance build checked lint unit e2e clean
 
 # The shim and the sample are static programs: the shim to be small, the sample because its image
 # holds nothing else. They get a target directory of their own, so that the flags don't rebuild the rest.
@@ -9,6 +9,8 @@ HOST    := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
 STATIC   = LIBSECCOMP_LINK_TYPE=static LIBSECCOMP_LIB_PATH="$$(dirname "$$(find /usr/lib /usr/local/lib -name libseccomp.a 2>/dev/null | head -1)")" \
            RUSTFLAGS='-C target-feature=+crt-static -C relocation-model=static' cargo build --locked --target $(HOST)
 BIN     := target/bin
+# The tests' programs: with debug assertions and overflow checks, of the same build as the unit tests.
+CHECKED := target/bin-checked
 VENV    := target/venv
 
 # What is run once more with Debian's shim and runc: the life of a task, what is in it, and its walls.
@@ -36,20 +38,20 @@ lint:
 	cargo xtask check
 	cargo xtask codegen --check
 
-unit: build
+unit: checked
 	cargo test --locked --workspace
 
-e2e: build $(VENV)
-	$(VENV)/bin/python -m pytest -q tests/e2e
-	$(VENV)/bin/python -m pytest -q --runtime io.containerd.runc.v2 $(TASKS)
-	scripts/demo $(BIN) $(VENV)/bin
+e2e: checked $(VENV)
+	LONGSHORE_BIN=$(CHECKED) $(VENV)/bin/python -m pytest -q tests/e2e
+	LONGSHORE_BIN=$(CHECKED) $(VENV)/bin/python -m pytest -q --runtime io.containerd.runc.v2 $(TASKS)
+	scripts/demo $(CHECKED) $(VENV)/bin
 
 bench: build $(VENV) ## the figures, each beside its peer; also written to target/bench.json
 	@scripts/deps bench
 	$(VENV)/bin/python tests/bench/bench.py --bin $(BIN) --out target/bench.json
 
-conformance: build $(VENV) ## the registry and the API against their specifications
-	$(VENV)/bin/python -m pytest -q tests/conformance
+conformance: checked $(VENV) ## the registry and the API against their specifications
+	LONGSHORE_BIN=$(CHECKED) $(VENV)/bin/python -m pytest -q tests/conformance
 
 build: ## longshore, its shim and the sample, into target/bin
 	@scripts/deps build
@@ -58,6 +60,15 @@ build: ## longshore, its shim and the sample, into target/bin
 	@mkdir -p $(BIN)
 	@install -m 755 target/release/longshore target/$(HOST)/release/containerd-shim-longshore-v1 \
 		target/$(HOST)/release/longshore-sample $(BIN)/
+
+# `--tests` so that everything is built once, with the features that the unit tests ask for.
+checked:
+	@scripts/deps build
+	cargo build --locked --workspace --bins --tests
+	$(STATIC) -p shim -p sample
+	@mkdir -p $(CHECKED)
+	@install -m 755 target/debug/longshore target/$(HOST)/debug/containerd-shim-longshore-v1 \
+		target/$(HOST)/debug/longshore-sample $(CHECKED)/
 
 $(VENV): tests/requirements.txt
 	@scripts/deps demo
