@@ -12,11 +12,20 @@ use serde::Serialize;
 
 use crate::context::Context;
 use crate::error::Error;
+use crate::eventstream::Events;
 use crate::operation::{Operation, OperationInfo, ServiceInfo};
 use crate::{codec, protocol};
 
-type Answer = Pin<Box<dyn Future<Output = Result<Vec<u8>, Error>> + Send>>;
-type Handler = Arc<dyn Fn(Context, &[u8]) -> Answer + Send + Sync>;
+type Answering = Pin<Box<dyn Future<Output = Result<Answer, Error>> + Send>>;
+type Handler = Arc<dyn Fn(Context, &[u8]) -> Answering + Send + Sync>;
+
+/// What a handler's success becomes.
+pub enum Answer {
+    /// A body.
+    Whole(Vec<u8>),
+    /// A body of `application/vnd.amazon.eventstream` that is written while it comes.
+    Events(Box<dyn Events>),
+}
 
 /// The table of implemented operations. Cheap to clone.
 #[derive(Clone, Default)]
@@ -56,17 +65,38 @@ impl Router {
         R: Future<Output = Result<O::Output, Error>> + Send + 'static,
     {
         let handler = Arc::new(handler);
-        let erased = move |context: Context, body: &[u8]| -> Answer {
+        self.insert(O::INFO, move |context, body| {
             let input = codec::decode::<O>(body);
             let handler = Arc::clone(&handler);
             Box::pin(async move {
                 let request_id = context.request_id.clone();
                 let output = handler(context, input?).await?;
-                protocol::encode_output::<O>(&output, &request_id)
+                protocol::encode_output::<O>(&output, &request_id).map(Answer::Whole)
             })
-        };
-        let key = (O::INFO.service.name, O::INFO.name);
-        Arc::make_mut(&mut self.handlers).insert(key, Arc::new(erased));
+        })
+    }
+
+    /// The same for an operation whose output is a stream of events.
+    pub fn register_events<O, F, R>(&mut self, handler: F) -> &mut Self
+    where
+        O: Operation,
+        F: Fn(Context, O::Input) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<Box<dyn Events>, Error>> + Send + 'static,
+    {
+        let handler = Arc::new(handler);
+        self.insert(O::INFO, move |context, body| {
+            let input = codec::decode::<O>(body);
+            let handler = Arc::clone(&handler);
+            Box::pin(async move { handler(context, input?).await.map(Answer::Events) })
+        })
+    }
+
+    fn insert(
+        &mut self,
+        info: &'static OperationInfo,
+        handler: impl Fn(Context, &[u8]) -> Answering + Send + Sync + 'static,
+    ) -> &mut Self {
+        Arc::make_mut(&mut self.handlers).insert((info.service.name, info.name), Arc::new(handler));
         self
     }
 
@@ -82,13 +112,13 @@ impl Router {
     /// `service` and `operation` are the model's names; `protocol::route` finds them in a request.
     /// An operation that no model has answers `UnknownOperationException`, one without a handler
     /// the error of [`unsupported`].
-    pub async fn call(
+    pub async fn answer(
         &self,
         service: &str,
         operation: &str,
         context: Context,
         body: &[u8],
-    ) -> Result<Vec<u8>, Error> {
+    ) -> Result<Answer, Error> {
         let info = crate::SERVICES
             .iter()
             .find(|info| info.name == service)
@@ -97,6 +127,22 @@ impl Router {
         let handler = self.handlers.get(&(info.service.name, info.name));
         let handler = handler.ok_or_else(|| unsupported(info))?;
         handler(context, body).await
+    }
+
+    /// The same for an operation that answers a whole body: all but those of `register_events`.
+    pub async fn call(
+        &self,
+        service: &str,
+        operation: &str,
+        context: Context,
+        body: &[u8],
+    ) -> Result<Vec<u8>, Error> {
+        match self.answer(service, operation, context, body).await? {
+            Answer::Whole(body) => Ok(body),
+            Answer::Events(_) => {
+                Err(Error::new("UnknownOperationException", format!("{operation} answers a stream.")))
+            }
+        }
     }
 
     /// Every operation of every service, implemented or not: made from the table that dispatches.
@@ -108,6 +154,15 @@ impl Router {
             implemented: self.handlers.contains_key(&(info.service.name, info.name)),
         };
         operations.map(row).collect()
+    }
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Answer::Whole(body) => f.debug_tuple("Whole").field(&body.len()).finish(),
+            Answer::Events(_) => f.write_str("Events"),
+        }
     }
 }
 

@@ -18,6 +18,7 @@ pub mod codec;
 mod context;
 pub mod dispatch;
 mod error;
+pub mod eventstream;
 mod form;
 pub mod operation;
 pub mod page;

@@ -8,7 +8,8 @@ use axum::http::request::Parts;
 use axum::http::{Request, Response};
 use http_body_util::{BodyExt, Limited};
 use tracing::Instrument;
-use wire::dispatch::Router;
+use wire::dispatch::{Answer, Router};
+use wire::eventstream::{self, Events};
 use wire::protocol::{self, Misrouted, Route};
 use wire::{Context, Error, Protocol};
 
@@ -41,6 +42,14 @@ pub(crate) async fn answer(app: Arc<App>, router: Router, request: Request<Body>
             if let Err(error) = &result {
                 tracing::debug!(service = service.name, operation, request_id, %error, "refused");
             }
+            let result = match result {
+                Ok(Answer::Whole(body)) => Ok(body),
+                Ok(Answer::Events(events)) => {
+                    app.metrics.called(service.name, operation, 200, started.elapsed());
+                    return stream(events, &request_id);
+                }
+                Err(error) => Err(error),
+            };
             let response = protocol::respond(service.protocol, Some(service), result, &request_id);
             (response, service.name, operation)
         }
@@ -82,7 +91,7 @@ async fn call(
     body: &[u8],
     route: Route<'_>,
     request_id: &str,
-) -> Result<Vec<u8>, Error> {
+) -> Result<Answer, Error> {
     let service = route.service;
     let caller = authenticate::caller(app, parts, body, Some(service.signing_name))
         .map_err(|refusal| refusal.to_error(service.protocol))?;
@@ -94,7 +103,7 @@ async fn call(
         request_id: request_id.to_owned(),
         source_host: parts.headers.get("host").and_then(|host| host.to_str().ok()).map(ToOwned::to_owned),
     };
-    router.call(service.name, route.operation, context, &route.input).await
+    router.answer(service.name, route.operation, context, &route.input).await
 }
 
 /// What is for none of our operations. Who asks without a valid signature isn't told even that.
@@ -119,4 +128,18 @@ fn write(response: protocol::Response) -> Response<Body> {
         builder = builder.header(name, value);
     }
     builder.body(Body::from(response.body)).expect("statuses and headers of wire::protocol are valid")
+}
+
+/// A body that is written while its messages come; dropped, and the events with it, when the client
+/// leaves.
+fn stream(events: Box<dyn Events>, request_id: &str) -> Response<Body> {
+    let messages = futures_util::stream::unfold(events, |mut events| async move {
+        let message = events.next().await?;
+        Some((Ok::<_, std::convert::Infallible>(Bytes::from(message)), events))
+    });
+    Response::builder()
+        .header("content-type", eventstream::CONTENT_TYPE)
+        .header("x-amzn-requestid", request_id)
+        .body(Body::from_stream(messages))
+        .expect("a request's id is a UUID")
 }
