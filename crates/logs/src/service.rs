@@ -1,15 +1,19 @@
 //! What the operations work on.
 
+use std::collections::BTreeMap;
+
 use crate::catalog::{Catalog, Change, GroupKey};
 use crate::clock::Clock;
 use crate::error::LogsError;
-use crate::stream::Segments;
+use crate::stream::{Segments, StreamId};
 
 #[derive(Debug)]
 pub(crate) struct Service {
     pub(crate) catalog: Catalog,
     pub(crate) segments: Segments,
     pub(crate) clock: Clock,
+    /// All segments together.
+    pub(crate) max_bytes: u64,
 }
 
 impl Service {
@@ -40,5 +44,34 @@ impl Service {
             }
         }
         Ok(removed)
+    }
+
+    /// Packs what is full or quiet, then gives up the oldest segments if all together are above the
+    /// limit. Says which streams lost events, and how far: their `firstEventTimestamp` moves on.
+    pub(crate) fn tidy(&self) -> Result<(), LogsError> {
+        let packed = self.segments.pack(self.clock.now_ms()).map(drop);
+        // On a disk too full to pack anything, this makes room.
+        let mut lost: BTreeMap<StreamId, i64> = BTreeMap::new();
+        for (stream, last_ms) in self.segments.limit(self.max_bytes)? {
+            let known = lost.entry(stream).or_default();
+            *known = last_ms.max(*known);
+        }
+        if lost.is_empty() {
+            return packed;
+        }
+        for (key, group) in &self.catalog.state().groups {
+            for (name, stream) in &group.streams {
+                if let Some(until_ms) = lost.get(&group.stream_id(stream)) {
+                    tracing::warn!(
+                        group = key.name,
+                        stream = name,
+                        until_ms,
+                        limit_bytes = self.max_bytes,
+                        "the oldest log events of a stream were removed: all logs together were above the limit"
+                    );
+                }
+            }
+        }
+        packed
     }
 }

@@ -61,7 +61,7 @@ pub enum Command {
 }
 
 /// What a server is told; kept by the data directory from its first start.
-#[derive(Clone, Debug, Default, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct ServerArgs {
     /// Twelve digits [default: 000000000000]
     #[arg(long, value_parser = account)]
@@ -78,6 +78,9 @@ pub struct ServerArgs {
     /// Make a missing repository when somebody pushes to it (ECR refuses)
     #[arg(long)]
     pub create_on_push: bool,
+    /// All logs together; above it the oldest events go, compressed size counted
+    #[arg(long, value_parser = bytes, default_value = "10GiB", value_name = "SIZE", env = "LONGSHORE_MAX_LOG_SIZE", hide_env = true)]
+    pub max_log_size: u64,
 }
 
 /// What an agent is told.
@@ -214,6 +217,10 @@ pub struct LogsArgs {
     /// Of this container only
     #[arg(long)]
     pub container: Option<String>,
+    /// Lines that match a CloudWatch Logs filter pattern: 'ERROR -debug', '{ $.level = "error" }',
+    /// '[ip, ..., status = 5*, bytes]'; not with --follow
+    #[arg(long, value_name = "PATTERN", conflicts_with = "follow")]
+    pub filter: Option<String>,
     #[arg(long, default_value = "default")]
     pub cluster: String,
 }
@@ -315,10 +322,39 @@ fn duration(text: &str) -> Result<Duration, String> {
     number.checked_mul(ms).map(Duration::from_millis).ok_or_else(|| "too long".to_owned())
 }
 
+/// `500MiB`, `10GiB`, `2TB`, or a number of bytes.
+fn bytes(text: &str) -> Result<u64, String> {
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let number: u64 = number.parse().map_err(|_| "write a number with MiB, GiB or TiB".to_owned())?;
+    let (of, power) = match unit.trim() {
+        "" | "B" => (1000, 0),
+        "MB" => (1000, 2),
+        "GB" => (1000, 3),
+        "TB" => (1000, 4),
+        "MiB" => (1024, 2),
+        "GiB" => (1024, 3),
+        "TiB" => (1024, 4),
+        _ => return Err(format!("{unit:?} is not one of MiB, GiB, TiB, MB, GB, TB")),
+    };
+    let size = number.checked_mul(u64::pow(of, power)).ok_or_else(|| "too much".to_owned())?;
+    if size < 1 << 20 { Err("1 MiB is the least".to_owned()) } else { Ok(size) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use clap::CommandFactory;
+
+    #[test]
+    fn sizes() {
+        assert_eq!(bytes("10GiB").unwrap(), 10 << 30);
+        assert_eq!(bytes("2 MB").unwrap(), 2_000_000);
+        assert_eq!(bytes("1048576").unwrap(), 1 << 20);
+        for bad in ["", "GiB", "1KiB", "1", "-1GiB", "99999999999999999999", "17000000TiB"] {
+            assert!(bytes(bad).is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn the_definitions_hold_together() {

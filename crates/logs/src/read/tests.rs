@@ -6,7 +6,7 @@ use super::merge::{Merge, Query};
 use super::page::{self, Limits};
 use super::position::{Direction, EventKey, Token};
 use crate::segment::frame::Event;
-use crate::stream::{Options, Segments, StreamId};
+use crate::stream::{Options, Quiet, Segments, StreamId};
 
 /// Puts of a few streams: (stream, start time, steps between events). Times overlap at will.
 fn puts() -> impl Strategy<Value = Vec<(u64, i64, Vec<i64>)>> {
@@ -25,7 +25,9 @@ impl World {
     fn new() -> World {
         let directory = tempfile::tempdir().unwrap();
         // Small segments and large messages: many spans, so that the merge has something to do.
-        let options = Options { root: directory.path().to_owned(), segment_bytes: 100_000, open_files: 2 };
+        let quiet = Quiet { bytes: 1, ms: 0 };
+        let options =
+            Options { root: directory.path().to_owned(), segment_bytes: 100_000, open_files: 2, quiet };
         let segments = Segments::open(options, |_| true).unwrap();
         World { _directory: directory, segments, events: BTreeMap::new(), ordinals: BTreeMap::new() }
     }
@@ -46,6 +48,10 @@ impl World {
             events.iter().map(|(time, message)| Event { timestamp_ms: *time, message }).collect();
         let put = self.segments.append(StreamId { group: 1, stream: *stream }, &events, 5).unwrap();
         tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(put.durable()).unwrap();
+        // Every third put finds everything packed that can be: readers see no difference.
+        if self.events.len().is_multiple_of(3) {
+            self.segments.pack(i64::MAX).unwrap();
+        }
     }
 
     fn page(&self, streams: &[u64], range: (i64, i64), way: Token, limit: i32) -> page::Page {

@@ -1,8 +1,9 @@
 //! One append-only file of one stream's events: its bytes (`frame`), what is where in it (`index`),
-//! and how a file that was cut off in the middle of a write is read again (`recover`).
+//! how a full one is compressed (`packed`), and how a file that was cut off in the middle of a write is read again (`recover`).
 
 pub(crate) mod frame;
 pub(crate) mod index;
+pub(crate) mod packed;
 pub(crate) mod recover;
 
 #[cfg(test)]

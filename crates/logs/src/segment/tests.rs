@@ -112,3 +112,56 @@ fn the_index_grows_with_the_bytes_and_not_with_the_puts() {
     assert!((0..saved.len()).all(|cut| Index::decode(&saved[..cut]).is_none()));
     assert_eq!(Index::decode(&Index::new(0).encode()), Some(Index::new(0)));
 }
+
+/// A segment's bytes, its index, and the same packed.
+fn packed(puts: &[Vec<(i64, usize)>]) -> (Vec<u8>, Index, Vec<u8>) {
+    let (plain, _) = encode(puts, 4);
+    let index = scan(&plain[..], 4).unwrap();
+    let mut out = Vec::new();
+    let read = |span: &super::index::Span| Ok(plain[span.offset as usize..][..span.len as usize].to_vec());
+    let blocks = super::packed::pack(&index, read, &mut out).unwrap();
+    assert_eq!(blocks.file_len(), out.len() as u64);
+    (plain, index, out)
+}
+
+fn open_packed(bytes: &[u8]) -> Option<(Index, super::packed::Blocks)> {
+    let read_at = |at: u64, len: usize| Ok(bytes[at as usize..][..len].to_vec());
+    super::packed::open(bytes.len() as u64, read_at).unwrap()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    #[test]
+    fn a_packed_segment_gives_back_every_span(puts in puts(), long in 0..3usize) {
+        let mut puts = puts;
+        // Long messages make several spans.
+        puts.extend(std::iter::repeat_n(vec![(1, 30_000)], long * 3));
+        let (plain, index, file) = packed(&puts);
+        let (read, blocks) = open_packed(&file).unwrap();
+        prop_assert_eq!(&read, &index);
+        for (position, span) in index.spans().iter().enumerate() {
+            let (at, len) = blocks.block(position).unwrap();
+            let block = &file[at as usize..][..len as usize];
+            let unpacked = super::packed::unpack(block, span.len).unwrap();
+            prop_assert_eq!(&unpacked[..], &plain[span.offset as usize..][..span.len as usize]);
+        }
+        prop_assert_eq!(blocks.block(index.spans().len()), None);
+    }
+
+    #[test]
+    fn a_packed_segment_that_is_cut_or_flipped_behind_its_blocks_is_not_whole(
+        puts in puts(), at in any::<prop::sample::Index>(), bit in 0..8u8,
+    ) {
+        let (_, index, file) = packed(&puts);
+        for cut in 0..file.len() {
+            prop_assert!(open_packed(&file[..cut]).is_none());
+        }
+        let (_, blocks) = open_packed(&file).unwrap();
+        let (from, len) = blocks.block(index.spans().len() - 1).unwrap();
+        let behind = from as usize + len as usize;
+        let mut flipped = file.clone();
+        flipped[behind + at.index(file.len() - behind)] ^= 1 << bit;
+        prop_assert!(open_packed(&flipped).is_none());
+    }
+}

@@ -7,11 +7,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
 
-use super::files::{Files, SegmentId};
+use super::files::{Files, Form, Found, SegmentId};
 use super::{StreamId, Summary};
 use crate::error::LogsError;
 use crate::segment::frame::{self, Event, Header};
 use crate::segment::index::{Index, Span};
+use crate::segment::packed::Blocks;
 use crate::segment::recover;
 
 /// Resolves when the put is durable and readable.
@@ -24,34 +25,66 @@ pub(crate) struct StreamLog {
 }
 
 #[derive(Debug)]
-enum State {
-    /// Nobody asked for the stream since the start: the segments as the directory lists them, by
-    /// base, each with its length.
-    Unread(Vec<(u64, u64)>),
+pub(super) enum State {
+    /// Nobody asked for the stream since the start: the segments as the directory lists them, by base.
+    Unread(Vec<Found>),
     Open(Open),
     /// Deleted, or a write of unknown outcome: nothing is appended any more.
     Closed(Closed),
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Closed {
+pub(super) enum Closed {
     Deleted,
     Failed,
 }
 
+/// A segment of an open stream. Only what is durable is in its index.
+#[derive(Debug)]
+pub(super) struct Segment {
+    pub(super) base: u64,
+    pub(super) index: Index,
+    /// Where its blocks are, once it is packed.
+    pub(super) packed: Option<Blocks>,
+    /// Nothing is appended to it any more, however small it is.
+    pub(super) sealed: bool,
+}
+
+impl Segment {
+    /// Bytes on the disk.
+    pub(super) fn bytes(&self) -> u64 {
+        self.packed.as_ref().map_or(self.index.end(), Blocks::file_len)
+    }
+
+    fn located(&self, stream: StreamId, position: usize, span: Span) -> Located {
+        let block = self.packed.as_ref().and_then(|blocks| blocks.block(position));
+        Located { segment: SegmentId { stream, base: self.base }, span, block }
+    }
+}
+
+/// Where a span is: at its offset in the plain segment, or in a block of the packed one.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Located {
+    pub(super) segment: SegmentId,
+    pub(super) span: Span,
+    pub(super) block: Option<(u64, u32)>,
+}
+
 #[derive(Debug, Default)]
-struct Open {
-    /// By base. Only what is durable is in an index.
-    segments: Vec<(u64, Index)>,
+pub(super) struct Open {
+    /// By base.
+    pub(super) segments: Vec<Segment>,
     /// How many of them have their index saved in a file: the first ones.
-    saved: usize,
+    pub(super) saved: usize,
     next_ordinal: u64,
+    /// Where the stream ended when it was read from the disk: what came later came since the start.
+    found_ordinal: u64,
     last_ingestion_ms: i64,
     /// Where the next frame goes in the last segment; ahead of its index by what isn't durable.
-    end: u64,
+    pub(super) end: u64,
     unsynced: Unsynced,
     /// A syncer has this stream or will get it.
-    queued: bool,
+    pub(super) queued: bool,
 }
 
 /// What was written since the last sync.
@@ -82,7 +115,7 @@ pub(super) struct Appended {
 }
 
 impl StreamLog {
-    pub(super) fn new(id: StreamId, mut found: Vec<(u64, u64)>) -> StreamLog {
+    pub(super) fn new(id: StreamId, mut found: Vec<Found>) -> StreamLog {
         found.sort_unstable();
         StreamLog { id, state: Mutex::new(State::Unread(found)) }
     }
@@ -139,10 +172,10 @@ impl StreamLog {
         match (outcome, &mut *state) {
             (Ok(()), State::Open(open)) => {
                 for part in &work.parts {
-                    let segment = open.segments.iter_mut().find(|(base, _)| *base == part.base);
+                    let segment = open.segments.iter_mut().find(|segment| segment.base == part.base);
                     // Retention may have removed the segment meanwhile: then there's nothing to see.
-                    if let Some((_, index)) = segment {
-                        part.frames.iter().for_each(|frame| index.push(frame));
+                    if let Some(segment) = segment {
+                        part.frames.iter().for_each(|frame| segment.index.push(frame));
                     }
                 }
             }
@@ -177,12 +210,15 @@ impl StreamLog {
                 // may still end the one before it.
                 let unsynced = |base: u64| open.unsynced.parts.iter().any(|part| part.base == base);
                 let full = open.segments.len().saturating_sub(1);
-                let ready: Vec<_> = open.segments[open.saved.min(full)..full]
+                let ready = open.segments[open.saved.min(full)..full]
                     .iter()
-                    .take_while(|(base, _)| !unsynced(*base))
-                    .map(|(base, index)| (SegmentId { stream: self.id, base: *base }, index.encode()))
-                    .collect();
-                open.saved += ready.len();
+                    .take_while(|segment| !unsynced(segment.base));
+                let count = ready.clone().count();
+                // A packed one has its index within.
+                let plain = ready.filter(|segment| segment.packed.is_none());
+                let id = |segment: &Segment| SegmentId { stream: self.id, base: segment.base };
+                let ready = plain.map(|segment| (id(segment), segment.index.encode())).collect();
+                open.saved += count;
                 ready
             }
             State::Unread(_) | State::Closed(_) => return,
@@ -194,13 +230,13 @@ impl StreamLog {
         }
     }
 
-    /// The durable spans with events in `from_ms..=until_ms`, each with its segment.
+    /// The durable spans with events in `from_ms..=until_ms`.
     pub(super) fn spans(
         &self,
         files: &Files,
         from_ms: i64,
         until_ms: i64,
-    ) -> Result<Vec<(SegmentId, Span)>, LogsError> {
+    ) -> Result<Vec<Located>, LogsError> {
         let mut state = self.lock();
         let open = match state.open(self.id, files) {
             // Deleted between the look-up and now: nothing to see.
@@ -209,14 +245,43 @@ impl StreamLog {
         };
         let within = |(min, max): (i64, i64)| max >= from_ms && min <= until_ms;
         let mut spans = Vec::new();
-        for (base, index) in &open.segments {
-            if index.bounds_ms().is_some_and(within) {
-                let id = SegmentId { stream: self.id, base: *base };
-                let inside = index.spans().iter().filter(|span| within((span.min_ms, span.max_ms)));
-                spans.extend(inside.map(|span| (id, *span)));
+        for segment in &open.segments {
+            if segment.index.bounds_ms().is_some_and(within) {
+                let all = segment.index.spans().iter().enumerate();
+                let inside = all.filter(|(_, span)| within((span.min_ms, span.max_ms)));
+                spans.extend(inside.map(|(position, span)| segment.located(self.id, position, *span)));
             }
         }
         Ok(spans)
+    }
+
+    /// The durable spans with events from the ordinal `from` on, and where the durable events end.
+    /// `None`: from where the stream ended when this process first touched it. A stream that nobody
+    /// touched yet has nothing new, and isn't read for that.
+    pub(super) fn since(&self, from: Option<u64>) -> Option<(u64, Vec<Located>, u64)> {
+        let state = self.lock();
+        let State::Open(open) = &*state else { return None };
+        let from = from.unwrap_or(open.found_ordinal);
+        let end = open.segments.last().map_or(open.next_ordinal, |segment| segment.index.next_ordinal());
+        let mut spans = Vec::new();
+        for segment in open.segments.iter().rev().take_while(|segment| segment.index.next_ordinal() > from) {
+            let new = segment.index.spans().iter().enumerate().rev();
+            let new = new.take_while(|(_, span)| span.first_ordinal + u64::from(span.count) > from);
+            spans.extend(new.map(|(position, span)| segment.located(self.id, position, *span)));
+        }
+        spans.reverse();
+        Some((from, spans, end))
+    }
+
+    /// Where the span that begins at this offset is now, with all of what it grew to. `None` when the
+    /// segment is gone.
+    pub(super) fn locate(&self, base: u64, offset: u64) -> Option<Located> {
+        let state = self.lock();
+        let State::Open(open) = &*state else { return None };
+        let segment = open.segments.iter().find(|segment| segment.base == base)?;
+        let spans = segment.index.spans();
+        let position = spans.binary_search_by_key(&offset, |span| span.offset).ok()?;
+        Some(segment.located(self.id, position, spans[position]))
     }
 
     pub(super) fn summary(&self, files: &Files) -> Result<Summary, LogsError> {
@@ -226,7 +291,7 @@ impl StreamLog {
             other => other?,
         };
         let mut summary = Summary { next_ordinal: open.next_ordinal, ..Summary::default() };
-        for (_, index) in &open.segments {
+        for index in open.segments.iter().map(|segment| &segment.index) {
             let Some((min, max)) = index.bounds_ms() else { continue };
             let (first, last) = summary.bounds_ms.unwrap_or((min, max));
             summary.bounds_ms = Some((first.min(min), last.max(max)));
@@ -238,46 +303,9 @@ impl StreamLog {
     /// Bytes on the disk. Doesn't read a stream that nobody asked for yet.
     pub(super) fn bytes(&self) -> u64 {
         match &*self.lock() {
-            State::Unread(found) => found.iter().map(|(_, len)| len).sum(),
-            State::Open(open) => open.segments.iter().map(|(_, index)| index.end()).sum(),
+            State::Unread(found) => found.iter().map(|found| found.len).sum(),
+            State::Open(open) => open.segments.iter().map(Segment::bytes).sum(),
             State::Closed(_) => 0,
-        }
-    }
-
-    /// Removes the segments whose last event is older than `before_ms`, and answers how many. The
-    /// segment that is being appended to stays while a put is under way.
-    pub(super) fn expire(&self, files: &Files, before_ms: i64) -> Result<usize, LogsError> {
-        let mut state = self.lock();
-        let open = match state.open(self.id, files) {
-            Err(LogsError::StreamGone) => return Ok(0),
-            other => other?,
-        };
-        if open.queued {
-            return Ok(0);
-        }
-        let expired = |index: &Index| index.bounds_ms().is_some_and(|(_, max)| max < before_ms);
-        let mut removed = 0;
-        let mut failed = None;
-        let (mut position, mut saved) = (0, open.saved);
-        open.segments.retain(|(base, index)| {
-            position += 1;
-            if failed.is_some() || !expired(index) {
-                return true;
-            }
-            match files.remove(SegmentId { stream: self.id, base: *base }) {
-                Ok(()) => {
-                    removed += 1;
-                    saved -= usize::from(position <= open.saved);
-                }
-                Err(source) => failed = Some(source),
-            }
-            failed.is_some()
-        });
-        open.saved = saved;
-        open.end = open.segments.last().map_or(0, |(_, index)| index.end());
-        match failed {
-            Some(source) => Err(LogsError::Remove { source }),
-            None => Ok(removed),
         }
     }
 
@@ -285,15 +313,15 @@ impl StreamLog {
     pub(super) fn close(&self) -> Vec<SegmentId> {
         let mut state = self.lock();
         let bases: Vec<u64> = match &*state {
-            State::Unread(found) => found.iter().map(|(base, _)| *base).collect(),
-            State::Open(open) => open.segments.iter().map(|(base, _)| *base).collect(),
+            State::Unread(found) => found.iter().map(|found| found.base).collect(),
+            State::Open(open) => open.segments.iter().map(|segment| segment.base).collect(),
             State::Closed(_) => Vec::new(),
         };
         *state = State::Closed(Closed::Deleted);
         bases.into_iter().map(|base| SegmentId { stream: self.id, base }).collect()
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -308,10 +336,9 @@ enum Failure {
 
 impl State {
     /// The stream, read from the disk when this is the first time.
-    fn open(&mut self, id: StreamId, files: &Files) -> Result<&mut Open, LogsError> {
+    pub(super) fn open(&mut self, id: StreamId, files: &Files) -> Result<&mut Open, LogsError> {
         if let State::Unread(found) = self {
-            let bases: Vec<u64> = found.iter().map(|(base, _)| *base).collect();
-            *self = State::Open(Open::read(id, files, &bases)?);
+            *self = State::Open(Open::read(id, files, found)?);
         }
         match self {
             State::Open(open) => Ok(open),
@@ -322,38 +349,52 @@ impl State {
 }
 
 impl Open {
-    fn read(id: StreamId, files: &Files, bases: &[u64]) -> Result<Open, LogsError> {
+    fn read(id: StreamId, files: &Files, all: &[Found]) -> Result<Open, LogsError> {
         let mut open = Open::default();
-        for (position, base) in bases.iter().enumerate() {
-            let ends_stream = position + 1 == bases.len();
-            if !ends_stream && let Some(index) = saved_index(files, SegmentId { stream: id, base: *base }) {
-                open.saved += usize::from(open.saved == position);
-                open.add(*base, index);
-                continue;
+        let read = |source| LogsError::Read { source };
+        for (position, found) in all.iter().enumerate() {
+            let segment = SegmentId { stream: id, base: found.base };
+            let ends_stream = position + 1 == all.len();
+            if found.form == Form::Packed {
+                match files.read_packed(segment).map_err(read)? {
+                    Some((index, blocks)) => open.add_saved(found.base, index, Some(blocks)),
+                    None => {
+                        tracing::error!(stream = id.stream, segment = found.base, "a log segment is damaged");
+                        // However many ordinals it had, they aren't given again.
+                        open.next_ordinal = found.base.saturating_add(1 << 32);
+                    }
+                }
+            } else if let Some(index) = saved_index(files, segment).filter(|_| !ends_stream) {
+                open.add_saved(found.base, index, None);
+            } else {
+                let file = files.get(segment).map_err(read)?;
+                let (index, cut) = read_segment(&file, found.base, ends_stream).map_err(read)?;
+                if cut > 0 {
+                    tracing::warn!(
+                        stream = id.stream,
+                        segment = found.base,
+                        bytes = cut,
+                        "a log segment doesn't end with a whole put; what follows the last one is left out"
+                    );
+                }
+                open.add(found.base, index, None);
             }
-            let file = files
-                .get(SegmentId { stream: id, base: *base })
-                .map_err(|source| LogsError::Read { source })?;
-            let (index, cut) =
-                read_segment(&file, *base, ends_stream).map_err(|source| LogsError::Read { source })?;
-            if cut > 0 {
-                tracing::warn!(
-                    stream = id.stream,
-                    segment = base,
-                    bytes = cut,
-                    "a log segment doesn't end with a whole put; what follows the last one is left out"
-                );
-            }
-            open.add(*base, index);
         }
+        open.found_ordinal = open.next_ordinal;
         Ok(open)
     }
 
-    fn add(&mut self, base: u64, index: Index) {
+    /// Adds a segment whose index was found in a file.
+    fn add_saved(&mut self, base: u64, index: Index, packed: Option<Blocks>) {
+        self.saved += usize::from(self.saved == self.segments.len());
+        self.add(base, index, packed);
+    }
+
+    fn add(&mut self, base: u64, index: Index, packed: Option<Blocks>) {
         self.next_ordinal = index.next_ordinal();
         self.last_ingestion_ms = self.last_ingestion_ms.max(index.last_ingestion_ms());
         self.end = index.end();
-        self.segments.push((base, index));
+        self.segments.push(Segment { base, index, packed, sealed: false });
     }
 
     fn write(
@@ -379,16 +420,27 @@ impl Open {
         Ok(())
     }
 
-    /// The segment to append to: the last one, or a new one when that is full.
+    /// Whether something was written that isn't durable yet.
+    pub(super) fn is_dirty(&self) -> bool {
+        self.queued || !self.unsynced.parts.is_empty()
+    }
+
+    pub(super) fn last_ingestion_ms(&self) -> i64 {
+        self.last_ingestion_ms
+    }
+
+    /// The segment to append to: the last one, or a new one when that is full or sealed.
     fn active(&mut self, id: StreamId, files: &Files, segment_bytes: u64) -> io::Result<(u64, Arc<File>)> {
-        if let Some((base, _)) = self.segments.last()
+        if let Some(last) = self.segments.last()
             && self.end < segment_bytes
+            && !last.sealed
+            && last.packed.is_none()
         {
-            return Ok((*base, files.get(SegmentId { stream: id, base: *base })?));
+            return Ok((last.base, files.get(SegmentId { stream: id, base: last.base })?));
         }
         let base = self.next_ordinal;
         let file = files.create(SegmentId { stream: id, base })?;
-        self.segments.push((base, Index::new(base)));
+        self.segments.push(Segment { base, index: Index::new(base), packed: None, sealed: false });
         self.end = 0;
         self.unsynced.names = true;
         Ok((base, file))

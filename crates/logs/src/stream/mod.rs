@@ -1,9 +1,11 @@
 //! The events of streams on disk: appending, group commit, and what a reader may see.
 //!
-//! Layout: `<root>/<group id>/<stream id>.<first ordinal>.seg`. Ids are never used twice, so files
-//! without metadata are the remains of a deletion and are removed at the next start.
+//! Layout: `<root>/<group id>/<stream id>.<first ordinal>.seg`, and `.segz` once it is packed (`keep`).
+//! Ids are never used twice, so files without metadata are the remains of a deletion and are removed at
+//! the next start.
 
 mod files;
+mod keep;
 mod log;
 mod segments;
 mod syncer;
@@ -11,6 +13,7 @@ mod syncer;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use keep::Quiet;
 pub(crate) use segments::{Options, Put, Segments, SpanRef};
 
 /// Names a stream for ever: of its group and of its own, both unique in a data directory.

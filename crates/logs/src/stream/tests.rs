@@ -1,14 +1,16 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{Options, Segments, StreamId};
+use super::{Options, Quiet, Segments, StreamId};
 use crate::error::LogsError;
 use crate::segment::frame::Event;
 
+/// The last segment stays as it is.
+const NEVER: Quiet = Quiet { bytes: u64::MAX, ms: 0 };
 const STREAM: StreamId = StreamId { group: 1, stream: 2 };
 
 fn options(root: &Path) -> Options {
-    Options { root: root.to_owned(), segment_bytes: 64 << 20, open_files: 8 }
+    Options { root: root.to_owned(), segment_bytes: 64 << 20, open_files: 8, quiet: NEVER }
 }
 
 fn open(options: Options) -> Segments {
@@ -171,4 +173,78 @@ async fn files_without_metadata_are_removed_at_the_start() {
     assert_eq!(files(directory.path()).len(), 1);
     assert_eq!(segments.summary(other).unwrap().next_ordinal, 1);
     assert_eq!(segments.summary(STREAM).unwrap().next_ordinal, 0);
+}
+
+#[tokio::test]
+async fn a_crash_anywhere_in_packing_leaves_every_event_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let root = directory.path();
+    let options = Options { segment_bytes: 150, ..options(root) };
+    let segments = open(options.clone());
+    for time in 0..6 {
+        put(&segments, STREAM, time, &"x".repeat(100)).await;
+    }
+    drop(segments);
+    let read = |options: &Options| {
+        let segments = open(options.clone());
+        let spans = segments.spans(&[STREAM], 0, 9).unwrap();
+        let bytes: Vec<_> = spans.iter().map(|span| segments.read(span).unwrap().unwrap()).collect();
+        (bytes, segments.summary(STREAM).unwrap())
+    };
+    let expected = read(&options);
+    let plain: Vec<_> = files(root).iter().map(|path| (path.clone(), fs::read(path).unwrap())).collect();
+    let segments = open(options.clone());
+    assert_eq!(segments.pack(9).unwrap(), plain.len() - 1);
+    drop(segments);
+    assert_eq!(read(&options), expected);
+    assert_eq!(files(root).len(), 1);
+
+    // What each moment of packing the first segment leaves behind.
+    let (path, bytes) = &plain[0];
+    let packed = path.with_extension("segz");
+    let whole = fs::read(&packed).unwrap();
+    let unfinished = path.with_extension("tmp");
+    for cut in (0..whole.len()).step_by(7) {
+        fs::remove_file(&packed).unwrap();
+        fs::write(path, bytes).unwrap();
+        fs::write(&unfinished, &whole[..cut]).unwrap();
+        assert_eq!(read(&options), expected);
+        assert!(!unfinished.exists() && path.exists());
+        // A file system that kept the name and lost the bytes.
+        fs::write(&packed, &whole[..cut]).unwrap();
+        assert_eq!(read(&options), expected);
+        assert!(!packed.exists() && path.exists());
+        // Packed, and not yet removed.
+        fs::write(&packed, &whole).unwrap();
+        assert_eq!(read(&options), expected);
+        assert!(packed.exists() && !path.exists());
+    }
+}
+
+#[tokio::test]
+async fn a_quiet_segment_is_packed_and_what_follows_begins_another() {
+    let directory = tempfile::tempdir().unwrap();
+    let quiet = Quiet { bytes: 50, ms: 10 };
+    let segments = open(Options { quiet, ..options(directory.path()) });
+    put(&segments, STREAM, 1, &"a line ".repeat(50)).await;
+    let spans = segments.spans(&[STREAM], 0, 9).unwrap();
+    let before = segments.read(&spans[0]).unwrap();
+    assert_eq!(segments.pack(10).unwrap(), 0, "not quiet long enough");
+    // The syncer may still be winding up.
+    while segments.pack(11).unwrap() == 0 {
+        tokio::task::yield_now().await;
+    }
+    assert!(files(directory.path()).is_empty());
+    assert!(segments.bytes([STREAM]) < 300);
+    // A reader that knew the plain file finds the events in the packed one.
+    assert_eq!(segments.read(&spans[0]).unwrap(), before);
+    put(&segments, STREAM, 2, "more").await;
+    assert_eq!(files(directory.path()).len(), 1);
+    drop(segments);
+    let segments = open(Options { quiet, ..options(directory.path()) });
+    let summary = segments.summary(STREAM).unwrap();
+    assert_eq!((summary.next_ordinal, summary.bounds_ms), (2, Some((1, 2))));
+    segments.remove(&[STREAM]).unwrap();
+    segments.remove_group(1).unwrap();
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
 }

@@ -56,7 +56,8 @@ pub async fn start(dir: &DataDir, keys: &Keys, listen: SocketAddr, args: &Server
         ..RegistryConfig::new(dir.join("registry"), advertised)
     };
     let registry = Registry::open(registry, open("registry.db")?).context("open the registry")?;
-    let logs = Logs::open(LogsConfig::new(dir.join("logs")), open("logs.db")?).context("open the logs")?;
+    let logs = LogsConfig { max_bytes: args.max_log_size, ..LogsConfig::new(dir.join("logs")) };
+    let logs = Logs::open(logs, open("logs.db")?).context("open the logs")?;
     let mut operations = registry.operations();
     operations.merge(logs.operations());
 

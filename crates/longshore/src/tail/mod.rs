@@ -33,7 +33,7 @@ pub async fn logs(site: &Site, args: &LogsArgs) -> Result<ExitCode> {
         bail!("{} has had no task that writes its log here (logDriver awslogs)", args.of);
     }
     match args.follow {
-        false => past(&client, &found, since_ms).await?,
+        false => past(&client, &found, since_ms, args.filter.as_deref()).await?,
         true => tokio::select! {
             done = following(&client, args, found, since_ms) => done?,
             _ = tokio::signal::ctrl_c() => {}
@@ -43,7 +43,12 @@ pub async fn logs(site: &Site, args: &LogsArgs) -> Result<ExitCode> {
 }
 
 /// Everything that is there, in the order of time.
-async fn past(client: &Client, sources: &[Source], since_ms: Option<u64>) -> Result<()> {
+async fn past(
+    client: &Client,
+    sources: &[Source],
+    since_ms: Option<u64>,
+    filter: Option<&str>,
+) -> Result<()> {
     let named = sources.len() > 1;
     let mut groups: BTreeMap<(&str, &str), Vec<&Source>> = BTreeMap::new();
     for source in sources {
@@ -58,6 +63,7 @@ async fn past(client: &Client, sources: &[Source], since_ms: Option<u64>) -> Res
             log_group_name: Some(group.to_owned()),
             log_stream_names: Some(sources.iter().map(|source| source.stream.clone()).collect()),
             start_time: since_ms.and_then(|ms| i64::try_from(ms).ok()),
+            filter_pattern: filter.map(str::to_owned),
             ..Default::default()
         };
         loop {
