@@ -62,7 +62,7 @@ def test_follow(stage):
     def look():
         try:
             pages = stage.logs.get_paginator("filter_log_events").paginate(logGroupName=stage.group,
-                                                                           startTime=since[0])
+                                                                           startTime=since[0], interleaved=True)
             for page in pages:
                 for event in page["events"]:
                     seen[event["eventId"]] = event["message"]
@@ -113,6 +113,64 @@ def test_filter_patterns(stage):
     assert matching('"/a 500"') == ["POST /a 500"]
     assert matching("-GET") == ["POST /a 500"]
     assert matching("?200 ?POST") == ["GET /a 200", "POST /a 500"]
+
+
+def test_filter_patterns_over_json_and_columns(stage):
+    stage.finish("""echo '{"level": "error", "took": 12.5}'; echo '{"level": "info", "took": 900}'
+                    echo '10.0.0.1 - ann [now] "GET /a HTTP/1.1" 404 99'""", logged=True)
+    def matching(pattern):
+        found = stage.logs.filter_log_events(logGroupName=stage.group, filterPattern=pattern)["events"]
+        return [event["message"][:18] for event in found]
+    assert matching("{ $.level = err* || $.took > 1e3 }") == ['{"level": "error",']
+    assert matching("[ip, ..., status = 4*, bytes < 100]") == ["10.0.0.1 - ann [no"]
+    refused(lambda: matching("{ $.level == error }"), "InvalidParameterException", "Invalid filter pattern")
+
+
+def test_a_metric_filter_is_tried(stage):
+    matches = stage.logs.test_metric_filter(filterPattern="[ip, took > 10]",
+                                            logEventMessages=["a 9", "b 11"])["matches"]
+    assert [match["extractedValues"] for match in matches] == [{"$ip": "b", "$took": "11"}]
+
+
+def test_live_tail(stage, account):
+    """Both clients that have it. A name of ours can't be had below an address, hence no host prefix."""
+    logs = account.client("logs", inject_host_prefix=False)
+    logs.create_log_group(logGroupName=stage.group)
+    logs.create_log_stream(logGroupName=stage.group, logStreamName="s")
+    arn = f"arn:aws:logs:{account.region}:{account.account_id()}:log-group:{stage.group}"
+    session = logs.start_live_tail(logGroupIdentifiers=[arn], logEventFilterPattern="-unwanted")
+    messages = iter(session["responseStream"])
+    assert next(messages)["sessionStart"]["logGroupIdentifiers"] == [arn]
+
+    def put(*lines):
+        now = int(time.time() * 1000)
+        logs.put_log_events(logGroupName=stage.group, logStreamName="s",
+                            logEvents=[{"timestamp": now, "message": line} for line in lines])
+    put("one", "unwanted", "two")
+    seen = []
+    while len(seen) < 2:
+        update = next(messages)["sessionUpdate"]
+        assert update["sessionMetadata"] == {"sampled": False}
+        seen += [(event["logStreamName"], event["message"]) for event in update["sessionResults"]]
+    assert seen == [("s", "one"), ("s", "two")]
+    session["responseStream"].close()
+
+    environment = {"PATH": os.environ["PATH"], "PYTHONUNBUFFERED": "1", **account.environment}
+    with subprocess.Popen([ROOT / "target/venv/bin/aws", "logs", "start-live-tail", "--log-group-identifiers", arn],
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment) as cli:
+        os.set_blocking(cli.stdout.fileno(), False)
+        shown = []
+
+        def look():
+            # It shows what comes after it has connected, whenever that is.
+            put("for the command line")
+            shown.append(cli.stdout.read() or "")
+            assert cli.poll() is None, shown
+            return "for the command line" in "".join(shown)
+        try:
+            wait_until(look, "a line in `aws logs start-live-tail`", every=0.5)
+        finally:
+            cli.kill()
 
 
 def test_the_api_as_any_client_uses_it(stage):

@@ -17,6 +17,7 @@ mod catalog;
 mod clock;
 mod error;
 mod filter;
+mod live;
 mod put;
 mod read;
 mod retention;

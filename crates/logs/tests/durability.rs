@@ -15,7 +15,14 @@ use store::MemoryStore;
 #[ignore = "run by another test"]
 async fn child_that_puts_for_ever() {
     let directory = std::env::var_os("LONGSHORE_LOGS").expect("run by another test");
-    let world = Arc::new(World::open(directory.as_ref()));
+    let world = Arc::new(World::packing(directory.as_ref()));
+    let packed = Arc::clone(&world);
+    // Killed in the middle of packing, too: it is never doing anything else for long.
+    std::thread::spawn(move || {
+        loop {
+            packed.logs.tidy().unwrap();
+        }
+    });
     let mut writers = tokio::task::JoinSet::new();
     for stream in 0..4 {
         let world = Arc::clone(&world);

@@ -76,6 +76,29 @@ async fn groups_are_listed_by_name_prefix_and_pattern_page_by_page() {
 }
 
 #[tokio::test]
+async fn groups_are_found_by_patterns_class_and_tags() {
+    let directory = tempfile::tempdir().unwrap();
+    let world = World::open(directory.path());
+    for (name, team, class) in
+        [("/ecs/web", "a", "STANDARD"), ("/ecs/job", "b", "STANDARD"), ("other", "a", "INFREQUENT_ACCESS")]
+    {
+        let input = json!({"logGroupName": name, "tags": {"team": team}, "logGroupClass": class});
+        world.ok("CreateLogGroup", input).await;
+    }
+    let list = async |input: Value| {
+        let answer = world.ok("ListLogGroups", input).await;
+        names(&answer, "logGroups", "logGroupName").join(" ")
+    };
+    assert_eq!(list(json!({})).await, "/ecs/job /ecs/web other");
+    assert_eq!(list(json!({"logGroupNamePattern": "^/ecs"})).await, "/ecs/job /ecs/web");
+    assert_eq!(list(json!({"logGroupNamePattern": "^oth|web"})).await, "/ecs/web other");
+    assert_eq!(list(json!({"logGroupClass": "INFREQUENT_ACCESS"})).await, "other");
+    assert_eq!(list(json!({"logGroupTags": [{"key": "team", "values": ["a"]}]})).await, "/ecs/web other");
+    let first = world.ok("ListLogGroups", json!({"limit": 2})).await;
+    assert_eq!(list(json!({"nextToken": first["nextToken"]})).await, "other");
+}
+
+#[tokio::test]
 async fn streams_are_ordered_by_name_or_by_last_event() {
     let directory = tempfile::tempdir().unwrap();
     let world = World::open(directory.path());
@@ -160,7 +183,7 @@ async fn each_mistake_has_its_error() {
             "FilterLogEvents",
             json!({"logGroupName": "g", "logStreamNames": ["s"], "logStreamNamePrefix": "s"}),
         ),
-        ("FilterLogEvents", json!({"logGroupName": "g", "filterPattern": "{ $.x = 1 }"})),
+        ("FilterLogEvents", json!({"logGroupName": "g", "filterPattern": "{ $.x == 1 }"})),
         ("FilterLogEvents", json!({"logGroupName": "g", "startTime": 1, "startFromHead": false})),
         (
             "TagResource",
@@ -193,7 +216,7 @@ async fn each_mistake_has_its_error() {
     GetLogEvents 400 InvalidParameterException: The specified nextToken is invalid.
     FilterLogEvents 400 ResourceNotFoundException: The specified log stream does not exist.
     FilterLogEvents 400 InvalidParameterException: Parameters 'logStreamNames' and 'logStreamNamePrefix' cannot be specified together.
-    FilterLogEvents 400 InvalidParameterException: Invalid filter pattern: Longshore does not implement patterns over JSON fields or columns yet
+    FilterLogEvents 400 InvalidParameterException: Invalid filter pattern: Invalid character(s) in term '='
     FilterLogEvents 400 InvalidParameterException: startFromHead can be false only when startTime is 2024-01-01T00:00:00Z or later.
     TagResource 400 ResourceNotFoundException: The specified log group does not exist.
     TagResource 400 InvalidParameterException: The ARN 'arn:aws:ecs:us-east-1:000000000000:cluster/x' names no log group

@@ -17,6 +17,8 @@ pub fn environment(site: &Site, args: &EnvArgs) -> Result<ExitCode> {
         ("AWS_DEFAULT_REGION", &keys.region),
         ("AWS_ACCESS_KEY_ID", &key.access_key_id),
         ("AWS_SECRET_ACCESS_KEY", &key.secret_access_key),
+        // StartLiveTail would go to `stream-` before our host, a name that an address can't have.
+        ("AWS_DISABLE_HOST_PREFIX_INJECTION", "true"),
     ];
     print!("{}", render(&variables, args.format));
     if site.dir.running()?.is_none() {

@@ -29,13 +29,13 @@ class Account:
         self.logs = self.client("logs")
         self.sts = self.client("sts")
 
-    def client(self, service, region=None, key=None, secret=None, token=None):
+    def client(self, service, region=None, key=None, secret=None, token=None, **more):
         return boto3.client(
             service, region_name=region or self.region, endpoint_url=self.environment["AWS_ENDPOINT_URL"],
             aws_access_key_id=key or self.environment["AWS_ACCESS_KEY_ID"],
             aws_secret_access_key=secret or self.environment["AWS_SECRET_ACCESS_KEY"],
             aws_session_token=token,
-            config=Config(retries={"max_attempts": 1, "mode": "standard"}, read_timeout=120),
+            config=Config(retries={"max_attempts": 1, "mode": "standard"}, read_timeout=120, **more),
         )
 
     def account_id(self):

@@ -10,7 +10,7 @@ pub(super) fn key(context: &Context, name: &str) -> GroupKey {
 }
 
 /// The ARN without the trailing `:*`.
-pub(super) fn group_arn(key: &GroupKey) -> String {
+pub(crate) fn group_arn(key: &GroupKey) -> String {
     format!("arn:aws:logs:{}:{}:log-group:{}", key.region, key.account, key.name)
 }
 

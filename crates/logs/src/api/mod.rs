@@ -5,11 +5,16 @@ mod events_filter;
 mod events_get;
 mod events_put;
 mod groups;
+mod groups_list;
 mod identifier;
 mod list_page;
+mod live_tail;
+mod metric_filter;
 mod retention;
 mod streams;
 mod tags;
+
+pub(crate) use identifier::group_arn;
 
 use std::sync::Arc;
 
@@ -26,12 +31,14 @@ pub(crate) fn operations(service: &Arc<Service>) -> Router {
         .add::<ops::CreateLogGroup>(groups::create)
         .add::<ops::DeleteLogGroup>(groups::delete)
         .add::<ops::DescribeLogGroups>(groups::describe)
+        .add::<ops::ListLogGroups>(groups_list::list)
         .add::<ops::PutLogGroupDeletionProtection>(groups::put_deletion_protection)
         .add::<ops::CreateLogStream>(streams::create)
         .add::<ops::DeleteLogStream>(streams::delete)
         .add::<ops::DescribeLogStreams>(streams::describe)
         .add::<ops::GetLogEvents>(events_get::get)
         .add::<ops::FilterLogEvents>(events_filter::filter)
+        .add::<ops::TestMetricFilter>(metric_filter::test)
         .add::<ops::PutRetentionPolicy>(retention::put)
         .add::<ops::DeleteRetentionPolicy>(retention::delete)
         .add::<ops::TagResource>(tags::tag_resource)
@@ -41,9 +48,15 @@ pub(crate) fn operations(service: &Arc<Service>) -> Router {
         .add::<ops::UntagLogGroup>(tags::untag_group)
         .add::<ops::ListTagsLogGroup>(tags::list_for_group);
     let Table { mut router, service } = table;
-    router.register::<ops::PutLogEvents, _, _>(move |context, input| {
-        events_put::put(Arc::clone(&service), context, input)
-    });
+    let tailed = Arc::clone(&service);
+    router
+        .register::<ops::PutLogEvents, _, _>(move |context, input| {
+            events_put::put(Arc::clone(&service), context, input)
+        })
+        .register_events::<ops::StartLiveTail, _, _>(move |context, input| {
+            let session = live_tail::start(Arc::clone(&tailed), &context, input);
+            std::future::ready(session)
+        });
     router
 }
 

@@ -27,12 +27,31 @@ impl World {
     }
 
     pub fn with_store(directory: &Path, store: Arc<dyn Store>) -> World {
+        World::configured(directory, store, |_| {})
+    }
+
+    /// With small segments and nothing that has to rest before it is packed.
+    pub fn packing(directory: &Path) -> World {
+        let store = SqliteStore::open(directory.join("logs.db")).unwrap();
+        World::configured(directory, Arc::new(store), |config| {
+            config.segment_bytes = 20_000;
+            config.quiet = std::time::Duration::ZERO;
+            config.quiet_bytes = 1;
+        })
+    }
+
+    pub fn configured(
+        directory: &Path,
+        store: Arc<dyn Store>,
+        configure: impl FnOnce(&mut LogsConfig),
+    ) -> World {
         let now_ms = Arc::new(AtomicU64::new(NOW as u64));
         let clock = Arc::clone(&now_ms);
-        let config = LogsConfig {
+        let mut config = LogsConfig {
             clock: Clock::new(move || clock.load(Ordering::SeqCst)),
             ..LogsConfig::new(directory.join("logs"))
         };
+        configure(&mut config);
         let logs = Logs::open(config, store).unwrap();
         let router = logs.operations();
         World { logs, router, now_ms }
