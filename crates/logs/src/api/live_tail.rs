@@ -35,9 +35,6 @@ pub(super) fn start(
     let state = service.catalog.state();
     let mut groups = Vec::new();
     for name in &input.log_group_identifiers {
-        if name.ends_with('*') {
-            return Err(Error::invalid_parameter("The ARN of a log group can't end with an asterisk here."));
-        }
         let key = identifier::from_identifier(context, name)?;
         state.group(&key)?;
         if !groups.contains(&key) {

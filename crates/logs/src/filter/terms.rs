@@ -39,7 +39,7 @@ impl Terms {
             if matches!(first, '?' | '-') {
                 reader.next();
             }
-            list.push(term(&mut reader)?);
+            list.push(term(&mut reader, first)?);
             reader.skip_blanks();
         }
         if !terms.required.is_empty() || !terms.excluded.is_empty() {
@@ -65,7 +65,8 @@ impl Term {
     }
 }
 
-fn term(reader: &mut Reader<'_>) -> Result<Term, BadPattern> {
+/// `first`: the character that the term begins with, its mark included.
+fn term(reader: &mut Reader<'_>, first: char) -> Result<Term, BadPattern> {
     match reader.peek() {
         Some('"') => {
             let phrase = reader.quoted()?;
@@ -83,7 +84,7 @@ fn term(reader: &mut Reader<'_>) -> Result<Term, BadPattern> {
                 Some(other) if !other.is_whitespace() => {
                     Err(BadPattern::Character { term: other.to_string() })
                 }
-                _ if word.is_empty() => Err(BadPattern::Character { term: String::new() }),
+                _ if word.is_empty() => Err(BadPattern::Character { term: first.to_string() }),
                 _ => Ok(Term::Text(word.to_owned())),
             }
         }

@@ -122,8 +122,8 @@ fn what_is_no_json_does_not_match() {
 proptest! {
     /// Against the same question asked of the numbers themselves.
     #[test]
-    fn numbers_compare_as_numbers(field in -1e9..1e9f64, with in -1e9..1e9f64, same: bool) {
-        let with = if same { field } else { with };
+    fn numbers_compare_as_numbers(field in -1_000_000..1_000_000i32, with in -1_000_000..1_000_000i32, same: bool) {
+        let (field, with) = (f64::from(field) / 1e3, f64::from(if same { field } else { with }) / 1e3);
         let message = json!({"n": field}).to_string();
         let holds = |operator: &str| matches(&format!("{{ $.n {operator} {with:e} }}"), &message);
         prop_assert_eq!(holds("="), field == with);
