@@ -7,9 +7,9 @@
 
 use std::sync::Arc;
 use std::sync::mpsc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use model::{Command, Event, Refusal, World};
 use store::{Batch, CommitError, Revision, Store, StoreError};
 use tokio::sync::{broadcast, oneshot};
@@ -21,6 +21,8 @@ use crate::metrics::Metrics;
 const QUEUE: usize = 4096;
 /// Most commands in one commit: bounds how long the first of a group waits for the last.
 const GROUP: usize = 1024;
+/// How often a store that takes no commits is tried while there is nothing to commit.
+const PROBE: Duration = Duration::from_secs(1);
 /// Commits that a slow follower may lag behind before it must read the world anew.
 const FOLLOWERS_LAG: usize = 4096;
 
@@ -42,8 +44,8 @@ pub enum SubmitError {
     #[error("the state could not be written: {0}")]
     Store(#[source] Arc<CommitError>),
     /// Nor will it take another: an earlier commit ended in a way that makes every later one worthless.
-    /// Nothing was changed. Reading goes on; only a restart brings writing back.
-    #[error("the state can't be written until the server is restarted: {0}")]
+    /// Nothing was changed. Reading goes on; the store tries to reopen itself with each commit.
+    #[error("the state can't be written until its store is reopened: {0}")]
     Broken(#[source] Arc<CommitError>),
     /// The server is going down.
     #[error("the server is shutting down")]
@@ -67,6 +69,7 @@ pub struct Writer {
     requests: mpsc::SyncSender<Request>,
     world: Arc<ArcSwap<World>>,
     changes: broadcast::Sender<Change>,
+    trouble: Arc<ArcSwapOption<String>>,
 }
 
 /// The state could not be loaded at start.
@@ -90,6 +93,7 @@ impl Writer {
         let (world, revision) = load(&*store)?;
         let world = Arc::new(world);
         let published = Arc::new(ArcSwap::new(world.clone()));
+        let trouble = Arc::<ArcSwapOption<String>>::default();
         let (changes, _) = broadcast::channel(FOLLOWERS_LAG);
         let (requests, inbox) = mpsc::sync_channel(QUEUE);
         let thread = Thread {
@@ -101,17 +105,23 @@ impl Writer {
             published: published.clone(),
             changes: changes.clone(),
             broken: false,
+            trouble: trouble.clone(),
         };
         std::thread::Builder::new()
             .name("writer".into())
             .spawn(move || thread.run(&inbox))
             .map_err(OpenError::Thread)?;
-        Ok(Writer { requests, world: published, changes })
+        Ok(Writer { requests, world: published, changes, trouble })
     }
 
     /// The world of the newest commit.
     pub fn world(&self) -> Arc<World> {
         self.world.load_full()
+    }
+
+    /// Why nothing can be written now, if that is so.
+    pub fn trouble(&self) -> Option<Arc<String>> {
+        self.trouble.load_full()
     }
 
     /// Every commit from now on. One that lags is told so, and reads the world anew.
@@ -160,15 +170,40 @@ struct Thread {
     changes: broadcast::Sender<Change>,
     /// The store takes no commit any more, and that was told.
     broken: bool,
+    /// Why the last commit failed.
+    trouble: Arc<ArcSwapOption<String>>,
 }
 
 impl Thread {
     fn run(mut self, inbox: &mpsc::Receiver<Request>) {
-        while let Ok(first) = inbox.recv() {
-            let mut group = vec![first];
-            group.extend(inbox.try_iter().take(GROUP - 1));
-            self.carry_out(group);
+        loop {
+            let first = match self.trouble.load().is_some() {
+                false => inbox.recv().map_err(|_| mpsc::RecvTimeoutError::Disconnected),
+                true => inbox.recv_timeout(PROBE),
+            };
+            match first {
+                Ok(first) => {
+                    let mut group = vec![first];
+                    group.extend(inbox.try_iter().take(GROUP - 1));
+                    self.carry_out(group);
+                }
+                // Whether the trouble is over is found out also while nobody asks for anything.
+                Err(mpsc::RecvTimeoutError::Timeout) => match self.store.probe() {
+                    Ok(()) => self.well(),
+                    Err(error) => self.trouble.store(Some(Arc::new(with_causes(&error)))),
+                },
+                Err(mpsc::RecvTimeoutError::Disconnected) => return,
+            }
         }
+    }
+
+    /// The store takes commits.
+    fn well(&mut self) {
+        if self.trouble.load().is_some() {
+            tracing::info!("the state can be written again");
+            self.trouble.store(None);
+        }
+        self.broken = false;
     }
 
     fn carry_out(&mut self, group: Vec<Request>) {
@@ -206,12 +241,13 @@ impl Thread {
         let broken = matches!(error, CommitError::Refused(StoreError::Broken { .. }));
         let why = with_causes(&error);
         if !broken {
-            tracing::error!(error = why, commands = group.len(), "a commit failed");
+            tracing::error!(error = &why, commands = group.len(), "a commit failed");
         } else if !self.broken {
             // Once: from here on every write fails alike, and those who retry do it for ever.
-            tracing::error!(error = why, "nothing can be written any more: restart the server");
+            tracing::error!(error = &why, "nothing can be written until the store can be reopened");
         }
         self.broken |= broken;
+        self.trouble.store(Some(Arc::new(why)));
         let error = Arc::new(error);
         for request in group {
             let error = error.clone();
@@ -234,6 +270,7 @@ impl Thread {
         match self.store.commit(self.revision, &batch) {
             Ok(revision) => {
                 self.revision = revision;
+                self.well();
                 Ok(())
             }
             Err(error) => {

@@ -117,6 +117,11 @@ pub trait Store: Send + Sync + 'static {
     /// nothing was changed; [`CommitError::Unknown`] when it may or may not have taken effect.
     fn commit(&self, expected: Revision, batch: &Batch) -> Result<Revision, CommitError>;
 
+    /// Whether a commit would be taken now, found out by a write that changes nothing.
+    fn probe(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     /// A new watcher, which has seen everything up to now.
     fn watch(&self) -> Watch;
 }
@@ -132,6 +137,10 @@ impl<S: Store + ?Sized> Store for Arc<S> {
 
     fn commit(&self, expected: Revision, batch: &Batch) -> Result<Revision, CommitError> {
         (**self).commit(expected, batch)
+    }
+
+    fn probe(&self) -> Result<(), StoreError> {
+        (**self).probe()
     }
 
     fn watch(&self) -> Watch {

@@ -53,9 +53,13 @@ pub enum StoreError {
         #[source]
         source: Cause,
     },
-    /// An earlier commit ended in an unknown state; the store must be opened anew.
-    #[error("{} must be reopened: an earlier commit ended in an unknown state", path.display())]
-    Broken { path: PathBuf },
+    /// An earlier commit ended in an unknown state; the store must be opened anew, and can't be yet.
+    #[error("{} must be reopened, for an earlier commit ended in an unknown state, and can't be yet", path.display())]
+    Broken {
+        path: PathBuf,
+        #[source]
+        source: Box<StoreError>,
+    },
     /// A batch names an empty key.
     #[error("change {position} of the batch has an empty key")]
     EmptyKey { position: usize },

@@ -14,7 +14,7 @@ impl From<SubmitError> for Error {
                 Error::server(format!("The state could not be written: {}.", with_causes(&*cause)))
             }
             SubmitError::Broken(cause) => Error::server(format!(
-                "The state can't be written until the server is restarted: {}.",
+                "The state can't be written until its store is reopened: {}.",
                 with_causes(&*cause)
             )),
             SubmitError::Closed => Error::server("The server is shutting down."),

@@ -13,9 +13,16 @@ pub(crate) fn routes(app: Arc<App>) -> axum::Router {
     axum::Router::new().route("/healthz", get(healthz)).route("/metrics", get(metrics)).with_state(app)
 }
 
-/// 200 once the state is loaded, which is before anybody can connect.
-async fn healthz() -> &'static str {
-    "ok\n"
+/// 200 once the state is loaded, which is before anybody can connect; 503, with the reason, while nothing
+/// can be written.
+async fn healthz(State(app): State<Arc<App>>) -> Response {
+    match app.writer.trouble() {
+        None => "ok\n".into_response(),
+        Some(why) => {
+            let text = format!("the state can't be written: {why}\n");
+            (StatusCode::SERVICE_UNAVAILABLE, text).into_response()
+        }
+    }
 }
 
 async fn metrics(State(app): State<Arc<App>>) -> Response {

@@ -64,14 +64,17 @@ fn same_address(site: &Site, running: &Running) -> Result<()> {
 async fn healthy(site: &Site) -> Result<()> {
     let url = format!("{}/healthz", site.endpoint()?);
     let http = reqwest::Client::builder().no_proxy().timeout(HEALTH_PATIENCE).build()?;
-    let answer = http.get(&url).send().await.and_then(reqwest::Response::error_for_status);
-    answer.with_context(|| {
+    let answer = http.get(&url).send().await;
+    let answer = answer.with_context(|| {
         format!(
             "Longshore's process is there but doesn't answer; see {}; `{}` ends it",
             site.dir.log_file().display(),
             site.call("down")
         )
     })?;
+    if !answer.status().is_success() {
+        bail!("Longshore is there, but {}", answer.text().await.unwrap_or_default().trim_end());
+    }
     Ok(())
 }
 

@@ -3,8 +3,13 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use crate::{Cause, StoreError};
+
+/// How long the children of a killed process may hold its lock.
+const COPIES: Duration = Duration::from_secs(5);
+const AGAIN: Duration = Duration::from_millis(10);
 
 /// Holds `<database>.lock` until dropped. The kernel releases it when the process dies, however it
 /// dies, so a stale file is harmless. (SQLite's own locks would let a second writer in between two
@@ -24,7 +29,16 @@ impl Lock {
             .truncate(false)
             .open(&path)
             .map_err(|source| super::io_error(&path, "opening the lock", source))?;
-        match file.try_lock() {
+        let until = Instant::now() + COPIES;
+        let mut locked = file.try_lock();
+        while matches!(locked, Err(TryLockError::WouldBlock))
+            && Instant::now() < until
+            && owner_is_gone(&path)
+        {
+            std::thread::sleep(AGAIN);
+            locked = file.try_lock();
+        }
+        match locked {
             Ok(()) => {
                 // The id only makes the other side's message better: on a full disk we go without.
                 let _ = file
@@ -50,6 +64,18 @@ impl Drop for Lock {
     /// copy until it executes its program, and the lock lives as long as any copy is open.
     fn drop(&mut self) {
         let _ = self.file.unlock();
+    }
+}
+
+/// Whether the process that wrote its id has died: a child that it was just forking has a copy of the lock
+/// until it executes its program.
+fn owner_is_gone(lock: &Path) -> bool {
+    let text = std::fs::read_to_string(lock).unwrap_or_default();
+    let Ok(pid) = text.trim().parse::<u32>() else { return false };
+    match std::fs::read_to_string(format!("/proc/{pid}/stat")) {
+        // The name before the state may hold anything, parentheses too. Z: it only waits for its parent.
+        Ok(stat) => stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('Z')),
+        Err(_) => true,
     }
 }
 

@@ -32,7 +32,7 @@ struct Writer {
     connection: Connection,
     revision: Revision,
     /// Set by a commit of unknown outcome: after a failed fsync nobody knows what the disk has, and
-    /// a later success would prove nothing about it.
+    /// a later success would prove nothing about it. See [`SqliteStore::reopen`].
     broken: bool,
 }
 
@@ -77,6 +77,40 @@ impl SqliteStore {
         self.reader.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// After a commit of unknown outcome: finds out what the disk has, and makes sure of it.
+    ///
+    /// The connections are closed, because what they hold in memory is worth nothing. A new one reads the
+    /// log anew, and whatever it finds there is written once more, into the database itself: the log's
+    /// pages may count as written though the disk refused them, a new write of them doesn't.
+    fn reopen(&self, writer: &mut Writer) -> Result<(), StoreError> {
+        let mut reader = self.reader();
+        let nowhere = || Connection::open_in_memory().map_err(|source| self.error("reopening", source));
+        writer.connection = nowhere()?;
+        *reader = nowhere()?;
+        let connection = self.recovered();
+        // Reading goes on in any case.
+        *reader = schema::open_reader(&self.path)?;
+        let (connection, revision) = connection
+            .map_err(|source| StoreError::Broken { path: self.path.clone(), source: Box::new(source) })?;
+        *writer = Writer { connection, revision, broken: false };
+        Ok(())
+    }
+
+    fn recovered(&self) -> Result<(Connection, Revision), StoreError> {
+        let connection = schema::open_writer(&self.path)?;
+        // "busy" if somebody reads the log just now (sqlite.org/pragma.html#pragma_wal_checkpoint).
+        let busy: bool = connection
+            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))
+            .map_err(|source| self.error("recovering", source))?;
+        if busy {
+            let source = Cause::Io(io::Error::from(io::ErrorKind::ResourceBusy));
+            return Err(StoreError::Failed { path: self.path.clone(), during: "recovering", source });
+        }
+        let revision =
+            read_revision(&connection).map_err(|source| self.error("reading the revision", source))?;
+        Ok((connection, revision))
+    }
+
     fn error(&self, during: &'static str, source: rusqlite::Error) -> StoreError {
         sqlite_error(&self.path, during, source)
     }
@@ -101,7 +135,7 @@ impl Store for SqliteStore {
         batch.check().map_err(CommitError::Refused)?;
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         if writer.broken {
-            return Err(CommitError::Refused(StoreError::Broken { path: self.path.clone() }));
+            self.reopen(&mut writer).map_err(CommitError::Refused)?;
         }
         let actual = writer.revision;
         if actual != expected {
@@ -128,6 +162,19 @@ impl Store for SqliteStore {
         // Still under the lock: watchers see revisions in the order of the commits.
         self.waker.wake(revision);
         Ok(revision)
+    }
+
+    fn probe(&self) -> Result<(), StoreError> {
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        if writer.broken {
+            return self.reopen(&mut writer);
+        }
+        // Writes the same again, through the log to the disk.
+        let written = writer.connection.execute("UPDATE store SET revision = revision WHERE one = 1", []);
+        written.map(drop).map_err(|source| {
+            writer.broken = source.sqlite_error_code() != Some(ErrorCode::DiskFull);
+            self.error("probing", source)
+        })
     }
 
     fn watch(&self) -> Watch {
@@ -231,5 +278,57 @@ fn io_error(path: &Path, during: &'static str, source: io::Error) -> StoreError 
             StoreError::ReadOnly { path, during, source }
         }
         _ => StoreError::Failed { path, during, source },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn put(key: &str) -> Batch {
+        let mut batch = Batch::new();
+        batch.put(key.to_owned(), b"{}".to_vec());
+        batch
+    }
+
+    #[test]
+    fn after_a_commit_in_doubt_it_reopens_itself_when_it_can() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("state.db");
+        let store = SqliteStore::open(&path).unwrap();
+        let one = store.commit(Revision(0), &put("a")).unwrap();
+        store.writer.lock().unwrap().broken = true;
+        // The disk gives something else than it was given.
+        let aside = directory.path().join("aside");
+        fs::rename(&path, &aside).unwrap();
+        fs::write(&path, "not a database, and long enough to be told apart from an empty file").unwrap();
+        let error = store.commit(one, &put("b")).unwrap_err();
+        assert!(matches!(error, CommitError::Refused(_)), "{error:?}");
+        assert!(store.probe().is_err());
+        // It is well again.
+        fs::rename(&aside, &path).unwrap();
+        store.probe().unwrap();
+        assert_eq!(store.load().unwrap().revision, one);
+        let two = store.commit(one, &put("b")).unwrap();
+        drop(store);
+        let store = SqliteStore::open(&path).unwrap();
+        assert_eq!(store.load().unwrap().revision, two);
+        assert_eq!(store.range("").unwrap().len(), 2);
+    }
+
+    #[test]
+    fn what_took_effect_in_doubt_is_found_as_a_conflict() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(directory.path().join("state.db")).unwrap();
+        let one = store.commit(Revision(0), &put("a")).unwrap();
+        {
+            // As if its caller had been told "unknown".
+            let mut writer = store.writer.lock().unwrap();
+            writer.broken = true;
+            writer.revision = Revision(0);
+        }
+        let error = store.commit(Revision(0), &put("b")).unwrap_err();
+        assert!(matches!(error, CommitError::Conflict { actual, .. } if actual == one), "{error:?}");
+        store.commit(one, &put("b")).unwrap();
     }
 }

@@ -38,7 +38,10 @@ impl Store for Breaking {
 
     fn commit(&self, expected: Revision, batch: &Batch) -> Result<Revision, CommitError> {
         if self.broken.load(Ordering::SeqCst) {
-            return Err(CommitError::Refused(StoreError::Broken { path: PathBuf::from("state.db") }));
+            return Err(CommitError::Refused(StoreError::Broken {
+                path: PathBuf::from("state.db"),
+                source: Box::new(StoreError::Injected { nth: 9 }),
+            }));
         }
         let revision = self.inner.commit(expected, batch)?;
         if self.cut.load(Ordering::SeqCst) {
@@ -46,6 +49,13 @@ impl Store for Breaking {
             return Err(CommitError::Unknown(StoreError::Injected { nth: revision.0 }));
         }
         Ok(revision)
+    }
+
+    fn probe(&self) -> Result<(), StoreError> {
+        match self.broken.load(Ordering::SeqCst) {
+            true => Err(StoreError::Injected { nth: 10 }),
+            false => Ok(()),
+        }
     }
 
     fn watch(&self) -> Watch {
@@ -70,8 +80,9 @@ async fn a_store_that_must_be_reopened_is_read_and_not_written() {
         let error = create("after").await.unwrap_err();
         assert_eq!(
             error.to_string(),
-            "ServerException: The state can't be written until the server is restarted: nothing was committed: \
-             state.db must be reopened: an earlier commit ended in an unknown state."
+            "ServerException: The state can't be written until its store is reopened: nothing was committed: state.db \
+             must be reopened, for an earlier commit ended in an unknown state, and can't be yet: injected failure \
+             of commit 9."
         );
     }
     // What was stored is seen, though its caller could not be told.
@@ -82,6 +93,23 @@ async fn a_store_that_must_be_reopened_is_read_and_not_written() {
     assert_eq!(error.code, "ClusterNotFoundException");
     assert_eq!(*store.loads.lock().unwrap(), 2, "at the start, and after the lost answer");
     fixture.restarted().json("CreateCluster", json!({"clusterName": "after"})).await.unwrap();
+}
+
+#[tokio::test]
+async fn trouble_is_told_until_it_is_over_also_while_nobody_writes() {
+    let store = Breaking::default();
+    let fixture = Fixture::through(store.inner.clone(), store.clone(), START_MS);
+    let writer = &fixture.app.writer;
+    assert_eq!(writer.trouble(), None);
+    store.cut.store(true, Ordering::SeqCst);
+    fixture.json("CreateCluster", json!({"clusterName": "lost"})).await.unwrap_err();
+    assert!(writer.trouble().is_some_and(|why| why.contains("injected failure of commit 1")));
+    store.cut.store(false, Ordering::SeqCst);
+    store.broken.store(false, Ordering::SeqCst);
+    while writer.trouble().is_some() {
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    fixture.json("CreateCluster", json!({"clusterName": "after"})).await.unwrap();
 }
 
 /// The messages of the error level.
@@ -119,7 +147,7 @@ impl Subscriber for Errors {
 }
 
 #[test]
-fn that_a_restart_is_needed_is_told_once() {
+fn that_it_must_be_reopened_is_told_once() {
     let store = Breaking::default();
     store.cut.store(true, Ordering::SeqCst);
     let world = Arc::new(World::default());
@@ -132,6 +160,7 @@ fn that_a_restart_is_needed_is_told_once() {
         world,
         changes: broadcast::channel(1).0,
         broken: false,
+        trouble: Arc::default(),
     };
     let errors = Errors::default();
     tracing::subscriber::with_default(errors.clone(), || {
@@ -144,6 +173,6 @@ fn that_a_restart_is_needed_is_told_once() {
     });
     assert_eq!(
         *errors.0.lock().unwrap(),
-        ["a commit failed", "nothing can be written any more: restart the server"]
+        ["a commit failed", "nothing can be written until the store can be reopened"]
     );
 }
