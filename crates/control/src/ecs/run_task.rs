@@ -2,13 +2,14 @@ use std::sync::Arc;
 
 use model::command::{NewTask, Token};
 use model::{
-    Cluster, Command, Document, Group, LaunchType, Refusal, Size, Tags, TaskDefinition, TaskId, TokenResult,
-    World,
+    Cluster, Command, Document, Group, LaunchType, Refusal, Size, Tags, TaskDefinition, TaskId, TokenKey,
+    TokenResult, World,
 };
 use plan::{Ids, Shares, Want};
 use wire::ecs::{Failure, PropagateTags, RunTaskRequest, RunTaskResponse};
 use wire::{Context, Error};
 
+use super::errors::refused;
 use super::launch::{capacity, network, overrides};
 use super::translate::{tags, task as translate};
 use super::{fingerprint, reference};
@@ -34,6 +35,11 @@ pub(crate) async fn handle(
     let request = Request::check(&context, &world, &input)?;
     for _ in 0..REPLANS {
         let world = app.world();
+        // Before a place is looked for: the first call may have taken the last one, or its agent may have
+        // gone since.
+        if let Some(ids) = request.done_already(&world, app.now_ms())? {
+            return Ok(answer(&app, &world, &ids, Vec::new()));
+        }
         let (tasks, failures) = request.place(&app, &world)?;
         if tasks.is_empty() {
             return Ok(RunTaskResponse { tasks: Some(Vec::new()), failures: Some(failures) });
@@ -114,6 +120,23 @@ impl Request {
             subnet,
             overrides,
         })
+    }
+
+    /// The tasks that an earlier call with the same token has started.
+    fn done_already(&self, world: &World, now_ms: u64) -> Result<Option<Vec<TaskId>>, Error> {
+        let Some(token) = &self.token else { return Ok(None) };
+        let key = TokenKey {
+            scope: self.cluster.key.scope.clone(),
+            operation: token.operation.clone(),
+            token: token.token.clone(),
+        };
+        match world.token(&key, now_ms).map(|known| (&known.fingerprint, &known.result)) {
+            None => Ok(None),
+            Some((fingerprint, TokenResult::Tasks(ids))) if *fingerprint == token.fingerprint => {
+                Ok(Some(ids.to_vec()))
+            }
+            Some(_) => Err(refused(&Refusal::TokenReused)),
+        }
     }
 
     fn size(&self) -> Option<Size> {
@@ -262,4 +285,31 @@ fn token(input: &RunTaskRequest) -> Result<Option<Token>, Error> {
         token: token.into(),
         fingerprint: fingerprint::of(&parameters)?,
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use model::{Command, Home};
+    use serde_json::json;
+
+    use crate::testing::Fixture;
+
+    #[tokio::test]
+    async fn a_repeated_call_names_its_tasks_also_when_there_is_no_place_any_more() {
+        let fixture = Fixture::new().await;
+        let container = json!({"name": "web", "image": "web", "memory": 64});
+        fixture
+            .json("RegisterTaskDefinition", json!({"family": "web", "containerDefinitions": [container]}))
+            .await
+            .unwrap();
+        let instance = fixture.instance(Home::Cluster(fixture.cluster("default")), &[]).await;
+        let input = json!({"taskDefinition": "web", "launchType": "EC2", "clientToken": "once"});
+        let first = fixture.json("RunTask", input.clone()).await.unwrap();
+        assert_eq!(first["tasks"].as_array().unwrap().len(), 1);
+        fixture.submit(Command::SetAgentConnected { id: instance, connected: false }).await;
+        let again = fixture.json("RunTask", input).await.unwrap();
+        assert_eq!(again["tasks"], first["tasks"]);
+        let other = json!({"taskDefinition": "web", "launchType": "EC2", "clientToken": "once", "count": 2});
+        assert_eq!(fixture.json("RunTask", other).await.unwrap_err().code, "ConflictException");
+    }
 }
