@@ -9,6 +9,9 @@ pub fn to_stderr() {
         .json()
         .flatten_event(true)
         .with_env_filter(filter)
+        // A detached server's log lies on the disk that may be full. To say on the same stderr that a line
+        // could not be written would panic whoever logged, the writer's thread among them.
+        .log_internal_errors(false)
         .with_writer(std::io::stderr);
     // Fails only where one is set already.
     let _ = subscriber.try_init();
