@@ -3,16 +3,18 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep};
 use wire::Credentials;
 use wire::ecs::{self, DiscoverPollEndpointRequest};
 
 use crate::engine::{Engine, Host, HostConfig, HostError, Reports, Usage};
-use crate::images::{EcrScope, ImageStore, ImagesConfig, OpenError, Resolver};
+use crate::images::{EcrScope, EcrToken, ImageStore, ImagesConfig, OpenError, Resolver};
 use crate::network::{Cidr, Network, NetworkConfig, NetworkError};
 use crate::runtime::{Runtime, RuntimeChoice, RuntimeError};
 use crate::session::{
@@ -22,6 +24,9 @@ use crate::state::{StateDir, StateError};
 
 /// The pseudo-cluster of the serverless pool; no user sees it.
 pub const SERVERLESS_CLUSTER: &str = "longshore-serverless";
+
+/// How long a pull waits for the control plane's registry while that is restarted.
+const REGISTRY_PATIENCE: Duration = Duration::from_secs(120);
 
 /// Everything an agent is told.
 #[derive(Clone, Debug)]
@@ -234,9 +239,24 @@ fn images_config(config: &AgentConfig, api: &Api) -> ImagesConfig {
         },
         ecr: Some(Arc::new(move |_account, region| {
             let api = api.in_region(&region);
-            Box::pin(async move { api.registry_token().await })
+            Box::pin(async move { registry_token(&api).await })
         })),
+        own_patience: REGISTRY_PATIENCE,
         ..Default::default()
+    }
+}
+
+/// Credentials for our own registry, of a control plane that may be away for a moment.
+async fn registry_token(api: &Api) -> Result<EcrToken, String> {
+    let mut backoff = Backoff::api();
+    let until = Instant::now() + REGISTRY_PATIENCE;
+    loop {
+        match api.registry_token().await {
+            Err(error) if error.is_transient() && Instant::now() < until => {
+                sleep(backoff.pause(rand::random())).await;
+            }
+            other => return other.map_err(|error| error.to_string()),
+        }
     }
 }
 
@@ -271,7 +291,7 @@ impl Supervisor {
                         instance.arn = None;
                     }
                     tracing::warn!(%error, "not registered yet");
-                    tokio::time::sleep(backoff.pause(rand::random())).await;
+                    sleep(backoff.pause(rand::random())).await;
                 }
             }
         };
@@ -292,7 +312,7 @@ impl Supervisor {
                 Ok(_) => tracing::warn!("no endpoint in the answer to DiscoverPollEndpoint"),
                 Err(error) => tracing::warn!(%error, "no endpoint yet"),
             }
-            tokio::time::sleep(backoff.pause(rand::random())).await;
+            sleep(backoff.pause(rand::random())).await;
         };
         let acs = AcsSession {
             api: self.api.clone(),

@@ -9,7 +9,7 @@ use super::machine::{Machine, Reports, Seen, Submitted};
 use super::now_ms;
 use super::plan::{Refusal, Work};
 use super::vitals::{self, Changes};
-use crate::state::{Record, StateDir};
+use crate::state::{Record, StateDir, StateError};
 use crate::task::{Action, Desired, Known, Observation, step};
 
 #[derive(Debug)]
@@ -83,11 +83,16 @@ impl Actor {
                 other => open.push(other),
             }
         }
-        if changed {
-            self.save();
-        }
+        let unsaved = if changed { self.save().err() } else { None };
         for action in open {
-            self.act(action);
+            match (action, &unsaved) {
+                // Nobody would know of it after a crash, and it would be made a second time.
+                (Action::Create { container }, Some(error)) => {
+                    let reason = format!("CannotCreateContainerError: it can't be written down: {error}");
+                    self.seen().see(Observation::CreateFailed { container, reason });
+                }
+                (action, _) => self.act(action),
+            }
         }
         if changed {
             self.note_vitals();
@@ -136,7 +141,8 @@ impl Actor {
         if outcome == Submitted::Refused {
             tracing::error!(task = change.task, status = change.status.as_str(), "a report was refused");
         }
-        self.save();
+        // It is said again after a crash.
+        let _ = self.save();
     }
 
     fn close_if_over(&mut self) {
@@ -148,15 +154,14 @@ impl Actor {
         {
             record.closed_ms = Some(now_ms());
             self.work.close();
-            self.save();
+            let _ = self.save();
         }
     }
 
-    fn save(&self) {
-        // Without its state on disk a restart would do things twice; but the containers run, and
-        // stopping them for a full disk would be worse.
-        if let Err(error) = self.dir.save_record(&self.work.id, &self.record) {
+    /// A failure (a full disk) stops no container that runs; it only keeps others from being made.
+    fn save(&self) -> Result<(), StateError> {
+        self.dir.save_record(&self.work.id, &self.record).inspect_err(|error| {
             tracing::error!(%error, task = self.work.id, "a task's state could not be written down");
-        }
+        })
     }
 }

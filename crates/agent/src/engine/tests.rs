@@ -18,11 +18,16 @@ use crate::task::{Action, Found, Known as Status, StateChange};
 struct Words {
     done: Mutex<Vec<String>>,
     found: Mutex<Vec<Found>>,
+    /// Made a directory when an image is pulled: no file of this name can be written then.
+    in_the_way: Option<std::path::PathBuf>,
 }
 
 impl Machine for Words {
     fn perform(self: Arc<Self>, _: Arc<Work>, action: Action, seen: Seen) -> Done<'static> {
         self.done.lock().unwrap().push(format!("{action:?}"));
+        if let (Action::Pull { .. }, Some(path)) = (&action, &self.in_the_way) {
+            std::fs::create_dir(path).unwrap();
+        }
         Box::pin(async move {
             seen.see(match action {
                 Action::AttachNetwork => Observation::NetworkAttached,
@@ -169,4 +174,17 @@ async fn what_is_not_honoured_is_refused_by_name() {
     assert!(machine.done.lock().unwrap().is_empty());
     let error = engine.accept(payload("DANCING")).unwrap_err();
     assert!(error.reason.contains("DANCING"));
+}
+
+#[tokio::test]
+async fn what_cannot_be_written_down_is_not_made() {
+    let dir = tempfile::tempdir().unwrap();
+    let in_the_way = Some(dir.path().join("tasks/0123456789abcdef/record.new"));
+    let (machine, ears) = (Arc::new(Words { in_the_way, ..Default::default() }), Arc::new(Ears::default()));
+    let engine = open(dir.path(), &machine, &ears);
+    engine.accept(payload("RUNNING")).unwrap();
+    assert_eq!(ears.hear(1).await[0].0, Status::Stopped);
+    let reason = ears.heard.lock().unwrap()[0].containers[0].reason.clone().unwrap();
+    assert!(reason.starts_with("CannotCreateContainerError: it can't be written down: "), "{reason}");
+    assert!(!machine.done.lock().unwrap().iter().any(|action| action.starts_with("Create")));
 }

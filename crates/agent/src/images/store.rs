@@ -18,8 +18,11 @@ use std::{
     fmt, fs, io,
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
+
+/// How long a killed agent's children may hold its lock.
+const COPIES: Duration = Duration::from_secs(2);
 
 /// How the store pulls.
 #[derive(Clone)]
@@ -33,6 +36,8 @@ pub struct ImagesConfig {
     pub attempts: u32,
     /// The wait before the second attempt; doubled for each further one.
     pub first_backoff: Duration,
+    /// How long our own registry may be away before a pull gives up, whatever `attempts` says.
+    pub own_patience: Duration,
     /// What one layer may hold.
     pub limits: Limits,
 }
@@ -45,6 +50,7 @@ impl Default for ImagesConfig {
             parallel_layers: 4,
             attempts: 5,
             first_backoff: Duration::from_millis(100),
+            own_patience: Duration::ZERO,
             limits: Limits::default(),
         }
     }
@@ -128,6 +134,7 @@ impl ImageStore {
                 authorizer: Authorizer::new(config.ecr),
                 attempts: config.attempts.max(1),
                 first_backoff: config.first_backoff,
+                own_patience: config.own_patience,
             }),
             limits: config.limits,
             layers: Arc::new(layers),
@@ -184,14 +191,23 @@ impl ImageStore {
     }
 }
 
+/// A child of a killed agent has a copy of its descriptors until it executes its program, and the lock
+/// lives as long as any copy is open: it is asked for a while.
 fn lock(directory: &Path) -> Result<nix::fcntl::Flock<fs::File>, OpenError> {
+    use nix::fcntl::{Flock, FlockArg};
     let path = directory.join("lock");
-    let file = fs::OpenOptions::new().create(true).append(true).open(&path);
-    let file = file.map_err(|source| OpenError::Io { path: path.clone(), source })?;
-    nix::fcntl::Flock::lock(file, nix::fcntl::FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| {
-        match errno {
-            nix::errno::Errno::EWOULDBLOCK => OpenError::InUse { path: directory.to_owned() },
-            errno => OpenError::Io { path, source: errno.into() },
-        }
-    })
+    let io = |source| OpenError::Io { path: path.clone(), source };
+    let mut file = fs::OpenOptions::new().create(true).append(true).open(&path).map_err(io)?;
+    let until = Instant::now() + COPIES;
+    loop {
+        file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(lock) => return Ok(lock),
+            Err((file, nix::errno::Errno::EWOULDBLOCK)) if Instant::now() < until => file,
+            Err((_, nix::errno::Errno::EWOULDBLOCK)) => {
+                return Err(OpenError::InUse { path: directory.to_owned() });
+            }
+            Err((_, errno)) => return Err(io(errno.into())),
+        };
+        std::thread::sleep(Duration::from_millis(10));
+    }
 }

@@ -3,26 +3,37 @@
 use std::io::ErrorKind;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::net::unix::pipe::Receiver;
 
 use super::driver::Shared;
 use super::spool::{MAX_CHUNK, Record};
 
+/// Between two tries to keep what was read.
+const AGAIN: Duration = Duration::from_secs(1);
+
 pub(super) async fn run(shared: Arc<Shared>, fifos: [Receiver; 2]) {
     let mut last_ms = 0;
+    // What was read and could not be kept yet: nobody else has it any more.
+    let mut held: [Option<Record>; 2] = [None, None];
     loop {
         // Looked at before the FIFOs are read: what was written before the exit is read after it.
         let exited = shared.exited.load(Ordering::Acquire);
         let mut dry = true;
         for (stream, fifo) in fifos.iter().enumerate() {
-            match read(&shared, fifo, stream as u8, exited, &mut last_ms) {
+            let turn = match held[stream].take() {
+                Some(record) => keep(&shared, record).map_err(|(record, error)| (Some(record), error)),
+                None => read(&shared, fifo, stream as u8, exited, &mut last_ms),
+            };
+            match turn {
                 Ok(n) => dry &= n == 0,
-                Err(error) => {
+                Err((record, error)) => {
                     tracing::error!(%error, "a container's log cannot be kept");
+                    held[stream] = record;
+                    dry = false;
                     // The disk is full, most likely. The container waits, as with a full backlog.
-                    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+                    tokio::time::sleep(AGAIN).await;
                 }
             }
         }
@@ -53,7 +64,7 @@ fn read(
     stream: u8,
     exited: bool,
     last_ms: &mut u64,
-) -> std::io::Result<usize> {
+) -> Result<usize, (Option<Record>, std::io::Error)> {
     let mut bytes = vec![0; MAX_CHUNK];
     let read = if exited {
         // `try_read` asks tokio's cached readiness, which may not have heard of the last bytes yet:
@@ -65,17 +76,25 @@ fn read(
     let n = match read {
         Ok(n) => n,
         Err(e) if e.kind() == ErrorKind::WouldBlock => return Ok(0),
-        Err(e) => return Err(e),
+        Err(e) => return Err((None, e)),
     };
     bytes.truncate(n);
     // Events of one batch must be in order of time, whatever the clock does.
     *last_ms = now_ms().max(*last_ms);
-    let record = Record { stream, at_ms: *last_ms, bytes };
+    keep(shared, Record { stream, at_ms: *last_ms, bytes }).map_err(|(record, error)| (Some(record), error))
+}
+
+/// Spools one chunk, or gives it back. Returns how many bytes there were.
+fn keep(shared: &Shared, record: Record) -> Result<usize, (Record, std::io::Error)> {
+    let n = record.bytes.len();
     let mut marks = shared.marks();
     if !shared.blocking && shared.is_full(*marks, n as u64) {
         return Ok(n);
     }
-    marks.0 = shared.spool.append(marks.0, &record)?;
+    match shared.spool.append(marks.0, &record) {
+        Ok(length) => marks.0 = length,
+        Err(error) => return Err((record, error)),
+    }
     drop(marks);
     shared.grown.notify_one();
     Ok(n)

@@ -108,9 +108,15 @@ impl Spool {
         length > KEEP_BYTES
     }
 
+    /// Once the file is empty the old note must not be believed by a later agent: what can't be replaced
+    /// (the disk is full) is removed, which needs no room.
     pub fn empty(&self, sent: &mut Sent) -> io::Result<()> {
         self.file.set_len(0)?;
         sent.offset = 0;
-        self.note_sent(sent)
+        if let Err(error) = self.note_sent(sent) {
+            tracing::warn!(%error, "cannot note how far a log was sent");
+            std::fs::remove_file(&self.sent_path)?;
+        }
+        Ok(())
     }
 }

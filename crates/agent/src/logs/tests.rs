@@ -192,3 +192,67 @@ fn a_spool_has_room_until_it_waits_or_grows_too_long() {
     // A small one, too, can get as long as it must be to be emptied.
     assert!(!is_full((300 << 10, 300 << 10), 10, 100));
 }
+
+/// A file system of its own. Needs root, as all that runs containers.
+struct Tmpfs(tempfile::TempDir);
+
+impl Tmpfs {
+    fn mount(size: &str) -> Tmpfs {
+        let dir = tempfile::tempdir().unwrap();
+        let flags = nix::mount::MsFlags::empty();
+        let options = format!("size={size}");
+        nix::mount::mount(Some("tmpfs"), dir.path(), Some("tmpfs"), flags, Some(options.as_str())).unwrap();
+        Tmpfs(dir)
+    }
+}
+
+impl Drop for Tmpfs {
+    fn drop(&mut self) {
+        let _ = nix::mount::umount2(self.0.path(), nix::mount::MntFlags::MNT_DETACH);
+    }
+}
+
+#[tokio::test]
+async fn what_was_read_waits_for_room_on_the_disk() {
+    use std::os::fd::AsRawFd;
+    let disk = Tmpfs::mount("256k");
+    let dir = disk.0.path();
+    let service = Arc::new(Service::default());
+    let logs = ContainerLogs::start(dir, target(), service.clone()).unwrap();
+    let mut out = writer(dir);
+    let filler = dir.join("filler");
+    let full = std::fs::write(&filler, vec![0; 1 << 20]).unwrap_err();
+    assert_eq!(full.kind(), std::io::ErrorKind::StorageFull);
+    let line = "x".repeat(20_000);
+    writeln!(out, "{line}").unwrap();
+    // Taken out of the FIFO: nobody else has it now.
+    let mut left = 1;
+    while left > 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        // SAFETY: the descriptor is open, and the kernel writes one int.
+        assert_eq!(unsafe { libc::ioctl(out.as_raw_fd(), libc::FIONREAD, &mut left) }, 0);
+    }
+    std::fs::remove_file(filler).unwrap();
+    assert!(logs.finish(Duration::from_secs(60)).await);
+    assert_eq!(*service.events.lock().unwrap(), [line]);
+}
+
+#[test]
+fn an_emptied_spool_does_not_believe_an_old_note() {
+    use super::spool::{Record, Sent, Spool};
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("log.spool");
+    let (spool, length, mut sent) = Spool::open(&path).unwrap();
+    let record = |text: &str| Record { stream: 0, at_ms: 1, bytes: text.into() };
+    sent.offset = spool.append(length, &record("said and sent")).unwrap();
+    spool.note_sent(&sent).unwrap();
+    // As on a full disk: the note can't be replaced.
+    std::fs::create_dir(dir.path().join("log.sent.new")).unwrap();
+    spool.empty(&mut sent).unwrap();
+    assert_eq!(sent, Sent::default());
+    let end = spool.append(0, &record("longer than what was sent before")).unwrap();
+    drop(spool);
+    let (spool, length, sent) = Spool::open(&path).unwrap();
+    assert_eq!((length, sent.offset), (end, 0));
+    assert_eq!(spool.read(0, length).unwrap().unwrap().0, record("longer than what was sent before"));
+}

@@ -22,6 +22,9 @@ pub enum ApiError {
     /// No answer, or none that can be read.
     #[error("{operation}: no answer: {said}")]
     Transport { operation: &'static str, said: String },
+    /// An answer that doesn't hold what it should.
+    #[error("{operation}: {said}")]
+    Unusable { operation: &'static str, said: &'static str },
     #[error("endpoint {endpoint:?} is no http or https URL")]
     Endpoint { endpoint: String },
 }
@@ -32,6 +35,15 @@ impl ApiError {
         match self {
             ApiError::Service { code, .. } => Some(code),
             _ => None,
+        }
+    }
+
+    /// Whether the same call may succeed when the control plane is back.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            ApiError::Service { status, .. } => *status >= 500 || *status == 429,
+            ApiError::Transport { .. } => true,
+            ApiError::Unusable { .. } | ApiError::Endpoint { .. } => false,
         }
     }
 }
@@ -78,19 +90,20 @@ impl Api {
     }
 
     /// Credentials for our own registry (`ecr:GetAuthorizationToken`).
-    pub async fn registry_token(&self) -> Result<EcrToken, String> {
+    pub async fn registry_token(&self) -> Result<EcrToken, ApiError> {
         let input = ecr::GetAuthorizationTokenRequest::default();
-        let answer = self.call::<ecr::ops::GetAuthorizationToken>(&input).await.map_err(|e| e.to_string())?;
+        let answer = self.call::<ecr::ops::GetAuthorizationToken>(&input).await?;
+        let wrong = |said| ApiError::Unusable { operation: "GetAuthorizationToken", said };
         let data = answer.authorization_data.unwrap_or_default().into_iter().next();
         let (token, expires_at) = data
             .and_then(|d| Some((d.authorization_token?, d.expires_at)))
-            .ok_or("GetAuthorizationToken: no token in the answer")?;
+            .ok_or_else(|| wrong("no token in the answer"))?;
         let decoded = base64::engine::general_purpose::STANDARD.decode(token).ok();
         let text = decoded.and_then(|b| String::from_utf8(b).ok());
         let (username, password) = text
             .as_deref()
             .and_then(|t| t.split_once(':'))
-            .ok_or("GetAuthorizationToken: the token is not of the form user:password")?;
+            .ok_or_else(|| wrong("the token is not of the form user:password"))?;
         Ok(EcrToken {
             credentials: Basic { username: username.to_owned(), password: password.to_owned() },
             // Twelve hours, as ECR says, where the answer doesn't.

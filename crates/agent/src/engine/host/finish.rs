@@ -20,6 +20,8 @@ const DEATH: Duration = Duration::from_secs(10);
 const TRIES: u32 = 5;
 /// A bundle's file with the image's stop signal, for an agent that comes later.
 pub(super) const STOP_SIGNAL: &str = "stop-signal";
+/// A file beside the task's bundles with the address of its shim.
+pub(super) const SHIM: &str = "shim";
 
 impl Host {
     pub(super) async fn stop(&self, work: &Arc<Work>, container: usize) {
@@ -86,7 +88,12 @@ impl Host {
     /// What the task as a whole had.
     pub(super) async fn detach(self: &Arc<Self>, work: &Arc<Work>, seen: &Seen) {
         let live = self.live(&work.id);
-        if let (Some(shim), Some(c)) = (live.shim.lock().await.take(), work.containers.first())
+        let held = live.shim.lock().await.take();
+        let shim = match held {
+            Some(shim) => Some(shim),
+            None => noted_shim(work).await,
+        };
+        if let (Some(shim), Some(c)) = (shim, work.containers.first())
             && let Err(error) = shim.shutdown(&c.runtime_id).await
         {
             tracing::warn!(%error, task = work.id, "a shim did not end");
@@ -159,6 +166,12 @@ impl Host {
             }
         });
     }
+}
+
+/// The shim that an agent before this one had started, if it still lives.
+async fn noted_shim(work: &Work) -> Option<Shim> {
+    let note = work.containers.first()?.bundle.with_file_name(SHIM);
+    Shim::connect(std::fs::read_to_string(note).ok()?.trim()).await.ok()
 }
 
 /// Removes a container whose shim may live or not. Nothing there is no error. How it ended is in its bundle then.

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::finish::SHIM;
 use super::{Host, HostError, LiveTask, blocking, timed};
 use crate::engine::machine::Seen;
 use crate::engine::plan::{ContainerWork, Work};
@@ -73,6 +74,7 @@ impl Host {
         if let Ok(address) = std::fs::read_to_string(bundle.join("address"))
             && let Ok(shim) = Shim::connect(address.trim()).await
         {
+            note_shim(bundle)?;
             *held = Some(shim.clone());
             return Ok(shim);
         }
@@ -84,6 +86,7 @@ impl Host {
             std::fs::write(&config, stub).map_err(HostError::io("cannot write", &config))?;
         }
         let shim = self.config.runtime.start_shim(bundle, &first.runtime_id).await?;
+        note_shim(bundle)?;
         *held = Some(shim.clone());
         Ok(shim)
     }
@@ -245,6 +248,13 @@ impl Host {
             }
         }
     }
+}
+
+/// The shim outlives the bundles: an agent that is killed between the last removal and Shutdown finds it
+/// by this note.
+fn note_shim(bundle: &Path) -> Result<(), HostError> {
+    let note = bundle.with_file_name(SHIM);
+    std::fs::copy(bundle.join("address"), &note).map(drop).map_err(HostError::io("cannot write", &note))
 }
 
 fn make_bundle_dir(bundle: &Path) -> Result<(), HostError> {

@@ -6,6 +6,7 @@ use super::{
 };
 use bytes::Bytes;
 use reqwest::{Method, StatusCode, header};
+use std::time::Instant;
 use tokio::sync::mpsc;
 
 /// A registry that gives a few bytes and breaks, again and again, doesn't get for ever.
@@ -28,6 +29,7 @@ impl Repository {
         let mut received = 0;
         let mut attempts = 1;
         let mut connections = 0;
+        let mut began = Instant::now();
         loop {
             connections += 1;
             let before = received;
@@ -38,8 +40,9 @@ impl Repository {
             };
             if received > before {
                 attempts = 1;
+                began = Instant::now();
             }
-            if !error.is_transient() || attempts >= self.client.attempts || connections >= MOST_CONNECTIONS {
+            if !error.is_transient() || self.is_enough(attempts, began) || connections >= MOST_CONNECTIONS {
                 return Err(Failed { attempts, error });
             }
             tracing::debug!(%url, received, size, attempts, %error, "a layer's download broke and will go on");

@@ -20,12 +20,18 @@ use super::{
 };
 use auth::Identity;
 use reqwest::{Method, StatusCode, header};
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 /// Manifests may have 4 MiB (distribution specification, "Pushing manifests"); a configuration is given
 /// the same and more, since it carries the whole history.
 const MANIFEST_LIMIT: u64 = 4 << 20;
 const CONFIG_LIMIT: u64 = 8 << 20;
+
+/// From then on the wait between two attempts grows no more.
+const MOST_DOUBLINGS: u32 = 4;
 
 /// Everything that is shared between pulls: connections, tokens.
 #[derive(Debug)]
@@ -36,6 +42,8 @@ pub(super) struct Client {
     pub attempts: u32,
     /// The wait before the second attempt; doubled for each further one.
     pub first_backoff: Duration,
+    /// How long our own registry may be away.
+    pub own_patience: Duration,
 }
 
 /// One repository of one registry, with what we authenticate by.
@@ -184,10 +192,11 @@ impl Repository {
         attempt: impl Fn() -> F,
     ) -> Result<T, Failed> {
         let mut attempts = 1;
+        let began = Instant::now();
         loop {
             match attempt().await {
                 Ok(value) => return Ok(value),
-                Err(error) if !error.is_transient() || attempts >= self.client.attempts => {
+                Err(error) if !error.is_transient() || self.is_enough(attempts, began) => {
                     return Err(Failed { attempts, error });
                 }
                 Err(error) => {
@@ -200,11 +209,21 @@ impl Repository {
     }
 }
 
+impl Repository {
+    /// Whether a request that has failed so often, first at `began`, is given up. Our own registry is one
+    /// process with the control plane, and a task that was acknowledged must not fail because that was
+    /// restarted: it is waited for.
+    fn is_enough(&self, attempts: u32, began: Instant) -> bool {
+        let waits = self.target.ecr.is_some() && began.elapsed() < self.client.own_patience;
+        attempts >= self.client.attempts && !waits
+    }
+}
+
 impl Client {
     /// The wait after the `attempts`th failure: doubled each time, with up to half of it more at random so
     /// that many agents don't come back together.
     fn backoff(&self, attempts: u32) -> Duration {
-        let base = self.first_backoff * 2u32.saturating_pow(attempts.saturating_sub(1).min(8));
+        let base = self.first_backoff * 2u32.saturating_pow(attempts.saturating_sub(1).min(MOST_DOUBLINGS));
         base.mul_f64(1.0 + rand::random::<f64>() / 2.0)
     }
 }
