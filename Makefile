@@ -1,6 +1,6 @@
 # The front door. Every target installs the system packages it lacks when it is root on Debian,
 # and otherwise names them.
-.PHONY: help up down demo test bench conformance build checked lint unit e2e clean
+.PHONY: help up down demo test bench conformance build checked lint unit e2e torture clean
 
 # The shim and the sample are static programs: the shim to be small, the sample because its image
 # holds nothing else. They get a target directory of their own, so that the flags don't rebuild the rest.
@@ -29,7 +29,7 @@ demo: build $(VENV) ## the same against a throw-away data directory, each step c
 	@scripts/deps demo
 	scripts/demo $(BIN) $(VENV)/bin
 
-test: lint unit e2e conformance ## everything that CI checks
+test: lint unit e2e conformance torture ## everything that CI checks
 
 lint:
 	@scripts/deps test
@@ -45,6 +45,10 @@ e2e: checked $(VENV)
 	LONGSHORE_BIN=$(CHECKED) $(VENV)/bin/python -m pytest -q tests/e2e
 	LONGSHORE_BIN=$(CHECKED) $(VENV)/bin/python -m pytest -q --runtime io.containerd.runc.v2 $(TASKS)
 	scripts/demo $(CHECKED) $(VENV)/bin
+
+torture: checked ## 200 kills under load, everything acknowledged checked (ARGS="--rounds N --seed S --verbose")
+	@scripts/deps test
+	LONGSHORE_BIN=$(abspath $(CHECKED)) cargo xtask torture $(ARGS)
 
 bench: build $(VENV) ## the figures, each beside its peer; also written to target/bench.json
 	@scripts/deps bench

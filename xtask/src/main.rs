@@ -1,5 +1,6 @@
 //! The workspace's own tools: `cargo xtask codegen` writes the wire types from botocore's service
-//! models, `cargo xtask check` enforces the rules of the house that no compiler knows.
+//! models, `cargo xtask check` enforces the rules of the house that no compiler knows, `cargo xtask
+//! torture` starts `tests/torture`.
 //!
 //! It must never be linked into anything that is shipped, and `check` must stay quick enough to be
 //! run before every commit. Start reading at `codegen/mod.rs` or `check/mod.rs`.
@@ -7,8 +8,8 @@
 mod check;
 mod codegen;
 
-use std::path::PathBuf;
-use std::process::ExitCode;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
 
 use anyhow::Context;
 use clap::Parser;
@@ -24,6 +25,12 @@ enum Task {
     },
     /// Enforce the rules of the house: imports, purity, length of files
     Check,
+    /// Kill Longshore's processes under load (tests/torture): --rounds N --seed S
+    #[command(disable_help_flag = true)]
+    Torture {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -41,7 +48,18 @@ fn run() -> anyhow::Result<()> {
     match Task::parse() {
         Task::Codegen { check } => codegen::run(&root, check),
         Task::Check => check::run(&root),
+        Task::Torture { args } => torture(&root, &args),
     }
+}
+
+/// A program of its own: this one needs neither a runtime nor a client.
+fn torture(root: &Path, args: &[String]) -> anyhow::Result<()> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(cargo);
+    command.current_dir(root).args(["run", "--locked", "--quiet", "-p", "torture", "--"]).args(args);
+    let status = command.status().context("run cargo")?;
+    anyhow::ensure!(status.success(), "the torture has found something");
+    Ok(())
 }
 
 /// The folder of the workspace's Cargo.toml, wherever the command was started.

@@ -18,11 +18,16 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("registry", &["wire", "store"]),
     ("logs", &["wire", "store"]),
     ("control", &["wire", "model", "plan", "store"]),
+    ("torture", &["wire"]),
     ("longshore", &["wire", "model", "plan", "store", "control", "registry", "logs", "agent"]),
 ];
 
 pub fn check(root: &Path) -> anyhow::Result<Vec<Finding>> {
     let mut findings = Vec::new();
+    // A test that kills: it judges the product from outside, and shares only the wire with it.
+    let torture = root.join("tests/torture/Cargo.toml");
+    let manifest = fs::read_to_string(&torture).with_context(|| format!("reading {}", torture.display()))?;
+    findings.extend(check_one("torture", &manifest));
     let folder = root.join("crates");
     for entry in fs::read_dir(&folder).with_context(|| format!("reading {}", folder.display()))? {
         let entry = entry?;
