@@ -212,11 +212,11 @@ fn without_room_above_unhealthy_tasks_go_first_one_by_one() {
     sim.settle();
     assert_snapshot!(sim.story(), @r#"
     (service web) has started 2 tasks: (task #1) (task #2).
-    (service web) (task #1) failed container health checks.
     (service web) (task #2) failed container health checks.
-    (service web) has stopped 1 running tasks: (task #1).
-    (service web) has started 1 tasks: (task #3).
+    (service web) (task #1) failed container health checks.
     (service web) has stopped 1 running tasks: (task #2).
+    (service web) has started 1 tasks: (task #3).
+    (service web) has stopped 1 running tasks: (task #1).
     (service web) has started 1 tasks: (task #4).
     "#);
 }
