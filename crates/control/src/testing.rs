@@ -144,6 +144,8 @@ impl Fixture {
             reserved_ports: Vec::new(),
             subnet: Some(format!("10.{number}.0.0/16").parse().expect("a subnet")),
             version_info: None,
+            agent_version: None,
+            ec2_instance_id: None,
             tags: Tags::default(),
             document: None,
         };

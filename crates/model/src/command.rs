@@ -139,6 +139,8 @@ pub struct Registration {
     pub reserved_ports: Vec<HostPort>,
     pub subnet: Option<Subnet>,
     pub version_info: Option<Document>,
+    pub agent_version: Option<Arc<str>>,
+    pub ec2_instance_id: Option<Arc<str>>,
     pub tags: Tags,
     pub document: Option<Document>,
 }
@@ -264,6 +266,15 @@ pub enum Command {
         code: StopCode,
         reason: Arc<str>,
     },
+    /// Protects tasks from scale-in and deployments until a time (milliseconds since the epoch), or
+    /// ends their protection. Those that can't be protected are left as they are.
+    ProtectTasks {
+        cluster: ClusterKey,
+        tasks: Vec<TaskId>,
+        until_ms: Option<u64>,
+    },
+    PutAccountSetting(AccountSetting),
+    DeleteAccountSetting(SettingKey),
     RegisterInstance(Box<Registration>),
     DeregisterInstance {
         id: InstanceId,
@@ -272,6 +283,16 @@ pub enum Command {
     SetInstanceStatus {
         id: InstanceId,
         status: InstanceStatus,
+    },
+    /// Gives instances of one cluster attributes, all of them or none.
+    PutAttributes {
+        cluster: ClusterKey,
+        attributes: Vec<(InstanceId, Attribute)>,
+    },
+    /// By name. What isn't there is passed over.
+    DeleteAttributes {
+        cluster: ClusterKey,
+        names: Vec<(InstanceId, Arc<str>)>,
     },
     SetAgentConnected {
         id: InstanceId,

@@ -62,6 +62,10 @@ pub enum Event {
         task: TaskId,
         health: Health,
     },
+    TaskProtected {
+        task: TaskId,
+        until_ms: Option<u64>,
+    },
     TaskTagged {
         task: TaskId,
         tags: Tags,
@@ -77,6 +81,9 @@ pub enum Event {
     /// Its scheduler took a step: events, deployments, failures counted.
     ServiceStepped(Arc<Service>),
     ServiceForgotten(ServiceKey),
+
+    AccountSettingPut(Arc<AccountSetting>),
+    AccountSettingDeleted(SettingKey),
 
     TokenRecorded(Arc<ClientToken>),
     TokenForgotten(TokenKey),
@@ -103,6 +110,7 @@ impl Event {
             | Event::ContainerChanged { task, .. }
             | Event::AttachmentMoved { task, .. }
             | Event::TaskHealthChanged { task, .. }
+            | Event::TaskProtected { task, .. }
             | Event::TaskTagged { task, .. }
             | Event::TaskForgotten { task, .. } => Some(*task),
             _ => None,

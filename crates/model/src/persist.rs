@@ -2,7 +2,7 @@
 //! entities alone; restoring them restores the world.
 
 use crate::{
-    entity::{ContainerInstance, Home, Task, TokenKey},
+    entity::{ContainerInstance, Home, SettingKey, Task, TokenKey},
     event::Event,
     key::{ClusterKey, DefinitionKey, Scope, ServiceKey},
     world::World,
@@ -55,6 +55,10 @@ fn token_key(key: &TokenKey) -> String {
     scoped(&key.scope, "token", format_args!("{}/{}", key.operation, key.token))
 }
 
+fn setting_key(key: &SettingKey) -> String {
+    scoped(&key.scope, "setting", format_args!("{}/{}", key.name, key.principal))
+}
+
 fn text(value: &impl Serialize) -> Option<Vec<u8>> {
     // Every entity's maps have string keys and its types' Serialize never refuses.
     Some(serde_json::to_vec(value).expect("an entity is always representable as JSON"))
@@ -103,6 +107,12 @@ pub fn changes(world: &World, events: &[Event]) -> Vec<(String, Option<Vec<u8>>)
             Event::ServiceForgotten(key) => {
                 pairs.insert(service_key(key), None);
             }
+            Event::AccountSettingPut(setting) => {
+                pairs.insert(setting_key(&setting.key), text(setting));
+            }
+            Event::AccountSettingDeleted(key) => {
+                pairs.insert(setting_key(key), None);
+            }
             Event::TokenRecorded(token) => {
                 pairs.insert(token_key(&token.key), text(token));
             }
@@ -118,6 +128,7 @@ pub fn changes(world: &World, events: &[Event]) -> Vec<(String, Option<Vec<u8>>)
             | Event::ContainerChanged { .. }
             | Event::AttachmentMoved { .. }
             | Event::TaskHealthChanged { .. }
+            | Event::TaskProtected { .. }
             | Event::TaskTagged { .. } => {
                 // A task changes several times within one command: it is written once, below.
             }
@@ -158,6 +169,7 @@ impl World {
                     let task = world.share(Arc::unwrap_or_clone(read::<Task>(key, value)?));
                     world.put_task(Arc::new(task));
                 }
+                Some("setting") => world.put_account_setting(read(key, value)?),
                 Some("token") => world.put_token(read(key, value)?),
                 _ => return Err(Corrupt::UnknownKey { key: key.to_owned() }),
             }

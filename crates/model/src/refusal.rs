@@ -59,6 +59,8 @@ pub enum Refusal {
     IdInUse(TaskId),
     #[error("{0} tags are more than a resource may have")]
     TooManyTags(usize),
+    #[error("container instance {0} would have {1} custom attributes")]
+    TooManyAttributes(InstanceId, usize),
     #[error("the resource to tag does not exist")]
     ResourceNotFound,
     /// What the plan was made from has changed and the plan no longer fits: plan again.

@@ -50,6 +50,10 @@ fn any_task() -> impl Strategy<Value = NewTask> {
     )
 }
 
+fn setting(principal: &str) -> SettingKey {
+    SettingKey { scope: scope(), principal: format!("arn/{principal}").into(), name: "containerInsights".into() }
+}
+
 fn any_command() -> impl Strategy<Value = Command> {
     let key = || prop::sample::select(vec![cluster(), scope().cluster("other")]);
     let id = || (1..12u128).prop_map(TaskId);
@@ -85,6 +89,19 @@ fn any_command() -> impl Strategy<Value = Command> {
         1 => (instance(), any::<bool>()).prop_map(|(id, force)| Command::DeregisterInstance { id, force }),
         1 => instance().prop_map(|id| Command::SetInstanceStatus { id, status: InstanceStatus::Draining }),
         1 => instance().prop_map(|id| Command::SetInstanceStatus { id, status: InstanceStatus::Active }),
+        1 => (key(), instance(), "[a-c]").prop_map(|(cluster, id, name)| Command::PutAttributes {
+            cluster, attributes: vec![(id, Attribute { name: name.as_str().into(), value: Some("v".into()) })],
+        }),
+        1 => (key(), instance(), "[a-c]").prop_map(|(cluster, id, name)| Command::DeleteAttributes {
+            cluster, names: vec![(id, name.as_str().into())],
+        }),
+        1 => (key(), id(), prop::option::of(0..10_000u64)).prop_map(|(cluster, task, until_ms)| {
+            Command::ProtectTasks { cluster, tasks: vec![task], until_ms }
+        }),
+        1 => ("[ab]", "[xy]").prop_map(|(principal, value)| Command::PutAccountSetting(AccountSetting {
+            key: setting(&principal), value: value.as_str().into(),
+        })),
+        1 => "[ab]".prop_map(|principal| Command::DeleteAccountSetting(setting(&principal))),
         4 => (instance(), prop::bool::weighted(0.8))
             .prop_map(|(id, connected)| Command::SetAgentConnected { id, connected }),
         1 => Just(Command::DropSessions),

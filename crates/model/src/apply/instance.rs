@@ -22,10 +22,13 @@ impl Draft {
                 status: InstanceStatus::Active,
                 status_reason: None,
                 attributes: new.attributes.clone(),
+                custom: Vec::new(),
                 total: new.total,
                 reserved_ports: new.reserved_ports.clone(),
                 subnet: new.subnet,
                 version_info: new.version_info.clone(),
+                agent_version: new.agent_version.clone(),
+                ec2_instance_id: new.ec2_instance_id.clone(),
                 agent_connected: false,
                 session: 0,
                 registered_at_ms: self.now_ms,
@@ -49,6 +52,8 @@ impl Draft {
             instance.reserved_ports = new.reserved_ports.clone();
             instance.subnet = new.subnet;
             instance.version_info = new.version_info.clone();
+            instance.agent_version = new.agent_version.clone();
+            instance.ec2_instance_id = new.ec2_instance_id.clone();
             instance.document = new.document.clone();
         })
     }
@@ -116,11 +121,11 @@ impl Draft {
         self.change_instance(id, |instance| instance.health = Some(health.clone()))
     }
 
-    fn need_instance(&self, id: InstanceId) -> Result<Arc<ContainerInstance>, Refusal> {
+    pub(super) fn need_instance(&self, id: InstanceId) -> Result<Arc<ContainerInstance>, Refusal> {
         self.world.instance(id).cloned().ok_or(Refusal::InstanceNotFound(id))
     }
 
-    fn change_instance(
+    pub(super) fn change_instance(
         &mut self,
         id: InstanceId,
         change: impl FnOnce(&mut ContainerInstance),

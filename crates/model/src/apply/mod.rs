@@ -4,13 +4,16 @@
 //! where a later decision of the same command sees the events of the earlier ones. `life.rs` has the
 //! life cycle of a task, which several of them move along.
 
+mod attribute;
 mod cluster;
 mod definition;
 mod forget;
 mod instance;
 mod life;
+mod protect;
 mod report;
 mod service;
+mod setting;
 mod start;
 mod step;
 mod tag;
@@ -20,6 +23,7 @@ mod why;
 use crate::{command::Command, event::Event, refusal::Refusal, world::World};
 
 pub use life::path;
+pub use protect::{Unprotectable, unprotectable};
 pub use service::{completed_reason, in_progress_reason};
 pub use start::mac_of;
 pub use why::{DEREGISTERED, ESSENTIAL_CONTAINER_EXITED, FAILED_TO_START, STOPPED_BY_USER};
@@ -75,6 +79,11 @@ fn decide(world: &World, command: &Command, now_ms: u64) -> Result<Draft, Refusa
         Command::RegisterInstance(registration) => draft.register_instance(registration)?,
         Command::DeregisterInstance { id, force } => draft.deregister_instance(*id, *force)?,
         Command::SetInstanceStatus { id, status } => draft.set_instance_status(*id, *status)?,
+        Command::PutAttributes { cluster, attributes } => draft.put_attributes(cluster, attributes)?,
+        Command::DeleteAttributes { cluster, names } => draft.delete_attributes(cluster, names)?,
+        Command::ProtectTasks { cluster, tasks, until_ms } => draft.protect_tasks(cluster, tasks, *until_ms),
+        Command::PutAccountSetting(setting) => draft.put_setting(setting),
+        Command::DeleteAccountSetting(key) => draft.delete_setting(key),
         Command::SetAgentConnected { id, connected } => draft.set_agent_connected(*id, *connected)?,
         Command::DropSessions => draft.drop_sessions(),
         Command::AcknowledgePayload { instance, tasks } => draft.acknowledge(*instance, tasks),

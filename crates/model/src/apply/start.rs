@@ -78,6 +78,7 @@ impl Draft {
             tags: new.tags.clone(),
             enable_execute_command: new.enable_execute_command,
             ephemeral_storage_gib: new.ephemeral_storage_gib,
+            protected_until_ms: None,
             document: new.document.clone(),
             version: 1,
             acknowledged: None,

@@ -1,7 +1,7 @@
 use super::{Document, HostPort, Size, Tags};
 use crate::{ids::InstanceId, key::ClusterKey, spelling::spelled};
 use serde::{Deserialize, Serialize};
-use std::{fmt, net::Ipv4Addr, str::FromStr, sync::Arc};
+use std::{collections::BTreeMap, fmt, net::Ipv4Addr, str::FromStr, sync::Arc};
 
 spelled! {
     InstanceStatus {
@@ -23,6 +23,16 @@ pub struct Attribute {
     pub name: Arc<str>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<Arc<str>>,
+}
+
+/// Most attributes that an instance may have beside ECS's own (ECS API reference, PutAttributes).
+pub const CUSTOM_ATTRIBUTES_ALLOWED: usize = 10;
+
+impl Attribute {
+    /// Whether it is ECS's own or Longshore's, for agents to say and not for users.
+    pub fn is_reserved(&self) -> bool {
+        ["ecs.", "com.amazonaws.ecs.", "longshore."].iter().any(|prefix| self.name.starts_with(prefix))
+    }
 }
 
 /// An IPv4 network that an instance's tasks get their addresses from.
@@ -103,8 +113,13 @@ pub struct ContainerInstance {
     pub home: Home,
     pub status: InstanceStatus,
     pub status_reason: Option<Arc<str>>,
+    /// As the agent registered them.
     #[serde(default)]
     pub attributes: Vec<Attribute>,
+    /// Those that users put (PutAttributes), in place of the agent's of the same name. The agent
+    /// doesn't know of them, so a new registration leaves them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub custom: Vec<Attribute>,
     pub total: Size,
     /// Ports that no task can have, as the agent registered them.
     #[serde(default)]
@@ -113,6 +128,11 @@ pub struct ContainerInstance {
     pub subnet: Option<Subnet>,
     /// Version of the agent and of its runtime, opaque.
     pub version_info: Option<Document>,
+    #[serde(default)]
+    pub agent_version: Option<Arc<str>>,
+    /// Of the machine, where it is one of EC2's.
+    #[serde(default)]
+    pub ec2_instance_id: Option<Arc<str>>,
     pub agent_connected: bool,
     /// Counts the agent's connections, this one included. With it a session's messages are
     /// numbered so that the numbers grow across restarts: see [`Self::sequence`].
@@ -152,7 +172,12 @@ impl ContainerInstance {
     }
 
     pub fn attribute(&self, name: &str) -> Option<&Attribute> {
-        self.attributes.iter().find(|attribute| &*attribute.name == name)
+        self.custom.iter().chain(&self.attributes).find(|attribute| &*attribute.name == name)
+    }
+
+    /// Each once, by name.
+    pub fn all_attributes(&self) -> BTreeMap<&str, &Attribute> {
+        self.attributes.iter().chain(&self.custom).map(|attribute| (&*attribute.name, attribute)).collect()
     }
 
     /// Whether new tasks may come here.

@@ -1,6 +1,7 @@
 //! The things there are. Each carries typed fields for what decisions need, and opaque
 //! [`Document`]s for what the API only promises to give back.
 
+mod account_setting;
 mod cluster;
 mod definition;
 mod document;
@@ -11,13 +12,16 @@ mod tags;
 mod task;
 mod token;
 
+pub use account_setting::{AccountSetting, SettingKey};
 pub use cluster::{CapacityStrategyItem, Cluster, ClusterStatus};
 pub use definition::{
     ContainerShape, DefinitionRef, DefinitionStatus, Family as FamilyRecord, HostPort, LaunchType,
     NetworkMode, RuntimePlatform, TaskDefinition, Transport,
 };
 pub use document::Document;
-pub use instance::{Attribute, BUILT_IN_PROVIDERS, ContainerInstance, Home, InstanceStatus, Subnet};
+pub use instance::{
+    Attribute, BUILT_IN_PROVIDERS, CUSTOM_ATTRIBUTES_ALLOWED, ContainerInstance, Home, InstanceStatus, Subnet,
+};
 pub use service::{
     Breaker, ControllerType, Deployment, DeploymentStatus, EVENTS_KEPT, PropagateTags, RolloutState,
     SchedulingStrategy, Service, ServiceEvent, ServiceStatus, Throttle,

@@ -133,6 +133,9 @@ pub struct Task {
     pub tags: Tags,
     #[serde(default)]
     pub enable_execute_command: bool,
+    /// Until then neither scale-in nor a deployment stops it (milliseconds since the epoch).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protected_until_ms: Option<u64>,
     pub ephemeral_storage_gib: Option<u32>,
     /// Anything else that is given back.
     pub document: Option<Document>,
@@ -161,6 +164,10 @@ impl Task {
     /// Whether the agent must still be told: a payload is due.
     pub fn awaits_agent(&self) -> bool {
         self.is_live() && self.acknowledged != Some(self.desired_status)
+    }
+
+    pub fn is_protected(&self, now_ms: u64) -> bool {
+        self.protected_until_ms.is_some_and(|until_ms| until_ms > now_ms)
     }
 
     /// RUNNING, wanted and, where an essential container has a health check, found HEALTHY: what

@@ -41,6 +41,10 @@ impl World {
             Event::ServiceForgotten(key) => {
                 self.services.remove(key);
             }
+            Event::AccountSettingPut(setting) => self.put_account_setting(setting.clone()),
+            Event::AccountSettingDeleted(key) => {
+                self.account_settings.remove(key);
+            }
             Event::TokenRecorded(token) => self.put_token(token.clone()),
             Event::TokenForgotten(key) => {
                 if let Some(token) = self.tokens.remove(key) {
@@ -55,6 +59,7 @@ impl World {
             | Event::ContainerChanged { .. }
             | Event::AttachmentMoved { .. }
             | Event::TaskHealthChanged { .. }
+            | Event::TaskProtected { .. }
             | Event::TaskTagged { .. } => self.change_task(event),
         }
     }
@@ -78,6 +83,10 @@ impl World {
 
     pub(crate) fn put_service(&mut self, service: Arc<Service>) {
         self.services.insert(service.key.clone(), service);
+    }
+
+    pub(crate) fn put_account_setting(&mut self, setting: Arc<AccountSetting>) {
+        self.account_settings.insert(setting.key.clone(), setting);
     }
 
     pub(crate) fn put_token(&mut self, token: Arc<ClientToken>) {
@@ -228,6 +237,7 @@ fn record(task: &mut Task, event: &Event) {
             }
         }
         Event::TaskHealthChanged { health, .. } => task.health = *health,
+        Event::TaskProtected { until_ms, .. } => task.protected_until_ms = *until_ms,
         Event::TaskTagged { tags, .. } => task.tags = tags.clone(),
         _ => {}
     }

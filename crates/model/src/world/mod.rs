@@ -26,6 +26,7 @@ pub struct World {
     pub(crate) instances: OrdMap<InstanceId, Arc<ContainerInstance>>,
     pub(crate) tasks: OrdMap<TaskId, Arc<Task>>,
     pub(crate) services: OrdMap<ServiceKey, Arc<Service>>,
+    pub(crate) account_settings: OrdMap<SettingKey, Arc<AccountSetting>>,
     pub(crate) tokens: OrdMap<TokenKey, Arc<ClientToken>>,
 
     // What follows from the above.

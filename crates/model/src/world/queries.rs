@@ -232,6 +232,10 @@ impl World {
         counts
     }
 
+    pub fn account_setting(&self, key: &SettingKey) -> Option<&Arc<AccountSetting>> {
+        self.account_settings.get(key)
+    }
+
     /// An unexpired one.
     pub fn token(&self, key: &TokenKey, now_ms: u64) -> Option<&Arc<ClientToken>> {
         self.tokens.get(key).filter(|token| token.expires_at_ms > now_ms)

@@ -55,6 +55,8 @@ pub fn registration(id: u128) -> Registration {
         reserved_ports: Vec::new(),
         subnet: Some("10.90.0.0/29".parse().unwrap()),
         version_info: None,
+        agent_version: None,
+        ec2_instance_id: None,
         tags: Tags::default(),
         document: None,
     }
