@@ -1,7 +1,7 @@
 //! What should happen next, and why.
 //!
 //! [`schedule`] finds places for tasks; [`reconcile`] says what a service lacks, or has too much of;
-//! [`reap`] lists what may be forgotten. Each takes a snapshot of the world, the time and a seed, and
+//! [`reap`] lists what may be forgotten; [`query`] reads the cluster query language. Each takes a snapshot of the world, the time and a seed, and
 //! returns a plan that leaves its executor nothing to choose. Ids of what is to be made come from the
 //! seed, so the same arguments always give the same plan.
 //!
@@ -11,6 +11,7 @@
 //! Start reading at `schedule/mod.rs` and `reconcile/mod.rs`; each folder has a README.
 
 pub mod ids;
+pub mod query;
 pub mod reap;
 pub mod reconcile;
 pub mod schedule;

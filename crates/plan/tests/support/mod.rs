@@ -56,6 +56,8 @@ pub fn instance(id: u128, home: Home, total: Size) -> Registration {
         reserved_ports: vec![],
         subnet: Some("10.90.0.0/16".parse().unwrap()),
         version_info: None,
+        agent_version: None,
+        ec2_instance_id: None,
         tags: Tags::default(),
         document: None,
     }
@@ -214,6 +216,23 @@ impl Sim {
     /// What the health check of its container says.
     pub fn health(&mut self, task: TaskId, health: Health) {
         self.run(Command::ReportHealth { task, containers: vec![("app".into(), health)] });
+    }
+
+    pub fn drain(&mut self, id: InstanceId, on: bool) {
+        let status = if on { InstanceStatus::Draining } else { InstanceStatus::Active };
+        self.run(Command::SetInstanceStatus { id, status });
+    }
+
+    pub fn drains(&self) -> bool {
+        self.world.all_instances().any(|instance| instance.status == InstanceStatus::Draining)
+    }
+
+    /// Wanted tasks that are protected now.
+    pub fn protected(&self) -> Vec<TaskId> {
+        let kept = |task: &&std::sync::Arc<Task>| {
+            task.desired_status == DesiredStatus::Running && task.is_protected(self.now_ms)
+        };
+        self.world.live_tasks_of(&key()).filter(kept).map(|task| task.id).collect()
     }
 
     pub fn live(&self) -> Vec<TaskId> {
