@@ -28,7 +28,8 @@ fn ten_attributes_and_no_more() {
     bench.run(put(0..9));
     assert_eq!(bench.attempt(&put(8..10)), Err(Refusal::TooManyAttributes(InstanceId(9), 11)));
     bench.run(put(0..9));
-    let names = vec![(InstanceId(9), "a0".into()), (InstanceId(9), "rack".into()), (InstanceId(9), "b".into())];
+    let names =
+        vec![(InstanceId(9), "a0".into()), (InstanceId(9), "rack".into()), (InstanceId(9), "b".into())];
     bench.run(Command::DeleteAttributes { cluster: cluster(), names });
     assert_eq!(bench.world.instance(InstanceId(9)).unwrap().all_attributes().len(), 9);
     bench.run(put(9..10));
@@ -50,7 +51,8 @@ fn an_agent_that_registers_again_leaves_what_users_put() {
 #[test]
 fn attributes_are_for_instances_of_the_cluster_that_are_there() {
     let mut bench = with_machine();
-    let put = |cluster, id| Command::PutAttributes { cluster, attributes: vec![(InstanceId(id), attribute("a"))] };
+    let put =
+        |cluster, id| Command::PutAttributes { cluster, attributes: vec![(InstanceId(id), attribute("a"))] };
     assert_eq!(bench.attempt(&put(cluster(), 1)), Err(Refusal::InstanceNotFound(InstanceId(1))));
     let other = scope().cluster("other");
     assert_eq!(bench.attempt(&put(other, 9)), Err(Refusal::InstanceNotFound(InstanceId(9))));
@@ -62,11 +64,8 @@ fn attributes_are_for_instances_of_the_cluster_that_are_there() {
 fn no_more_tasks_are_protected_than_are_desired() {
     let mut bench = Bench::ready();
     bench.run(Command::CreateService { service: service("s", 1).into(), token: None });
-    let of_service = |id| NewTask {
-        service: Some("s".into()),
-        deployment: Some(deployment(1, "web").id),
-        ..task(id, 1)
-    };
+    let of_service =
+        |id| NewTask { service: Some("s".into()), deployment: Some(deployment(1, "web").id), ..task(id, 1) };
     bench.run(Command::StartTasks { tasks: vec![of_service(1), of_service(2), task(3, 1)], token: None });
     let why = |bench: &Bench, id, enable| {
         apply::unprotectable(&bench.world, &cluster(), TaskId(id), enable, bench.now_ms)

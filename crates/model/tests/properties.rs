@@ -51,7 +51,11 @@ fn any_task() -> impl Strategy<Value = NewTask> {
 }
 
 fn setting(principal: &str) -> SettingKey {
-    SettingKey { scope: scope(), principal: format!("arn/{principal}").into(), name: "containerInsights".into() }
+    SettingKey {
+        scope: scope(),
+        principal: format!("arn/{principal}").into(),
+        name: "containerInsights".into(),
+    }
 }
 
 fn any_command() -> impl Strategy<Value = Command> {

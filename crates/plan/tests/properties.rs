@@ -19,6 +19,10 @@ enum Act {
     Deploy,
     /// The user stops a task.
     Stop(usize),
+    /// For a minute, or no longer.
+    Protect(usize, bool),
+    /// The second instance drains, or no longer.
+    Drain(bool),
     Later(u64),
 }
 
@@ -32,6 +36,8 @@ fn any_act() -> impl Strategy<Value = Act> {
         1 => (0..7u32).prop_map(Act::Scale),
         1 => Just(Act::Deploy),
         1 => any::<usize>().prop_map(Act::Stop),
+        1 => (any::<usize>(), any::<bool>()).prop_map(|(task, on)| Act::Protect(task, on)),
+        1 => any::<bool>().prop_map(Act::Drain),
         2 => (1..20_000u64).prop_map(Act::Later),
     ]
 }
@@ -52,11 +58,16 @@ fn plan_within_bounds(sim: &mut Sim) {
         maximum_percent: service.maximum_percent,
         ..Counts::default()
     };
-    let rolling = service.deployments.len() > 1;
+    let moving = service.deployments.len() > 1 || sim.drains();
+    let protected = sim.protected();
     sim.tick();
+    for task in protected {
+        let still = sim.world.task(task).is_some_and(|task| task.desired_status == DesiredStatus::Running);
+        assert!(still, "a protected task was stopped");
+    }
     let lower = counts.lower_bound() as usize;
     assert!(sim.healthy() >= lower.min(healthy), "{} healthy of {healthy}, bound {lower}", sim.healthy());
-    let upper = (counts.upper_bound() as usize).max(if rolling { 0 } else { counts.desired as usize });
+    let upper = (counts.upper_bound() as usize).max(if moving { 0 } else { counts.desired as usize });
     assert!(sim.wanted() <= upper.max(wanted), "{} wanted of {wanted}, bound {upper}", sim.wanted());
     if service.desired_count == 0 {
         assert!(sim.wanted() <= wanted, "nothing starts when scaling to zero");
@@ -84,6 +95,12 @@ fn act(sim: &mut Sim, act: Act, deployments: &mut u64) {
                 sim.run(Command::StopTask { cluster: cluster(), task, code, reason });
             }
         }
+        Act::Protect(n, on) => {
+            let until_ms = on.then_some(sim.now_ms + 60_000);
+            let tasks = pick(n).into_iter().collect();
+            sim.run(Command::ProtectTasks { cluster: cluster(), tasks, until_ms });
+        }
+        Act::Drain(on) => sim.drain(InstanceId(2), on),
         Act::Later(ms) => sim.now_ms += ms,
     }
 }
@@ -106,6 +123,7 @@ proptest! {
         for next in acts {
             act(&mut sim, next, &mut deployments);
         }
+        sim.drain(InstanceId(2), false);
         // From here all goes well. With room for the desired count, what is desired comes about:
         // at most throttling and missing room delay it.
         for _ in 0..400 {
@@ -167,11 +185,17 @@ proptest! {
         leaving in 0..5u32,
         held_back: bool,
         no_room_for in 0..5u32,
+        kept in (0..20u32, 0..20u32),
     ) {
+        // Those that aren't healthy are kept first.
+        let healthy_of = |kept: u32, all: u32, healthy: u32| kept.saturating_sub(all - healthy.min(all));
         let counts = Counts {
             desired, minimum_percent: minimum, maximum_percent: maximum, new, new_healthy: new_healthy.min(new),
             unhealthy, old, old_healthy: old_healthy.min(old), leaving, held_back, no_room_for,
+            kept_new: kept.0.min(new), kept_new_healthy: healthy_of(kept.0.min(new), new, new_healthy),
+            kept_old: kept.1.min(old), kept_old_healthy: healthy_of(kept.1.min(old), old, old_healthy),
         };
+        prop_assert!(counts.kept_new_healthy <= counts.new_healthy && counts.kept_old_healthy <= counts.old_healthy);
         let to = moves(counts);
         let healthy = counts.new_healthy + counts.old_healthy;
         let stopped_new_healthy = to.stop_new.saturating_sub(counts.new - counts.new_healthy);
@@ -181,7 +205,8 @@ proptest! {
         prop_assert!(to.start == 0 || (old == 0 && unhealthy == 0) || there <= counts.upper_bound());
         prop_assert!(to.stop_unhealthy <= unhealthy);
         prop_assert!(to.stop_new <= new.saturating_sub(desired));
-        prop_assert!(to.stop_old_idle + to.stop_old_healthy <= old);
+        prop_assert!(to.stop_old_idle + to.stop_old_healthy <= old - counts.kept_old);
+        prop_assert!(to.stop_new <= new - counts.kept_new);
         prop_assert!(!held_back || to.start == 0);
     }
 }

@@ -1,10 +1,5 @@
 use super::Draft;
-use crate::{
-    entity::*,
-    ids::InstanceId,
-    key::ClusterKey,
-    refusal::Refusal,
-};
+use crate::{entity::*, ids::InstanceId, key::ClusterKey, refusal::Refusal};
 use std::sync::Arc;
 
 impl Draft {
@@ -23,7 +18,8 @@ impl Draft {
                 }
             })?;
             let instance = self.need_instance(*id)?;
-            let count = instance.all_attributes().values().filter(|attribute| !attribute.is_reserved()).count();
+            let count =
+                instance.all_attributes().values().filter(|attribute| !attribute.is_reserved()).count();
             if count > CUSTOM_ATTRIBUTES_ALLOWED {
                 return Err(Refusal::TooManyAttributes(*id, count));
             }

@@ -3,6 +3,7 @@
 
 use super::Draft;
 use crate::{entity::*, event::Event, ids::TaskId, key::ClusterKey, world::World};
+use std::collections::BTreeSet;
 
 /// Why a task can't be protected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,12 +43,18 @@ pub fn unprotectable(
 
 impl Draft {
     pub(super) fn protect_tasks(&mut self, cluster: &ClusterKey, tasks: &[TaskId], until_ms: Option<u64>) {
+        let mut services = BTreeSet::new();
         for task in tasks {
             let refused = unprotectable(&self.world, cluster, *task, until_ms.is_some(), self.now_ms);
-            let known = self.world.task(*task).and_then(|task| task.protected_until_ms);
-            if refused.is_none() && known != until_ms {
+            let Some(known) = self.world.task(*task) else { continue };
+            if refused.is_none() && known.protected_until_ms != until_ms {
+                services.extend(known.service_key());
                 self.emit(Event::TaskProtected { task: *task, until_ms });
             }
+        }
+        for key in services {
+            // So that no plan made before, which may stop the task, can be applied any more.
+            self.change_service(&key, |service| service.version += 1);
         }
     }
 }

@@ -1,12 +1,13 @@
 use super::Counts;
-use model::{DeploymentId, DesiredStatus, Health, Service, Task, World};
+use model::{DeploymentId, DesiredStatus, Health, InstanceStatus, Service, Task, World};
 
 /// The live tasks of a service, sorted by what a plan needs to know of them.
 pub(super) struct Census<'w> {
     service: &'w Service,
     /// Of the PRIMARY deployment, wanted.
     pub new: Vec<&'w Task>,
-    /// Of older deployments, wanted.
+    /// To be replaced, wanted until they are: of older deployments, and those on instances that
+    /// drain.
     pub old: Vec<&'w Task>,
     /// Of those in `new`, the ones whose health check failed after their grace period.
     pub unhealthy: Vec<&'w Task>,
@@ -14,6 +15,7 @@ pub(super) struct Census<'w> {
     pub leaving: Vec<&'w Task>,
     /// When the first grace period of an unhealthy task ends, if one is running.
     pub grace_ends_ms: Option<u64>,
+    now_ms: u64,
 }
 
 impl<'w> Census<'w> {
@@ -26,12 +28,13 @@ impl<'w> Census<'w> {
             unhealthy: Vec::new(),
             leaving: Vec::new(),
             grace_ends_ms: None,
+            now_ms,
         };
         let grace_ms = u64::from(service.health_check_grace_s.unwrap_or(0)) * 1000;
         for task in world.live_tasks_of(&service.key) {
             if task.desired_status == DesiredStatus::Stopped {
                 census.leaving.push(task);
-            } else if task.deployment.as_ref() != primary {
+            } else if task.deployment.as_ref() != primary || is_on_draining(world, task) {
                 census.old.push(task);
             } else {
                 census.new.push(task);
@@ -59,6 +62,23 @@ impl<'w> Census<'w> {
         self.new.iter().copied().filter(move |task| unhealthy.next_if(|bad| bad.id == task.id).is_none())
     }
 
+    /// Wanted tasks that may be stopped for another reason than their own health.
+    pub fn may_stop(&self, task: &Task) -> bool {
+        !task.is_protected(self.now_ms)
+    }
+
+    /// Whether a task is kept only because it is protected.
+    pub fn is_held(&self) -> bool {
+        let excess = self.good().count() > self.service.desired_count as usize;
+        let kept = |tasks: &[&Task]| tasks.iter().any(|task| !self.may_stop(task));
+        kept(&self.old) || (excess && kept(&self.new))
+    }
+
+    /// When the first protection ends.
+    pub fn protection_ends_ms(&self) -> Option<u64> {
+        self.wanted().filter(|task| !self.may_stop(task)).filter_map(|task| task.protected_until_ms).min()
+    }
+
     pub fn is_empty(&self) -> bool {
         self.new.is_empty() && self.old.is_empty() && self.leaving.is_empty()
     }
@@ -80,6 +100,8 @@ impl<'w> Census<'w> {
     pub fn counts(&self, held_back: bool) -> Counts {
         let count = |tasks: usize| tasks as u32;
         let healthy = |tasks: &[&Task]| count(tasks.iter().filter(|task| task.is_healthy()).count());
+        let kept: Vec<&Task> = self.good().filter(|task| !self.may_stop(task)).collect();
+        let kept_old: Vec<&Task> = self.old.iter().copied().filter(|task| !self.may_stop(task)).collect();
         Counts {
             desired: self.service.desired_count,
             minimum_percent: self.service.minimum_healthy_percent,
@@ -89,9 +111,19 @@ impl<'w> Census<'w> {
             unhealthy: count(self.unhealthy.len()),
             old: count(self.old.len()),
             old_healthy: healthy(&self.old),
+            kept_new: count(kept.len()),
+            kept_new_healthy: healthy(&kept),
+            kept_old: count(kept_old.len()),
+            kept_old_healthy: healthy(&kept_old),
             leaving: count(self.leaving.len()),
             held_back,
             no_room_for: 0,
         }
     }
+}
+
+/// The agent of a draining instance still runs the task, but no longer (ECS API reference,
+/// UpdateContainerInstancesState).
+fn is_on_draining(world: &World, task: &Task) -> bool {
+    world.instance(task.instance).is_some_and(|instance| instance.status == InstanceStatus::Draining)
 }

@@ -37,7 +37,7 @@ pub const STARTS_PER_STEP: u32 = 100;
 pub enum StopReason {
     /// More of the PRIMARY deployment than desired.
     ScaleIn,
-    /// Of an older deployment.
+    /// Of an older deployment, or on an instance that drains.
     Superseded,
     /// Its health check says so.
     Unhealthy,
@@ -139,6 +139,10 @@ impl<'w> Planner<'w> {
         }
         plan.waits.extend(moves.wait);
         plan.wake_at_ms = plan.wake_at_ms.into_iter().chain(self.census.grace_ends_ms).min();
+        if self.census.is_held() {
+            plan.waits.push(Wait::Protected);
+            plan.wake_at_ms = plan.wake_at_ms.into_iter().chain(self.census.protection_ends_ms()).min();
+        }
         plan.unplaced = placement.failures;
 
         self.deployments(primary, &mut step);
@@ -190,6 +194,9 @@ impl<'w> Planner<'w> {
         }
         if plan.waits.contains(&Wait::Bounds) {
             told.extend(tell::once(service, tell::stuck(ids, now_ms, service)));
+        }
+        if plan.waits.contains(&Wait::Protected) && stopping.is_empty() && step.starts.is_empty() {
+            told.extend(tell::once(service, tell::protected(ids, now_ms, service, primary)));
         }
         if step
             .deployments

@@ -9,8 +9,10 @@ pub(super) fn stops(census: &Census<'_>, moves: Moves) -> Vec<(TaskId, StopReaso
     unhealthy.sort_by_key(|task| (task.created_at_ms, task.id));
     let unhealthy = unhealthy.into_iter().map(|task| (task.id, StopReason::Unhealthy));
     let unhealthy = unhealthy.take(moves.stop_unhealthy as usize);
-    let (healthy, idle): (Vec<&Task>, Vec<&Task>) = census.old.iter().partition(|task| task.is_healthy());
-    let excess = first(census.good().collect(), moves.stop_new).map(|task| (task.id, StopReason::ScaleIn));
+    let old = census.old.iter().filter(|task| census.may_stop(task));
+    let (healthy, idle): (Vec<&Task>, Vec<&Task>) = old.partition(|task| task.is_healthy());
+    let new = census.good().filter(|task| census.may_stop(task)).collect();
+    let excess = first(new, moves.stop_new).map(|task| (task.id, StopReason::ScaleIn));
     let old = first(idle, moves.stop_old_idle)
         .chain(first(healthy, moves.stop_old_healthy))
         .map(|task| (task.id, StopReason::Superseded));

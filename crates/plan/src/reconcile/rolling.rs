@@ -12,9 +12,15 @@ pub struct Counts {
     pub new_healthy: u32,
     /// Those that did: to be replaced.
     pub unhealthy: u32,
-    /// Wanted tasks of older deployments, and how many of them are healthy.
+    /// Wanted tasks that are to be replaced (of older deployments, or on an instance that drains),
+    /// and how many of them are healthy.
     pub old: u32,
     pub old_healthy: u32,
+    /// How many of each are protected: they stay, and count as all others.
+    pub kept_new: u32,
+    pub kept_new_healthy: u32,
+    pub kept_old: u32,
+    pub kept_old_healthy: u32,
     /// Asked to stop, and holding their resources until they have.
     pub leaving: u32,
     /// No task may be started now.
@@ -61,6 +67,8 @@ pub enum Wait {
     Healthy,
     /// Neither may an old task stop nor a new one start, whatever happens: the percents leave no step.
     Bounds,
+    /// Tasks to be stopped are protected.
+    Protected,
     /// Its tasks keep failing.
     Throttled { until_ms: u64 },
 }
@@ -73,10 +81,11 @@ pub fn moves(counts: Counts) -> Moves {
     let mut moves = Moves::default();
 
     let missing = desired.saturating_sub(new);
-    let stop_old_idle = old - old_healthy;
+    let kept_old_idle = counts.kept_old - counts.kept_old_healthy;
+    let stop_old_idle = old - old_healthy - kept_old_idle;
     // With nothing to replace, nothing but the desired count is a bound.
     let replacing = old > 0 || unhealthy > 0;
-    let there = new + unhealthy + old_healthy;
+    let there = new + unhealthy + old_healthy + kept_old_idle;
     let room = if replacing { counts.upper_bound().saturating_sub(there) } else { missing };
     let may_start = missing.min(room);
     moves.start = if counts.held_back { 0 } else { may_start };
@@ -93,9 +102,10 @@ pub fn moves(counts: Counts) -> Moves {
     // The least advanced go first, so that healthy ones go only when all that is left is healthy.
     let excess = new.saturating_sub(desired);
     let idle_new = new.saturating_sub(new_healthy);
-    let from_idle = excess.min(idle_new);
+    let from_idle = excess.min(idle_new.saturating_sub(counts.kept_new - counts.kept_new_healthy));
     let spare = healthy.saturating_sub(counts.lower_bound());
-    moves.stop_new = from_idle + (excess - from_idle).min(spare);
+    let from_healthy = new_healthy.saturating_sub(counts.kept_new_healthy);
+    moves.stop_new = from_idle + (excess - from_idle).min(spare).min(from_healthy);
 
     let spare = spare - (moves.stop_new - from_idle);
     let surplus = (healthy - (moves.stop_new - from_idle)).saturating_sub(desired);
@@ -104,7 +114,7 @@ pub fn moves(counts: Counts) -> Moves {
     let coming_room = counts.leaving + stop_old_idle + moves.stop_unhealthy;
     let lacking_room = counts.no_room_for.saturating_sub(coming_room);
     let need = surplus.max(if counts.held_back { 0 } else { lacking_bound + lacking_room });
-    moves.stop_old_healthy = old_healthy.min(spare).min(need);
+    moves.stop_old_healthy = (old_healthy - counts.kept_old_healthy).min(spare).min(need);
 
     let quiet = moves.start == 0
         && moves.stop_new == 0

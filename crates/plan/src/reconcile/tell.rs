@@ -52,7 +52,7 @@ pub(super) fn unplaced(ids: &mut Ids, at_ms: u64, service: &Service, failure: &F
         Reason::Eni => "encountered error \"RESOURCE:ENI\"",
         Reason::Cpu => "has insufficient CPU units available",
         Reason::Memory => "has insufficient memory available",
-        Reason::NoInstances | Reason::Capacity | Reason::Provider | Reason::Missing => "",
+        Reason::NoInstances | Reason::Capacity | Reason::Provider | Reason::Missing | Reason::Inactive => "",
     };
     let text = match (failure.reason, failure.closest) {
         (Reason::Capacity, _) => {
@@ -79,6 +79,22 @@ pub(super) fn stuck(ids: &mut Ids, at_ms: u64, service: &Service) -> ServiceEven
     let text = "was unable to stop or start tasks during a deployment because of the service deployment \
                 configuration. Update the minimumHealthyPercent or maximumPercent value and try again.";
     event(ids, at_ms, service, text.to_owned())
+}
+
+/// ECS's words for a service whose protected tasks keep it from scaling in or from ending a
+/// deployment.
+pub(super) fn protected(
+    ids: &mut Ids,
+    at_ms: u64,
+    service: &Service,
+    deployment: &Deployment,
+) -> ServiceEvent {
+    let text = format!(
+        "was unable to reach steady state because task set ({}) was unable to scale in. Reason: The number of \
+         protected tasks are more than the desired count of tasks.",
+        deployment.id
+    );
+    event(ids, at_ms, service, text)
 }
 
 pub(super) fn completed(

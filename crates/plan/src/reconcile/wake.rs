@@ -15,6 +15,8 @@ pub fn concerned(world: &World, events: &[Event]) -> BTreeSet<ServiceKey> {
                     && is_short(world, service)
             };
             keys.extend(world.all_services().filter(short).map(|service| service.key.clone()));
+            // It may drain now, or no longer.
+            keys.extend(world.live_tasks_on(instance.id).filter_map(|task| task.service_key()));
         }
     }
     keys

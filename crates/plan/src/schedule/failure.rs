@@ -1,7 +1,7 @@
 //! What is said when there is no place.
 
 use super::{Want, filter, filter::Demand, room::Room};
-use model::{Home, InstanceId, LaunchType, World};
+use model::{ContainerInstance, Home, InstanceId, LaunchType, World};
 use std::{collections::BTreeMap, fmt};
 
 /// ECS's reasons (developer guide, "API failure reasons").
@@ -19,8 +19,10 @@ pub enum FailureReason {
     Eni,
     Cpu,
     Memory,
-    /// The definition is not known.
+    /// The definition is not known, or the instance that the caller chose.
     Missing,
+    /// The instance that the caller chose was deregistered, or drains.
+    Inactive,
 }
 
 impl FailureReason {
@@ -37,6 +39,7 @@ impl FailureReason {
             Self::Cpu => "RESOURCE:CPU",
             Self::Memory => "RESOURCE:MEMORY",
             Self::Missing => "MISSING",
+            Self::Inactive => "INACTIVE",
         }
     }
 }
@@ -69,6 +72,37 @@ impl Failure {
             detail: format!("there is no task definition {}", want.definition),
             closest: None,
             refusals: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn no_instance(index: usize) -> Self {
+        Self {
+            want: index,
+            reason: FailureReason::Missing,
+            detail: "the cluster has no such container instance".to_owned(),
+            closest: None,
+            refusals: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn not_active(index: usize, instance: &ContainerInstance) -> Self {
+        Self {
+            want: index,
+            reason: FailureReason::Inactive,
+            detail: format!("the container instance is {} and takes no new tasks", instance.status),
+            closest: Some(instance.id),
+            refusals: BTreeMap::from([(FailureReason::Inactive, 1)]),
+        }
+    }
+
+    /// The caller has chosen the instance, and it refuses.
+    pub(super) fn on(index: usize, demand: &Demand<'_>, room: &Room<'_>, reason: FailureReason) -> Self {
+        Self {
+            want: index,
+            reason,
+            detail: lack(reason, demand, &[room]),
+            closest: Some(room.instance.id),
+            refusals: BTreeMap::from([(reason, 1)]),
         }
     }
 
@@ -159,6 +193,9 @@ fn lack(reason: FailureReason, demand: &Demand<'_>, rooms: &[&Room<'_>]) -> Stri
             demand.size.memory_mib,
             most(reason, demand, rooms, |room| room.left.memory_mib)
         ),
-        FailureReason::NoInstances | FailureReason::Capacity | FailureReason::Missing => reason.to_string(),
+        FailureReason::NoInstances
+        | FailureReason::Capacity
+        | FailureReason::Missing
+        | FailureReason::Inactive => reason.to_string(),
     }
 }

@@ -14,7 +14,7 @@ pub use share::Shares;
 pub use want::Want;
 
 use filter::Demand;
-use model::{InstanceId, World};
+use model::{InstanceId, InstanceStatus, World};
 use room::Room;
 use std::{
     cmp::Reverse,
@@ -50,6 +50,36 @@ pub fn place(world: &World, wants: &[Want], _now_ms: u64, seed: u128) -> Placeme
     }
     placement.placed.sort_by_key(|placed| placed.want);
     placement.failures.sort_by_key(|failure| failure.want);
+    placement
+}
+
+/// As [`place`], where the caller has chosen: one task on each of `instances`. What another schedule
+/// would pass over is a failure here, with the reason that concerns its instance.
+pub fn place_on(world: &World, want: &Want, instances: &[InstanceId]) -> Placement {
+    let mut placement = Placement::default();
+    let Some(demand) = Demand::of(world, want) else {
+        placement.failures.extend((0..instances.len()).map(|index| Failure::no_definition(index, want)));
+        return placement;
+    };
+    let mut rooms: BTreeMap<InstanceId, Room<'_>> = BTreeMap::new();
+    for (index, id) in instances.iter().enumerate() {
+        let Some(instance) = world.instance(*id).filter(|instance| instance.home == demand.home) else {
+            placement.failures.push(Failure::no_instance(index));
+            continue;
+        };
+        if instance.status != InstanceStatus::Active {
+            placement.failures.push(Failure::not_active(index, instance));
+            continue;
+        }
+        let room = rooms.entry(*id).or_insert_with(|| Room::of(world, instance));
+        match filter::refusal(room, &demand) {
+            Some((_, reason)) => placement.failures.push(Failure::on(index, &demand, room, reason)),
+            None => {
+                room.take(&demand);
+                placement.placed.push(Placed { want: index, instance: *id });
+            }
+        }
+    }
     placement
 }
 
