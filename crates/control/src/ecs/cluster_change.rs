@@ -33,10 +33,10 @@ pub(super) fn settings(settings: &[ecs::ClusterSetting]) -> Result<Document, Err
 }
 
 /// Settings of a cluster for which none were given.
-pub(super) fn default_settings() -> Result<Document, Error> {
+pub(super) fn default_settings(container_insights: &str) -> Result<Document, Error> {
     settings(&[ecs::ClusterSetting {
         name: Some(ecs::ClusterSettingName::ContainerInsights),
-        value: Some("disabled".to_owned()),
+        value: Some(container_insights.to_owned()),
     }])
 }
 

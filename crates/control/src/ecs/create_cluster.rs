@@ -2,11 +2,11 @@ use std::sync::Arc;
 
 use model::command::ClusterChange;
 use model::{Command, Tags};
-use wire::ecs::{ClusterField, CreateClusterRequest, CreateClusterResponse};
+use wire::ecs::{ClusterField, CreateClusterRequest, CreateClusterResponse, SettingName};
 use wire::{Context, Error};
 
 use super::translate::{self, tags};
-use super::{cluster_change, reference};
+use super::{account_setting, cluster_change, reference};
 use crate::app::App;
 
 /// An ACTIVE cluster of that name is answered as it is: the call is idempotent.
@@ -24,7 +24,12 @@ pub(crate) async fn handle(
         input.service_connect_defaults.as_ref(),
     )?;
     if change.settings.is_none() {
-        change.settings = Some(Some(cluster_change::default_settings()?));
+        // The account's setting is for clusters that are made from then on.
+        let principal = context.principal_arn.as_str().into();
+        let (world, scope) = (app.world(), reference::scope(&context));
+        let insights = SettingName::ContainerInsights;
+        let insights = account_setting::effective(&world, &scope, &principal, insights);
+        change.settings = Some(Some(cluster_change::default_settings(insights)?));
     }
     let providers = input.capacity_providers.as_deref();
     let providers =

@@ -70,6 +70,13 @@ pub(crate) fn refused(refusal: &Refusal) -> Error {
             "A resource may have {} tags, and this would make {count}.",
             model::TAGS_ALLOWED
         )),
+        Refusal::TooManyAttributes(..) => Error::new(
+            "AttributeLimitExceededException",
+            format!(
+                "You can apply up to {} custom attributes for each resource.",
+                model::CUSTOM_ATTRIBUTES_ALLOWED
+            ),
+        ),
         Refusal::ResourceNotFound => Error::invalid_parameter("The specified resource was not found."),
         Refusal::TokenReused => {
             Error::new("ConflictException", "The clientToken is already in use with different parameters.")

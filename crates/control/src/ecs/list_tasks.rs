@@ -18,6 +18,7 @@ pub(crate) async fn handle(
 ) -> Result<ListTasksResponse, Error> {
     let world = app.world();
     let cluster = reference::active_cluster(&context, &world, input.cluster.as_deref())?;
+    check_filters(&input)?;
     let desired = input.desired_status.unwrap_or(DesiredStatus::Running);
     let launch_type = input.launch_type.map_or("", LaunchType::as_str);
     let text = |value: &Option<String>| value.clone().unwrap_or_default();
@@ -26,6 +27,7 @@ pub(crate) async fn handle(
         text(&input.family),
         text(&input.service_name),
         text(&input.started_by),
+        text(&input.daemon_name),
     ];
     let bound_to = [cluster.name.as_str(), desired.as_str(), launch_type];
     let listing = Listing::new(
@@ -40,10 +42,29 @@ pub(crate) async fn handle(
     let matching = ids.into_iter().filter_map(|id| world.task(id)).filter(|task| {
         task.desired_status.as_str() == desired.as_str()
             && (launch_type.is_empty() || task.launch_type.as_str() == launch_type)
+            // There are no daemons here: no task is one's.
+            && input.daemon_name.is_none()
     });
     let (page, next_token) = listing.page(matching, |task| task.id.to_string());
     let task_arns = Some(page.iter().map(|task| arn::task(&task.cluster, task.id)).collect());
     Ok(ListTasksResponse { task_arns, next_token })
+}
+
+/// "When you specify startedBy as the filter, it must be the only filter that you use"; the cluster and
+/// the statuses that every list is of don't count.
+fn check_filters(input: &ListTasksRequest) -> Result<(), Error> {
+    let others = [
+        (input.container_instance.is_some(), "containerInstance"),
+        (input.family.is_some(), "family"),
+        (input.service_name.is_some(), "serviceName"),
+        (input.daemon_name.is_some(), "daemonName"),
+    ];
+    match others.iter().find(|(given, _)| *given) {
+        Some((_, other)) if input.started_by.is_some() => {
+            Err(Error::invalid_parameter(format!("startedBy can't be combined with {other}.")))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The tasks that every filter lets through which has an index, in the order of their ids.

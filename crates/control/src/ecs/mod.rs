@@ -5,10 +5,14 @@ pub(crate) mod errors;
 pub(crate) mod reference;
 pub(crate) mod translate;
 
+pub(crate) mod account_setting;
+mod attributes;
 mod cluster_change;
 mod create_cluster;
 mod create_service;
 mod definition;
+mod delete_account_setting;
+mod delete_attributes;
 mod delete_cluster;
 mod delete_service;
 mod delete_task_definitions;
@@ -21,7 +25,10 @@ mod describe_task_definition;
 mod describe_tasks;
 mod discover_poll_endpoint;
 pub(crate) mod fingerprint;
+mod get_task_protection;
 pub(crate) mod launch;
+mod list_account_settings;
+mod list_attributes;
 mod list_clusters;
 mod list_container_instances;
 mod list_services;
@@ -30,10 +37,15 @@ mod list_task_definition_families;
 mod list_task_definitions;
 mod list_tasks;
 mod listing;
+mod protection;
+mod put_account_setting;
+mod put_account_setting_default;
+mod put_attributes;
 mod register_container_instance;
 mod register_task_definition;
 mod run_task;
 pub(crate) mod service;
+mod start_task;
 mod state_change;
 mod stop_task;
 mod submit_attachment_state_changes;
@@ -44,7 +56,9 @@ mod tagging;
 mod untag_resource;
 mod update_cluster;
 mod update_cluster_settings;
+mod update_container_instances_state;
 mod update_service;
+mod update_task_protection;
 
 use std::sync::Arc;
 
@@ -98,6 +112,17 @@ pub(crate) fn operations(app: &Arc<App>) -> Router {
         DescribeServices => describe_services,
         ListServices => list_services,
         UpdateService => update_service,
+        StartTask => start_task,
+        UpdateContainerInstancesState => update_container_instances_state,
+        PutAttributes => put_attributes,
+        DeleteAttributes => delete_attributes,
+        ListAttributes => list_attributes,
+        PutAccountSetting => put_account_setting,
+        PutAccountSettingDefault => put_account_setting_default,
+        ListAccountSettings => list_account_settings,
+        DeleteAccountSetting => delete_account_setting,
+        GetTaskProtection => get_task_protection,
+        UpdateTaskProtection => update_task_protection,
     }
     router
 }

@@ -57,6 +57,12 @@ pub(crate) async fn handle(
         total,
         reserved_ports,
         subnet,
+        agent_version: input
+            .version_info
+            .as_ref()
+            .and_then(|info| info.agent_version.as_deref())
+            .map(Into::into),
+        ec2_instance_id: input.instance_identity_document.as_deref().and_then(instance::ec2_instance_id),
         version_info: input.version_info.as_ref().and_then(|info| Document::of(info).ok()),
         tags: Tags::new(tags::from_wire(input.tags.as_deref())?),
         document: None,

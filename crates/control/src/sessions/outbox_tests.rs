@@ -21,6 +21,8 @@ fn world(count: u128) -> (World, InstanceId) {
         reserved_ports: Vec::new(),
         subnet: Some("10.0.0.0/16".parse().unwrap()),
         version_info: None,
+        agent_version: None,
+        ec2_instance_id: None,
         tags: Tags::default(),
         document: None,
     })));

@@ -1,6 +1,8 @@
-//! What RunTask and services ask before a task can be placed: the launch type or capacity provider,
-//! the network, the overrides. Pure.
+//! What RunTask, StartTask and services ask before a task can be placed: the launch type or capacity
+//! provider, the network, the overrides.
 
 pub(crate) mod capacity;
 pub(crate) mod network;
 pub(crate) mod overrides;
+pub(crate) mod submit;
+pub(crate) mod task;

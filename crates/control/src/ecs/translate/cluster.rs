@@ -35,6 +35,7 @@ pub(crate) fn to_wire(world: &World, cluster: &Cluster, include: &[ClusterField]
         } else {
             Some(Vec::new())
         },
+        attachments: wants(ClusterField::Attachments).then(Vec::new),
         configuration: read(cluster.configuration.as_ref()).filter(|_| wants(ClusterField::Configurations)),
         capacity_providers: Some(cluster.capacity_providers.iter().map(ToString::to_string).collect()),
         default_capacity_provider_strategy: Some(strategy(&cluster.default_strategy)),

@@ -1,6 +1,7 @@
 //! A container instance, between the model and the wire.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use model::{Attribute, ContainerInstance, HostPort, Scope, Size, Transport, World};
 use wire::ecs::{self, ContainerInstanceField};
@@ -25,7 +26,8 @@ pub(crate) fn to_wire(
         status: Some(instance.status.as_str().to_owned()),
         status_reason: instance.status_reason.as_ref().map(ToString::to_string),
         agent_connected: Some(instance.agent_connected),
-        attributes: Some(instance.attributes.iter().map(attribute).collect()),
+        attributes: Some(instance.all_attributes().into_values().map(attribute).collect()),
+        ec2_instance_id: instance.ec2_instance_id.as_ref().map(ToString::to_string),
         registered_resources: Some(resources(instance.total, instance.reserved_ports.iter().copied())),
         remaining_resources: Some(resources(world.remaining(instance), used)),
         running_tasks_count: number(counts.running),
@@ -58,6 +60,12 @@ pub(crate) fn attribute(attribute: &Attribute) -> ecs::Attribute {
 
 pub(crate) fn attribute_from_wire(attribute: &ecs::Attribute) -> Attribute {
     Attribute { name: attribute.name.as_str().into(), value: attribute.value.as_deref().map(Into::into) }
+}
+
+/// The machine's id in EC2's instance identity document; a machine elsewhere has no such document.
+pub(crate) fn ec2_instance_id(document: &str) -> Option<Arc<str>> {
+    let document: serde_json::Value = serde_json::from_str(document).ok()?;
+    Some(document.get("instanceId")?.as_str()?.into())
 }
 
 /// The four resources of every instance. Its ports are those that can't be had.

@@ -18,6 +18,8 @@ pub(super) struct Source<'a> {
     pub document: &'a ecs::TaskDefinition,
     pub container: &'a ecs::ContainerDefinition,
     pub record: &'a Record,
+    /// The account's `defaultLogDriverMode`, where it was set.
+    pub log_mode: Option<&'a str>,
 }
 
 impl Source<'_> {

@@ -133,6 +133,13 @@ fn log_config(source: &Source<'_>, log: &ecs::LogConfiguration) -> LogConfig {
         };
         options.insert("awslogs-stream".to_owned(), stream);
     }
+    // FireLens hands its options to the router, which knows no such option.
+    if log.log_driver != ecs::LogDriver::Awsfirelens {
+        let mode = source.log_mode.map(|mode| ("mode".to_owned(), mode.to_owned()));
+        mode.into_iter().for_each(|(name, mode)| {
+            options.entry(name).or_insert(mode);
+        });
+    }
     LogConfig { r#type: log.log_driver.as_str().to_owned(), config: options }
 }
 

@@ -13,6 +13,7 @@ use wire::acs::{self, ElasticNetworkInterface};
 use wire::ecs;
 
 use crate::arn;
+use crate::ecs::account_setting;
 
 /// Why a task can't be described to an agent. None of these happens to a definition that
 /// RegisterTaskDefinition took.
@@ -39,13 +40,16 @@ pub fn task(world: &World, task: &Task) -> Result<acs::Task, PayloadError> {
         None => ecs::TaskOverride::default(),
     };
     let scope = &task.cluster.scope;
+    let root = account_setting::root(scope);
+    let log_mode = account_setting::set(world, scope, &root, ecs::SettingName::DefaultLogDriverMode);
     let containers = document
         .container_definitions
         .iter()
         .flatten()
         .zip(&task.containers)
         .map(|(container, record)| {
-            let own = container::Source { task, definition, document: &document, container, record };
+            let own =
+                container::Source { task, definition, document: &document, container, record, log_mode };
             own.build(&overrides)
         })
         .collect::<Result<_, _>>()

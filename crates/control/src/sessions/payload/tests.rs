@@ -5,6 +5,15 @@ use super::container::Source;
 
 /// The payload of one container, as JSON with Docker's texts unfolded.
 fn described(definition: serde_json::Value, overrides: serde_json::Value) -> serde_json::Value {
+    described_with(definition, overrides, None)
+}
+
+/// `log_mode`: the account's setting.
+fn described_with(
+    definition: serde_json::Value,
+    overrides: serde_json::Value,
+    log_mode: Option<&str>,
+) -> serde_json::Value {
     let document: ecs::TaskDefinition =
         serde_json::from_value(json!({"networkMode": "awsvpc", "containerDefinitions": [definition]}))
             .unwrap();
@@ -17,6 +26,7 @@ fn described(definition: serde_json::Value, overrides: serde_json::Value) -> ser
         document: &document,
         container,
         record: &task.containers[0],
+        log_mode,
     };
     let mut value = serde_json::to_value(source.build(&overrides).unwrap()).unwrap();
     for text in ["config", "hostConfig"] {
@@ -43,6 +53,8 @@ fn entities(document: &ecs::TaskDefinition) -> (model::Task, model::TaskDefiniti
             reserved_ports: Vec::new(),
             subnet: Some("10.0.0.0/16".parse().unwrap()),
             version_info: None,
+            agent_version: None,
+            ec2_instance_id: None,
             tags: Tags::default(),
             document: None,
         })),
@@ -184,4 +196,21 @@ fn with_awsvpc_the_host_port_is_the_containers() {
         json!({}),
     );
     assert_eq!(described["portMappings"], json!([{"containerPort": 80, "hostPort": 80, "protocol": "tcp"}]));
+}
+
+#[test]
+fn the_account_s_log_mode_is_for_containers_that_name_none() {
+    let mode = |driver: &str, options: serde_json::Value, log_mode| {
+        let log = json!({"logDriver": driver, "options": options});
+        let container = json!({"name": "app", "image": "app", "logConfiguration": log});
+        let config =
+            &described_with(container, json!({}), log_mode)["dockerConfig"]["hostConfig"]["LogConfig"];
+        config["Config"].get("mode").cloned()
+    };
+    let options = || json!({"awslogs-group": "g", "awslogs-region": "us-east-1"});
+    assert_eq!(mode("awslogs", options(), None), None);
+    assert_eq!(mode("awslogs", options(), Some("non-blocking")), Some(json!("non-blocking")));
+    let own = json!({"awslogs-group": "g", "awslogs-region": "us-east-1", "mode": "blocking"});
+    assert_eq!(mode("awslogs", own, Some("non-blocking")), Some(json!("blocking")));
+    assert_eq!(mode("awsfirelens", json!({}), Some("non-blocking")), None);
 }
