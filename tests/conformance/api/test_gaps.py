@@ -12,8 +12,6 @@ BALANCER = [{"targetGroupArn": "arn:aws:elasticloadbalancing:us-east-1:000000000
 
 # (section of the ECS API reference, operation, input)
 GAPS = [
-    ("ListContainerInstances, filter (cluster query language)", "list_container_instances",
-     {"filter": "attribute:rack == r1"}),
     ("RunTask, placementStrategy", "run_task", {**INSTANCE, "placementStrategy": SPREAD}),
     ("RunTask, placementConstraints", "run_task", {**INSTANCE, "placementConstraints": MEMBER_OF}),
     ("CreateService, placementStrategy", "create_service", {**INSTANCE, "placementStrategy": SPREAD}),

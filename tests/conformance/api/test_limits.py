@@ -10,6 +10,8 @@ CONTAINER = {"name": "y", "image": "y", "memory": 64}
 TAG = {"key": "k", "value": "v"}
 LISTS = ["ListClusters", "ListServices", "ListTasks", "ListTaskDefinitions", "ListTaskDefinitionFamilies",
          "ListContainerInstances"]
+INSTANCE = "0" * 32
+ATTRIBUTE = {"name": "a", "value": "v", "targetId": INSTANCE, "targetType": "container-instance"}
 
 # (operation, input): each over one limit of its operation's page in the ECS API reference.
 BEYOND = [
@@ -47,6 +49,30 @@ BEYOND = [
     ("RunTask", {"taskDefinition": "x", "referenceId": "r" * 1025}),
     ("DescribeTasks", {"tasks": ["x"] * 101}),
     ("DescribeContainerInstances", {"containerInstances": ["x"] * 101}),
+    ("ListContainerInstances", {"filter": "attribute:rack = r1"}),
+    ("ListContainerInstances", {"filter": "attribute:rack == " + "r" * 2000}),
+    ("StartTask", {"taskDefinition": "x", "containerInstances": [INSTANCE] * 11}),
+    ("StartTask", {"taskDefinition": "x", "containerInstances": [INSTANCE], "startedBy": "s" * 37}),
+    ("UpdateContainerInstancesState", {"containerInstances": [INSTANCE] * 11, "status": "DRAINING"}),
+    ("UpdateContainerInstancesState", {"containerInstances": [INSTANCE], "status": "REGISTERING"}),
+    ("PutAttributes", {"attributes": [{**ATTRIBUTE, "name": f"a{i}"} for i in range(11)]}),
+    ("PutAttributes", {"attributes": [{**ATTRIBUTE, "name": "n" * 129}]}),
+    ("PutAttributes", {"attributes": [{**ATTRIBUTE, "value": "v" * 129}]}),
+    ("PutAttributes", {"attributes": [ATTRIBUTE]}),
+    ("DeleteAttributes", {"attributes": [{**ATTRIBUTE, "name": "ecs.os-type"}]}),
+    ("ListAttributes", {"targetType": "container-instance", "attributeValue": "v"}),
+    ("ListAttributes", {"targetType": "container-instance", "maxResults": 101}),
+    ("PutAccountSetting", {"name": "containerInsights", "value": "on"}),
+    ("PutAccountSetting", {"name": "serviceLongArnFormat", "value": "disabled"}),
+    ("PutAccountSetting", {"name": "guardDutyActivate", "value": "on"}),
+    ("PutAccountSettingDefault", {"name": "fargateTaskRetirementWaitPeriod", "value": "1"}),
+    ("ListAccountSettings", {"maxResults": 11}),
+    ("UpdateTaskProtection", {"cluster": "x", "tasks": [INSTANCE] * 11, "protectionEnabled": True}),
+    ("UpdateTaskProtection", {"cluster": "x", "tasks": [INSTANCE], "protectionEnabled": True, "expiresInMinutes": 0}),
+    ("UpdateTaskProtection", {"cluster": "x", "tasks": [INSTANCE], "protectionEnabled": True,
+                              "expiresInMinutes": 2881}),
+    ("GetTaskProtection", {"cluster": "x", "tasks": [INSTANCE] * 101}),
+    ("ListTasks", {"startedBy": "me", "family": "x"}),
     *((name, {"maxResults": n}) for name in LISTS for n in (0, 101, -1)),
     *((name, {"nextToken": "no token of ours"}) for name in LISTS),
 ]

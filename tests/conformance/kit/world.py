@@ -46,6 +46,8 @@ def everything(account, region):
         for instance in pages(ecs, "list_container_instances", "containerInstanceArns", cluster=cluster):
             found = ecs.describe_container_instances(cluster=cluster, containerInstances=[instance], include=["TAGS"])
             picture[instance] = found["containerInstances"][0]
+    for setting in pages(ecs, "list_account_settings", "settings"):
+        picture["setting " + setting["name"]] = setting
     for status in ("ACTIVE", "INACTIVE", "DELETE_IN_PROGRESS"):
         for arn in pages(ecs, "list_task_definitions", "taskDefinitionArns", status=status):
             found = ecs.describe_task_definition(taskDefinition=arn, include=["TAGS"])

@@ -125,6 +125,42 @@ def list_tasks(scene):
     assert scene.ecs.list_tasks(cluster=scene.cluster, maxResults=1, launchType="FARGATE")["nextToken"]
 
 
+def start_task(scene):
+    """On an instance with an agent that says so, and on one that there isn't."""
+    instance = scene.instance()
+    definition = scene.ecs.register_task_definition(family=unique("conformance"), containerDefinitions=[
+        {"name": "a", "image": "a", "memory": 64}])["taskDefinition"]["taskDefinitionArn"]
+    answer = scene.ecs.start_task(
+        cluster=scene.cluster, taskDefinition=definition, tags=TAGS, startedBy="conformance", group="batch",
+        containerInstances=[instance, instance[:-4] + "0000"], enableECSManagedTags=True)
+    # Nobody is behind the registration.
+    assert [failure["reason"] for failure in answer["failures"]] == ["AGENT", "MISSING"] and answer["tasks"] == []
+
+
+def protected_service(scene):
+    """(service, the ARN of its task)"""
+    name = scene.create_service(scene.definition())
+    task, = scene.wait_stable(name, 1)
+    return name, task["taskArn"]
+
+
+def update_task_protection(scene):
+    _, task = protected_service(scene)
+    alone = scene.run(scene.definition())
+    answer = scene.ecs.update_task_protection(cluster=scene.cluster, tasks=[task, alone], protectionEnabled=True,
+                                              expiresInMinutes=5)
+    assert answer["protectedTasks"][0]["protectionEnabled"] and answer["protectedTasks"][0]["expirationDate"]
+    assert answer["failures"][0]["reason"] == "TASK_NOT_VALID"
+    scene.ecs.update_task_protection(cluster=scene.cluster, tasks=[task], protectionEnabled=False)
+
+
+def get_task_protection(scene):
+    _, task = protected_service(scene)
+    answer = scene.ecs.get_task_protection(cluster=scene.cluster, tasks=[task, task[:-4] + "0000"])
+    assert answer["protectedTasks"] == [{"taskArn": task, "protectionEnabled": False}]
+    assert answer["failures"][0]["reason"] == "MISSING"
+
+
 # Services -----------------------------------------------------------------------------------
 
 
@@ -190,7 +226,36 @@ def describe_container_instances(scene):
 def list_container_instances(scene):
     for _ in range(2):
         scene.instance()
-    assert scene.ecs.list_container_instances(cluster=scene.cluster, maxResults=1)["nextToken"]
+    answer = scene.ecs.list_container_instances(cluster=scene.cluster, filter="attribute:rack == r1", status="ACTIVE",
+                                                maxResults=1)
+    assert answer["nextToken"]
+
+
+def update_container_instances_state(scene):
+    arn = scene.instance()
+    answer = scene.ecs.update_container_instances_state(
+        cluster=scene.cluster, containerInstances=[arn, arn[:-4] + "0000"], status="DRAINING")
+    assert answer["containerInstances"][0]["status"] == "DRAINING" and answer["failures"][0]["reason"] == "MISSING"
+
+
+def put_attributes(scene):
+    attribute = {"name": "stack", "value": "production", "targetId": scene.instance()}
+    assert scene.ecs.put_attributes(cluster=scene.cluster, attributes=[attribute])["attributes"] == [attribute]
+
+
+def delete_attributes(scene):
+    arn = scene.instance()
+    attribute = {"name": "rack", "targetId": arn.rsplit("/", 1)[1], "targetType": "container-instance"}
+    answer = scene.ecs.delete_attributes(cluster=scene.cluster, attributes=[attribute])
+    assert answer["attributes"] == [{"name": "rack", "value": "r1", "targetId": arn}]
+
+
+def list_attributes(scene):
+    for _ in range(2):
+        scene.instance()
+    answer = scene.ecs.list_attributes(cluster=scene.cluster, targetType="container-instance", attributeName="rack",
+                                       attributeValue="r1", maxResults=1)
+    assert len(answer["attributes"]) == 1 and answer["nextToken"]
 
 
 def discover_poll_endpoint(scene):
@@ -247,3 +312,27 @@ def untag_resource(scene):
 def list_tags_for_resource(scene):
     scene.ecs.tag_resource(resourceArn=cluster_arn(scene), tags=TAGS)
     assert scene.ecs.list_tags_for_resource(resourceArn=cluster_arn(scene))["tags"] == TAGS
+
+
+# The account --------------------------------------------------------------------------------
+
+
+def put_account_setting(scene):
+    user = f"arn:aws:iam::{scene.account.account_id()}:user/conformance"
+    setting = scene.ecs.put_account_setting(name="awsvpcTrunking", value="enabled", principalArn=user)["setting"]
+    assert setting == {"name": "awsvpcTrunking", "value": "enabled", "principalArn": user, "type": "user"}
+
+
+def put_account_setting_default(scene):
+    setting = scene.ecs.put_account_setting_default(name="fargateTaskRetirementWaitPeriod", value="14")["setting"]
+    assert setting["principalArn"].endswith(":root")
+
+
+def list_account_settings(scene):
+    answer = scene.ecs.list_account_settings(effectiveSettings=True, maxResults=10)
+    assert len(answer["settings"]) == 10 and answer["nextToken"]
+
+
+def delete_account_setting(scene):
+    scene.ecs.put_account_setting_default(name="awsvpcTrunking", value="enabled")
+    assert scene.ecs.delete_account_setting(name="awsvpcTrunking")["setting"]["value"] == "disabled"

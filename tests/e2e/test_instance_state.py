@@ -1,0 +1,118 @@
+"""What users say of machines: attributes, the filter that asks for them, draining."""
+
+import os
+import re
+import subprocess
+
+import pytest
+from support.aws import NETWORK, refused
+from support.server import Server, bin_dir
+from support.waiting import wait_until
+
+
+@pytest.fixture
+def machines(server, stage):
+    """Two agents of the stage's cluster; their container instances' ARNs."""
+    keys = server.run("env", "--agent").stdout
+    variables = dict(re.findall(r"export (\w+)=(\S+)", keys))
+    places = [Server("longshore-agent-") for _ in range(2)]
+    agents = []
+    for number, place in enumerate(places):
+        with open(place.output, "wb") as output:
+            agents.append(subprocess.Popen(
+                [bin_dir() / "longshore", "--data-dir", place.data_dir, "agent", "--endpoint", server.url, "--cluster",
+                 stage.cluster, "--name", f"m{number}"],
+                stdout=output, stderr=output, stdin=subprocess.DEVNULL, env={"PATH": os.environ["PATH"], **variables}))
+
+    def connected():
+        assert all(agent.poll() is None for agent in agents), [place.tail() for place in places]
+        arns = listed(stage, "agentConnected == true")
+        return arns if len(arns) == len(places) else None
+    yield wait_until(connected, "both machines to register")
+    for agent in agents:
+        agent.terminate()
+    for agent, place in zip(agents, places):
+        agent.wait(60)
+        place.prefix = place.find_prefix()
+        place.down()
+        left = place.leftovers()
+        assert left == [], left
+        place.remove()
+
+
+def listed(stage, query):
+    return stage.ecs.list_container_instances(cluster=stage.cluster, filter=query)["containerInstanceArns"]
+
+
+def idle(stage):
+    container = {**stage.container("trap 'exit 0' TERM; sleep 600 & wait"), "memory": 32}
+    return stage.ecs.register_task_definition(family=stage.name, networkMode="awsvpc", containerDefinitions=[
+        container])["taskDefinition"]["taskDefinitionArn"]
+
+
+@pytest.mark.long
+def test_a_machine_is_chosen_marked_and_drained(stage, machines):
+    one, other = machines
+    stage.ecs.put_attributes(cluster=stage.cluster, attributes=[{"name": "rack", "value": "r1", "targetId": one}])
+    assert listed(stage, "attribute:rack == r1") == [one] and listed(stage, "attribute:rack !exists") == [other]
+
+    definition = idle(stage)
+    answer = stage.ecs.start_task(cluster=stage.cluster, taskDefinition=definition, containerInstances=[one, other],
+                                  startedBy="by-hand", networkConfiguration=NETWORK)
+    assert answer["failures"] == []
+    alone = [task["taskArn"] for task in answer["tasks"]]
+    assert [task["containerInstanceArn"] for task in answer["tasks"]] == [one, other]
+    for arn in alone:
+        stage.wait_running(arn)
+    wait_until(lambda: set(listed(stage, "runningTasksCount == 1")) == {one, other}, "a task on each")
+    assert set(listed(stage, f"task:group == family:{stage.name}")) == {one, other}
+
+    stage.ecs.create_service(cluster=stage.cluster, serviceName="moved", taskDefinition=definition, desiredCount=2,
+                             launchType="EC2", networkConfiguration=NETWORK)
+    stage.wait_stable("moved", 2)
+    wait_until(lambda: {task["containerInstanceArn"] for task in stage.running("moved")} == {one, other},
+               "the service's tasks to be spread")
+    drained = stage.ecs.update_container_instances_state(cluster=stage.cluster, containerInstances=[one],
+                                                         status="DRAINING")
+    assert drained["containerInstances"][0]["status"] == "DRAINING" and drained["failures"] == []
+    wait_until(lambda: [task["containerInstanceArn"] for task in stage.running("moved")] == [other, other],
+               "the service to move")
+    stage.wait_stable("moved", 2)
+    assert stage.task(alone[0])["lastStatus"] == "RUNNING", "a task of no service stays"
+    refusal = stage.ecs.start_task(cluster=stage.cluster, taskDefinition=definition, containerInstances=[one],
+                                   networkConfiguration=NETWORK)
+    assert refusal["failures"][0]["reason"] == "INACTIVE"
+    refused(lambda: listed(stage, "attribute:rack = r1"), "InvalidParameterException", "character 16")
+
+
+def test_protection_is_honoured(stage):
+    definition = stage.register(stage.container("trap 'exit 0' TERM; sleep 600 & wait"))
+    name = stage.create_service(definition, 2)
+    kept, other = (task["taskArn"] for task in stage.wait_stable(name, 2))
+    protected = stage.ecs.update_task_protection(cluster=stage.cluster, tasks=[kept], protectionEnabled=True)
+    assert protected["protectedTasks"][0]["protectionEnabled"] and protected["failures"] == []
+    # A deployment replaces the other, and waits for this one.
+    stage.ecs.update_service(cluster=stage.cluster, service=name, desiredCount=1, forceNewDeployment=True)
+    stage.wait(other)
+    wait_until(lambda: any("protected tasks" in event["message"] for event in stage.service(name)["events"]),
+               "the event that tells of it")
+    assert stage.task(kept)["desiredStatus"] == "RUNNING" and len(stage.service(name)["deployments"]) == 2
+    blocked = stage.ecs.update_task_protection(
+        cluster=stage.cluster, tasks=[stage.run(definition), *(
+            task["taskArn"] for task in stage.tasks_of(name) if task["taskArn"] != kept)], protectionEnabled=True)
+    assert [failure["reason"] for failure in blocked["failures"]] == ["TASK_NOT_VALID", "DEPLOYMENT_BLOCKED"]
+    stage.ecs.update_task_protection(cluster=stage.cluster, tasks=[kept], protectionEnabled=False)
+    stage.wait(kept)
+    stage.wait_stable(name, 1)
+
+
+def test_account_settings(account):
+    ecs = account.client("ecs", region="eu-west-3")
+    pages = ecs.get_paginator("list_account_settings").paginate(effectiveSettings=True)
+    settings = {setting["name"]: setting["value"] for page in pages for setting in page["settings"]}
+    assert len(settings) == 11 and settings["taskLongArnFormat"] == "enabled"
+    ecs.put_account_setting_default(name="containerInsights", value="enabled")
+    made = ecs.create_cluster(clusterName="insights")["cluster"]
+    assert made["settings"] == [{"name": "containerInsights", "value": "enabled"}]
+    assert ecs.delete_account_setting(name="containerInsights")["setting"]["value"] == "disabled"
+    assert ecs.list_account_settings()["settings"] == []
