@@ -157,16 +157,17 @@ def test_live_tail(stage, account):
 
     environment = {"PATH": os.environ["PATH"], "PYTHONUNBUFFERED": "1", **account.environment}
     with subprocess.Popen([ROOT / "target/venv/bin/aws", "logs", "start-live-tail", "--log-group-identifiers", arn],
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment) as cli:
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, bufsize=0, env=environment) as cli:
         os.set_blocking(cli.stdout.fileno(), False)
         shown = []
 
         def look():
             # It shows what comes after it has connected, whenever that is.
             put("for the command line")
-            shown.append(cli.stdout.read() or "")
+            # Nothing to read yet: None.
+            shown.append(cli.stdout.read(1 << 20) or b"")
             assert cli.poll() is None, shown
-            return "for the command line" in "".join(shown)
+            return b"for the command line" in b"".join(shown)
         try:
             wait_until(look, "a line in `aws logs start-live-tail`", every=0.5)
         finally:
