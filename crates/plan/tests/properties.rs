@@ -3,7 +3,7 @@
 mod support;
 
 use model::{command::*, *};
-use plan::reconcile::{self, Counts, moves};
+use plan::reconcile::{self, Counts, StopReason, moves};
 use proptest::prelude::*;
 use support::*;
 
@@ -60,10 +60,9 @@ fn plan_within_bounds(sim: &mut Sim) {
     };
     let moving = service.deployments.len() > 1 || sim.drains();
     let protected = sim.protected();
-    sim.tick();
-    for task in protected {
-        let still = sim.world.task(task).is_some_and(|task| task.desired_status == DesiredStatus::Running);
-        assert!(still, "a protected task was stopped");
+    for (task, why) in sim.tick().stops {
+        let kept = protected.contains(&task) && why != StopReason::Unhealthy;
+        assert!(!kept, "a protected task was stopped: {why:?}");
     }
     let lower = counts.lower_bound() as usize;
     assert!(sim.healthy() >= lower.min(healthy), "{} healthy of {healthy}, bound {lower}", sim.healthy());
