@@ -326,7 +326,6 @@ impl Supervisor {
             connected,
             had_connected: AtomicBool::new(false),
         };
-        let sample = self.usage.clone();
         let tcs = endpoints.telemetry_endpoint.map(|endpoint| TcsSession {
             api: self.api,
             endpoint,
@@ -340,6 +339,6 @@ impl Supervisor {
                 None => std::future::pending().await,
             }
         };
-        tokio::join!(Arc::new(acs).run(), tcs, sample.run(), self.host.keep_rules());
+        tokio::join!(Arc::new(acs).run(), tcs, self.host.keep_rules());
     }
 }

@@ -7,6 +7,7 @@ use model::{Command, InstanceId, Scope, TaskId, Uuid, World};
 use crate::clock::Clock;
 use crate::keyring::Keyring;
 use crate::metrics::Metrics;
+use crate::usage::Usages;
 use crate::writer::{Committed, SubmitError, Writer};
 
 /// What a server is told when it starts.
@@ -35,6 +36,7 @@ pub struct App {
     pub clock: Arc<dyn Clock>,
     pub keyring: Arc<dyn Keyring>,
     pub metrics: Arc<Metrics>,
+    pub usage: Usages,
 }
 
 impl App {

@@ -21,7 +21,9 @@ mod sessions;
 mod sts;
 #[cfg(test)]
 mod testing;
+pub mod usage;
 pub mod writer;
 
 pub use app::{App, Config};
+pub use front::own::USAGE_PATH;
 pub use metrics::Metrics;

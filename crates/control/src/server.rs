@@ -15,10 +15,11 @@ use wire::dispatch::Router;
 
 use crate::app::{App, Config};
 use crate::clock::Clock;
-use crate::front::{api, connections, pages};
+use crate::front::{api, connections, own, pages};
 use crate::keyring::Keyring;
 use crate::metrics::Metrics;
 use crate::sessions::{self, Hub, Sessions};
+use crate::usage::Usages;
 use crate::writer::{self, SubmitError, Writer};
 use crate::{drivers, ecs, sts};
 
@@ -81,6 +82,7 @@ impl Server {
             clock: parts.clock,
             keyring: parts.keyring,
             metrics,
+            usage: Usages::default(),
         });
         // Whatever was connected before is gone; agents come back by themselves.
         app.submit(Command::DropSessions).await?;
@@ -97,6 +99,7 @@ impl Server {
         };
         let routes = axum::Router::new()
             .merge(pages::routes(app.clone()))
+            .merge(own::routes(app.clone()))
             .merge(sessions::routes(Sessions { app: app.clone(), hub: hub.clone() }))
             .merge(parts.routes)
             .fallback(api);

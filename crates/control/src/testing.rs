@@ -18,6 +18,7 @@ use crate::app::{App, Config};
 use crate::clock::Clock;
 use crate::keyring::FixedKeys;
 use crate::metrics::Metrics;
+use crate::usage::Usages;
 use crate::writer::{Committed, Writer};
 
 pub(crate) const ACCOUNT: &str = "000000000000";
@@ -84,7 +85,14 @@ impl Fixture {
             stopped_task_retention_ms: 24 * 60 * 60 * 1000,
         };
         let keyring = Arc::new(FixedKeys::default());
-        let app = Arc::new(App { config, writer, clock: clock.clone(), keyring, metrics });
+        let app = Arc::new(App {
+            config,
+            writer,
+            clock: clock.clone(),
+            keyring,
+            metrics,
+            usage: Usages::default(),
+        });
         let router = crate::ecs::operations(&app);
         Self { app, clock, context: context(ACCOUNT, REGION), router, store }
     }

@@ -79,6 +79,7 @@ fn over(directory: &std::path::Path) -> Result<Router> {
         clock,
         keyring: Arc::new(FixedKeys::default()),
         metrics,
+        usage: control::usage::Usages::default(),
     };
     Ok(control::server::operations(&Arc::new(app), siblings))
 }

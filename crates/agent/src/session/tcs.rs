@@ -1,4 +1,4 @@
-//! The TCS session: metrics and health, every 20 s, and health that has changed at once (agent
+//! The TCS session: metrics every 5 s, health every 20 s, and health that has changed at once (agent
 //! protocol §10).
 
 use std::sync::Arc;
@@ -18,13 +18,15 @@ use super::socket::{Ending, Socket};
 use super::{AGENT_VERSION, Api};
 use crate::engine::{Done, now_ms};
 
-const EVERY: Duration = Duration::from_secs(20);
+/// The ECS agent reports every 20 s; who watches `longshore top` wants to see it sooner.
+const EVERY: Duration = Duration::from_secs(5);
+const HEALTH_EVERY: Duration = Duration::from_secs(20);
 /// The most tasks that one message may hold.
 const TASKS_PER_PAGE: usize = 10;
 
 /// Where the figures come from.
 pub trait Telemetry: Send + Sync + 'static {
-    /// Statistics of every running task over the time since the last call.
+    /// Statistics of every running task over the time since the last call. Reads files: it may block.
     fn collect(&self) -> Vec<TaskMetric>;
     /// Of every task with a health check.
     fn health(&self) -> Vec<TaskHealth>;
@@ -79,6 +81,8 @@ impl TcsSession {
     async fn serve(&self, mut socket: Socket) -> Ending {
         let mut tick = interval(EVERY);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut health_tick = interval(HEALTH_EVERY);
+        health_tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let spread = |s: f64| Duration::from_secs_f64(s * rand::random::<f64>());
         let old_age = Instant::now() + Duration::from_secs(30 * 60) + spread(300.0);
         let fresh = || Instant::now() + Duration::from_secs(60) + spread(60.0);
@@ -100,9 +104,15 @@ impl TcsSession {
                     Err(ending) => return ending,
                 },
                 _ = tick.tick() => {
-                    let metrics = self.pages().into_iter().map(ToServer::PublishMetricsRequest);
-                    let health = self.health_pages(self.telemetry.health());
-                    for message in metrics.chain(health) {
+                    for page in self.pages().await {
+                        let message = ToServer::PublishMetricsRequest(page);
+                        if let Err(ending) = self.publish(&mut socket, message).await {
+                            return ending;
+                        }
+                    }
+                }
+                _ = health_tick.tick() => {
+                    for message in self.health_pages(self.telemetry.health()) {
                         if let Err(ending) = self.publish(&mut socket, message).await {
                             return ending;
                         }
@@ -125,8 +135,11 @@ impl TcsSession {
         }
     }
 
-    fn pages(&self) -> Vec<PublishMetricsRequest> {
-        let tasks = self.telemetry.collect();
+    async fn pages(&self) -> Vec<PublishMetricsRequest> {
+        let telemetry = self.telemetry.clone();
+        // It fails only where collecting panicked or the runtime is going down.
+        let collected = tokio::task::spawn_blocking(move || telemetry.collect()).await;
+        let tasks = collected.unwrap_or_default();
         let message_id = uuid::Uuid::new_v4().to_string();
         let mut pages: Vec<Vec<TaskMetric>> = tasks.chunks(TASKS_PER_PAGE).map(<[_]>::to_vec).collect();
         if pages.is_empty() {

@@ -3,4 +3,5 @@
 pub(crate) mod api;
 pub(crate) mod authenticate;
 pub(crate) mod connections;
+pub(crate) mod own;
 pub(crate) mod pages;

@@ -1,7 +1,6 @@
-//! The TCS session: what an agent measures. Health goes to the model; metrics are acknowledged and
-//! will be kept once there is a service to read them from.
+//! The TCS session: what an agent measures. Health goes to the model; what the tasks use is kept in memory
+//! (`usage.rs`).
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
@@ -29,14 +28,15 @@ pub(crate) async fn open(State(sessions): State<Sessions>, request: Request) -> 
         Err(refusal) => return refusal,
     };
     match WebSocketUpgrade::from_request_parts(&mut parts, &()).await {
-        Ok(upgrade) => upgrade
-            .max_message_size(MAX_MESSAGE)
-            .on_upgrade(move |socket| async move { converse(sessions.app, socket, instance).await }),
+        Ok(upgrade) => upgrade.max_message_size(MAX_MESSAGE).on_upgrade(move |socket| async move {
+            converse(&sessions.app, socket, instance).await;
+            sessions.app.usage.forget(instance);
+        }),
         Err(refusal) => refusal.into_response(),
     }
 }
 
-async fn converse(app: Arc<App>, mut socket: WebSocket, instance: InstanceId) {
+async fn converse(app: &App, mut socket: WebSocket, instance: InstanceId) {
     let mut heartbeat = tokio::time::interval(HEARTBEAT);
     loop {
         let answer = tokio::select! {
@@ -45,7 +45,7 @@ async fn converse(app: Arc<App>, mut socket: WebSocket, instance: InstanceId) {
                 Some(ToAgent::HeartbeatMessage(beat))
             }
             message = socket.recv() => match message {
-                Some(Ok(Message::Text(text))) => hear(&app, instance, &text).await,
+                Some(Ok(Message::Text(text))) => hear(app, instance, &text).await,
                 Some(Ok(Message::Close(_)) | Err(_)) | None => return,
                 Some(Ok(_)) => None,
             },
@@ -63,7 +63,8 @@ async fn converse(app: Arc<App>, mut socket: WebSocket, instance: InstanceId) {
 
 async fn hear(app: &App, instance: InstanceId, text: &str) -> Option<ToAgent> {
     match ToServer::decode(text) {
-        Ok(Decoded::Known(ToServer::PublishMetricsRequest(_))) => {
+        Ok(Decoded::Known(ToServer::PublishMetricsRequest(page))) => {
+            app.usage.record(&app.world(), instance, &page, app.now_ms());
             Some(ToAgent::AckPublishMetric(Notice::default()))
         }
         Ok(Decoded::Known(ToServer::PublishHealthRequest(request))) => {

@@ -1,8 +1,9 @@
-//! What the tasks use: a sample a second of each container, told to TCS every 20 s.
+//! What the tasks use: a sample of each container at each report to TCS. The processor time between two
+//! is counted by the kernel, so a report misses nothing, however far apart they are.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use wire::Timestamp;
 use wire::tcs::health::HealthStatus;
@@ -13,10 +14,6 @@ use super::Host;
 use crate::engine::{Done, Engine, Work};
 use crate::session::Telemetry;
 use crate::task::Health;
-
-/// Between two samples. (The ECS agent takes one a second; five times fewer cost five times less
-/// and the service keeps minutes.)
-const EVERY: Duration = Duration::from_secs(5);
 
 /// One reading of a container's cgroup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,15 +41,6 @@ struct Series {
 impl Usage {
     pub fn new(host: Arc<Host>, engine: Engine) -> Self {
         Usage { host, engine, series: Mutex::default() }
-    }
-
-    /// Takes samples, for ever.
-    pub async fn run(self: Arc<Self>) {
-        loop {
-            tokio::time::sleep(EVERY).await;
-            let usage = self.clone();
-            super::blocking(move || usage.sample(Instant::now())).await;
-        }
     }
 
     fn sample(&self, now: Instant) {
@@ -92,6 +80,7 @@ fn push(set: &mut Statistics, value: f64) {
 
 impl Telemetry for Usage {
     fn collect(&self) -> Vec<TaskMetric> {
+        self.sample(Instant::now());
         let mut series = self.series.lock().unwrap_or_else(PoisonError::into_inner);
         let mut metrics = vec![];
         for work in self.engine.works() {
@@ -175,6 +164,8 @@ fn health_of(work: &Work) -> Option<TaskHealth> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
