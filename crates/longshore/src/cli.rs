@@ -5,6 +5,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::engine::ArgValueCandidates;
+
+use crate::completion;
+use crate::top::Sort;
 
 /// Your own Elastic Container Service: the ECS and ECR APIs, real containers, on your machines.
 #[derive(Debug, Parser)]
@@ -24,7 +28,11 @@ Begin with:
   longshore ps                 what runs
   longshore down               stop the tasks and remove what was made on this machine
 
-Several can run side by side, each with its own --data-dir and --listen.
+Several can run side by side, each with its own --data-dir and --listen. `longshore explain` tells why a
+task or a service isn't as it should be.
+
+Exit status: 0 where it went well, 1 where it failed (stderr says why, and what to do), 2 where the
+command line is wrong. `longshore run` ends as its container does.
 LONGSHORE_LOG sets what the server logs (info, debug, control=trace …).";
 
 /// Which Longshore is meant.
@@ -48,10 +56,16 @@ pub enum Command {
     Env(EnvArgs),
     /// Show tasks
     Ps(PsArgs),
+    /// Show what tasks use: cpu and memory, live
+    Top(TopArgs),
+    /// Tell the life of a task, or why a service isn't steady
+    Explain(ExplainArgs),
     /// Show the log lines of a task or a service
     Logs(LogsArgs),
     /// Run one container as a task and show its output
     Run(RunArgs),
+    /// Print the script that completes command lines in a shell
+    Completion(CompletionArgs),
     /// Show which API operations there are
     Api(ApiArgs),
     /// Run the control plane, the registry and the logs, without an agent
@@ -118,6 +132,10 @@ pub struct UpArgs {
     /// Stay in the foreground and log to stderr
     #[arg(long)]
     pub foreground: bool,
+    /// How long the log file may get before the next begins; four older ones are kept. In the foreground
+    /// the log goes to stderr, unbounded
+    #[arg(long, value_parser = size, default_value = "16MiB", value_name = "SIZE")]
+    pub log_size: u64,
     /// Say on stdout, as one line of JSON, when the server is ready or why not
     #[arg(long, hide = true)]
     pub report: bool,
@@ -192,11 +210,71 @@ pub struct AgentArgs {
 
 #[derive(Clone, Debug, Args)]
 pub struct PsArgs {
-    #[arg(long, default_value = "default")]
+    #[arg(long, default_value = "default", add = ArgValueCandidates::new(completion::clusters))]
     pub cluster: String,
     /// Stopped tasks too
     #[arg(long, short)]
     pub all: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+CPU% is of one core: 200 are two busy ones. OF LIMIT is the share of the cpu that the task may use, MEM%
+that of its memory. Each figure is the average since the agent's report before, which comes every few
+seconds; `-` where there is none yet, or none that is younger than a minute.
+
+On a terminal the table is live: c, m, a, n sort, t shows containers, q ends. Elsewhere, and with --once,
+it is printed once.
+
+Examples:
+  longshore top
+  longshore top --cluster web --sort memory --containers
+  longshore top --json | jq '.[] | select(.cpuPercentOfLimit > 90)'")]
+pub struct TopArgs {
+    #[arg(long, default_value = "default", add = ArgValueCandidates::new(completion::clusters))]
+    pub cluster: String,
+    /// The tasks of all clusters
+    #[arg(long, conflicts_with_all = ["cluster", "service"])]
+    pub all_clusters: bool,
+    /// The tasks of this service only
+    #[arg(long, add = ArgValueCandidates::new(completion::services))]
+    pub service: Option<String>,
+    /// A row for each container too
+    #[arg(long, short = 't')]
+    pub containers: bool,
+    /// What comes first: the greatest cpu, memory or age, or names in their order
+    #[arg(long, value_enum, default_value_t)]
+    pub sort: Sort,
+    /// Print the table once, on a terminal too
+    #[arg(long)]
+    pub once: bool,
+    /// As a list of rows with plain numbers
+    #[arg(long)]
+    pub json: bool,
+    /// From one look to the next
+    #[arg(long, value_parser = duration, default_value = "2s", value_name = "TIME")]
+    pub interval: Duration,
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Of a task: who asked for it, where it was placed, each step with its time and how long it took, how its
+containers ended and what their exit codes mean, their last log lines, and what to do next. Of a service:
+its deployments, why tasks are missing, which of its tasks failed and why.
+
+Examples:
+  longshore explain 3f2a                a task, running or stopped, by the first digits of its id
+  longshore explain web                 the service web
+  longshore explain arn:aws:ecs:us-east-1:000000000000:task/web/3f2a0c11d0e4…")]
+pub struct ExplainArgs {
+    /// A task's id, its beginning or its ARN, or a service's name or ARN
+    #[arg(value_name = "TASK|SERVICE", add = ArgValueCandidates::new(completion::tasks_and_services))]
+    pub of: String,
+    #[arg(long, default_value = "default", add = ArgValueCandidates::new(completion::clusters))]
+    pub cluster: String,
+    /// The same as JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -206,7 +284,7 @@ Examples:
   longshore logs 3f2a --since 10m      a task, by the first digits of its id")]
 pub struct LogsArgs {
     /// A service's name, or a task's id, its beginning or its ARN
-    #[arg(value_name = "TASK|SERVICE")]
+    #[arg(value_name = "TASK|SERVICE", add = ArgValueCandidates::new(completion::tasks_and_services))]
     pub of: String,
     /// Go on until interrupted
     #[arg(long, short)]
@@ -221,7 +299,7 @@ pub struct LogsArgs {
     /// '[ip, ..., status = 5*, bytes]'; not with --follow
     #[arg(long, value_name = "PATTERN", conflicts_with = "follow")]
     pub filter: Option<String>,
-    #[arg(long, default_value = "default")]
+    #[arg(long, default_value = "default", add = ArgValueCandidates::new(completion::clusters))]
     pub cluster: String,
 }
 
@@ -236,6 +314,8 @@ Examples:
   longshore run public.ecr.aws/docker/library/busybox -e WHO=world -- sh -c 'echo hello $WHO'
   longshore run --cpu 1024 --memory 2048 batch:v3 -- /bin/job --all")]
 pub struct RunArgs {
+    /// A repository here, as in web:latest, or an image of any registry
+    #[arg(add = ArgValueCandidates::new(completion::images))]
     pub image: String,
     /// What to run in place of the image's command
     #[arg(last = true, value_name = "COMMAND")]
@@ -255,8 +335,37 @@ pub struct RunArgs {
     /// Print the task's id and don't wait for its end
     #[arg(long, short)]
     pub detach: bool,
-    #[arg(long, default_value = "default")]
+    #[arg(long, default_value = "default", add = ArgValueCandidates::new(completion::clusters))]
     pub cluster: String,
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Tab then completes commands, flags, and what the server has: tasks, services, clusters, repositories.
+
+  bash   echo 'source <(longshore completion bash)' >> ~/.bashrc
+  zsh    echo 'source <(longshore completion zsh)' >> ~/.zshrc       (after compinit)
+  fish   longshore completion fish > ~/.config/fish/completions/longshore.fish")]
+pub struct CompletionArgs {
+    #[arg(value_enum)]
+    pub shell: Shell,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Shell {
+    Bash,
+    Zsh,
+    Fish,
+}
+
+impl Shell {
+    pub fn name(self) -> &'static str {
+        match self {
+            Shell::Bash => "bash",
+            Shell::Zsh => "zsh",
+            Shell::Fish => "fish",
+        }
+    }
 }
 
 #[derive(Clone, Debug, Args)]
@@ -322,23 +431,30 @@ fn duration(text: &str) -> Result<Duration, String> {
     number.checked_mul(ms).map(Duration::from_millis).ok_or_else(|| "too long".to_owned())
 }
 
-/// `500MiB`, `10GiB`, `2TB`, or a number of bytes.
+/// `500MiB`, `10GiB`, `2TB`, or a number of bytes; 1 MiB at least.
 fn bytes(text: &str) -> Result<u64, String> {
+    let size = size(text)?;
+    if size < 1 << 20 { Err("1 MiB is the least".to_owned()) } else { Ok(size) }
+}
+
+/// `64KiB`, `500MiB`, `2TB`, or a number of bytes.
+fn size(text: &str) -> Result<u64, String> {
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
     let number: u64 = number.parse().map_err(|_| "write a number with MiB, GiB or TiB".to_owned())?;
     let (of, power) = match unit.trim() {
         "" | "B" => (1000, 0),
+        "KB" => (1000, 1),
         "MB" => (1000, 2),
         "GB" => (1000, 3),
         "TB" => (1000, 4),
+        "KiB" => (1024, 1),
         "MiB" => (1024, 2),
         "GiB" => (1024, 3),
         "TiB" => (1024, 4),
-        _ => return Err(format!("{unit:?} is not one of MiB, GiB, TiB, MB, GB, TB")),
+        _ => return Err(format!("{unit:?} is not one of KiB, MiB, GiB, TiB, KB, MB, GB, TB")),
     };
-    let size = number.checked_mul(u64::pow(of, power)).ok_or_else(|| "too much".to_owned())?;
-    if size < 1 << 20 { Err("1 MiB is the least".to_owned()) } else { Ok(size) }
+    number.checked_mul(u64::pow(of, power)).ok_or_else(|| "too much".to_owned())
 }
 
 #[cfg(test)]
@@ -368,6 +484,14 @@ mod tests {
         assert_eq!(duration("250ms").unwrap(), Duration::from_millis(250));
         for bad in ["", "h", "1w", "-1s", "99999999999999999999", "18446744073709551615d"] {
             assert!(duration(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn sizes() {
+        assert_eq!(["7", "64KiB", "16MiB", "1KB"].map(|s| size(s).unwrap()), [7, 1 << 16, 1 << 24, 1000]);
+        for bad in ["", "KiB", "1T", "-1", "18446744073709551615KB"] {
+            assert!(size(bad).is_err(), "{bad}");
         }
     }
 

@@ -48,7 +48,7 @@ impl DataDir {
             .recursive(true)
             .mode(0o700)
             .create(&self.0)
-            .with_context(|| format!("create the data directory {}", self.0.display()))
+            .map_err(|error| unusable(&self.0, error))
     }
 
     pub fn path(&self) -> &Path {
@@ -122,6 +122,7 @@ fn is_ours(name: &str) -> bool {
     const JSON: &[&str] = &["credentials", "server"];
     let of = |stem: &str, ends: &[&str]| name.strip_prefix(stem).is_some_and(|rest| ends.contains(&rest));
     NAMES.contains(&name)
+        || name.strip_prefix("longshore.log.").is_some_and(|n| n.parse::<u8>().is_ok())
         || FILES.iter().any(|stem| of(stem, &["", "-wal", "-shm", "-journal", ".lock"]))
         || JSON.iter().any(|stem| of(stem, &[".json", ".new"]))
 }
@@ -136,8 +137,26 @@ fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
     match fs::read(path) {
         Ok(bytes) => Ok(Some(serde_json::from_slice(&bytes).with_context(|| path.display().to_string())?)),
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(e) => Err(e).with_context(|| path.display().to_string()),
+        Err(e) => Err(unusable(path, e)),
     }
+}
+
+/// Why something in, or of, a data directory can't be had, and what helps.
+fn unusable(path: &Path, error: io::Error) -> anyhow::Error {
+    let step = match error.kind() {
+        io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
+            "it is, or lies in, a file; name a directory with --data-dir"
+        }
+        io::ErrorKind::PermissionDenied => {
+            "it belongs to another user; run it again with sudo, or name a directory of yours with --data-dir"
+        }
+        io::ErrorKind::ReadOnlyFilesystem => {
+            "its file system is read-only; name another place with --data-dir"
+        }
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "its disk is full; make room there",
+        _ => "name another place with --data-dir",
+    };
+    anyhow::Error::new(error).context(format!("cannot use {}: {step}", path.display()))
 }
 
 /// Writes a file for its owner's eyes, whole or not at all, and durable on return.
@@ -152,7 +171,7 @@ fn write_secret<T: Serialize>(path: &Path, value: &T) -> Result<()> {
         fs::rename(&temporary, path)?;
         fs::File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
     };
-    write().with_context(|| format!("write {}", path.display()))
+    write().map_err(|error| unusable(path, error))
 }
 
 #[cfg(test)]
@@ -179,7 +198,9 @@ mod tests {
         let temporary = tempfile::tempdir().unwrap();
         let dir = DataDir::new(temporary.path()).unwrap();
         dir.keys_or_else(keys).unwrap();
-        fs::write(dir.join("state.db-wal"), "").unwrap();
+        for ours in ["state.db-wal", "longshore.log", "longshore.log.4"] {
+            fs::write(dir.join(ours), "").unwrap();
+        }
         fs::create_dir_all(dir.join("agent/tasks")).unwrap();
         fs::write(dir.join("thesis.txt"), "").unwrap();
         dir.purge().unwrap();

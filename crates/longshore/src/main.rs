@@ -10,9 +10,12 @@
 
 mod api;
 mod cli;
+mod completion;
 mod data_dir;
 mod down;
 mod environment;
+mod explain;
+mod find;
 mod image;
 mod node;
 mod preflight;
@@ -23,6 +26,7 @@ mod server;
 mod site;
 mod tail;
 mod talk;
+mod top;
 mod up;
 
 use std::process::ExitCode;
@@ -32,9 +36,10 @@ use clap::Parser;
 use cli::{Cli, Command};
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
     // Fails only where a provider was chosen before, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
+    completion::answer_shell();
+    let cli = Cli::parse();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&anyhow::Error::new(error).context("start the runtime")),
@@ -54,8 +59,11 @@ async fn carry_out(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Server(args) => node::server(&site, &args).await,
         Command::Agent(args) => node::agent(&site, &args).await,
         Command::Ps(args) => ps::ps(&site, &args).await,
+        Command::Top(args) => top::top(&site, &args).await,
+        Command::Explain(args) => explain::explain(&site, &args).await,
         Command::Logs(args) => tail::logs(&site, &args).await,
         Command::Run(args) => run::run(&site, &args).await,
+        Command::Completion(args) => completion::completion(&args),
         Command::Api(args) => api::api(&args).await,
     }
 }

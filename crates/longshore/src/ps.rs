@@ -70,6 +70,20 @@ pub async fn tasks(
     Ok(tasks)
 }
 
+/// The ARNs of all clusters.
+pub async fn clusters(client: &Client) -> Result<Vec<String>, CallError> {
+    let mut arns = vec![];
+    let mut list = ecs::ListClustersRequest::default();
+    loop {
+        let page = client.call::<ecs::ops::ListClusters>(&list).await?;
+        arns.extend(page.cluster_arns.unwrap_or_default());
+        list.next_token = page.next_token;
+        if list.next_token.is_none() {
+            return Ok(arns);
+        }
+    }
+}
+
 fn row(task: &ecs::Task, now_ms: u64) -> Vec<String> {
     let status = task.last_status.clone().unwrap_or_default();
     let is_stopped = status == "STOPPED";
@@ -116,12 +130,23 @@ pub fn ending(task: &ecs::Task) -> String {
         if !text.is_empty() {
             text.push_str(": ");
         }
-        text.push_str(reason);
+        text.push_str(&brief(reason));
     }
     match text.char_indices().nth(REASON) {
         Some((at, _)) => format!("{}…", &text[..at]),
         None => text,
     }
+}
+
+/// A pull's failure without what was tried, so that what came of it is seen.
+fn brief(reason: &str) -> String {
+    let Some(rest) = reason.strip_prefix("CannotPullContainerError: ") else { return reason.to_owned() };
+    let rest = rest.split_once(" time(s): ").map_or(rest, |(_, rest)| rest);
+    let rest = rest
+        .strip_prefix("failed to resolve ref ")
+        .and_then(|rest| rest.split_once(": "))
+        .map_or(rest, |(_, rest)| rest);
+    format!("CannotPullContainerError: {rest}")
 }
 
 fn images(task: &ecs::Task) -> String {
@@ -188,6 +213,14 @@ mod tests {
         0123456789ab  web    web:3       STOPPED  -       10.0.0.2  60 s ago  exit 137: OutOfMemoryError: killed
                       -                           -       -         -
         ");
+    }
+
+    #[test]
+    fn what_came_of_a_pull_is_seen() {
+        let tried = "CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to resolve ref \
+                     h:1/web:2: h:1/web:2: not found";
+        assert_eq!(brief(tried), "CannotPullContainerError: h:1/web:2: not found");
+        assert_eq!(brief("OutOfMemoryError: x"), "OutOfMemoryError: x");
     }
 
     #[test]

@@ -69,8 +69,12 @@ impl Site {
 
     /// How the person would call another command of the same site.
     pub fn call(&self, command: &str) -> String {
+        format!("{} {command}", self.program())
+    }
+
+    /// This program as the person called it, with the flags that name the site.
+    pub fn program(&self) -> String {
         let mut words = vec![std::env::args().next().unwrap_or_else(|| "longshore".to_owned())];
-        words.push(command.to_owned());
         if self.dir_named {
             words.push(format!(
                 "--data-dir {}",

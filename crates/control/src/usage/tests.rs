@@ -1,6 +1,7 @@
 use model::Home;
 use serde_json::json;
-use wire::tcs::{Decoded, ToServer};
+use wire::acs::Decoded;
+use wire::tcs::ToServer;
 
 use super::*;
 use crate::testing::Fixture;

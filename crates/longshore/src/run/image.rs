@@ -24,12 +24,12 @@ pub async fn resolve(client: &Client, image: &str) -> Result<String> {
 }
 
 /// Docker's rule: the part before the first slash is a host if it has a dot or a port, or is localhost.
-fn names_a_host(image: &str) -> bool {
+pub fn names_a_host(image: &str) -> bool {
     image.split_once('/').is_some_and(|(host, _)| host.contains(['.', ':']) || host == "localhost")
 }
 
 /// The name without tag and digest.
-fn repository(image: &str) -> &str {
+pub fn repository(image: &str) -> &str {
     let image = image.split('@').next().unwrap_or(image);
     match image.rsplit_once(':') {
         // A colon before a slash is a port's.

@@ -1,7 +1,7 @@
 //! `longshore run`: one container as a task, its output here, its exit code ours.
 
 mod ending;
-mod image;
+pub mod image;
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -12,6 +12,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use wire::{ecs, logs};
 
 use crate::cli::RunArgs;
+use crate::explain;
 use crate::ps;
 use crate::site::Site;
 use crate::tail::{self, Follow};
@@ -157,6 +158,7 @@ async fn watch(client: &Client, cluster: &str, arn: &str, mut follow: Follow) ->
     let mut interrupted = false;
     // Listened to from here on: a signal that comes while a call is under way is not lost.
     let mut interrupt = signal(SignalKind::interrupt()).context("listen to Ctrl-C")?;
+    let mut terminate = signal(SignalKind::terminate()).context("listen for SIGTERM")?;
     loop {
         // Looked at before the log: the lines of a task that has stopped are all there.
         let task = describe(client, cluster, arn).await?;
@@ -175,21 +177,25 @@ async fn watch(client: &Client, cluster: &str, arn: &str, mut follow: Follow) ->
             let (code, why) = ending::of(&task);
             if let Some(why) = why {
                 eprintln!("longshore: {why}");
+                // What can't be asked any more is no reason to end otherwise.
+                for step in explain::next_steps(client, task).await.unwrap_or_default() {
+                    eprintln!("  {step}");
+                }
             }
             return Ok(ExitCode::from(code));
         }
         tokio::select! {
-            () = tokio::time::sleep(LOOK_EVERY) => {}
-            _ = interrupt.recv() => {
-                if interrupted {
-                    eprintln!("longshore: the task {} is still stopping", ps::short(arn));
-                    return Ok(ExitCode::from(130));
-                }
-                interrupted = true;
-                eprintln!("longshore: stopping the task; Ctrl-C again leaves it alone");
-                stop(client, cluster, arn).await?;
-            }
+            () = tokio::time::sleep(LOOK_EVERY) => continue,
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
         }
+        if interrupted {
+            eprintln!("longshore: the task {} is still stopping", ps::short(arn));
+            return Ok(ExitCode::from(130));
+        }
+        interrupted = true;
+        eprintln!("longshore: stopping the task; Ctrl-C again leaves it alone");
+        stop(client, cluster, arn).await?;
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod drain;
 mod log;
+mod rotate;
 pub mod taken_down;
 
 use std::net::SocketAddr;
@@ -22,7 +23,7 @@ use crate::data_dir::{DataDir, Key, Keys, Running};
 use crate::site::{credentials, endpoint, reachable};
 
 pub use drain::{DrainAnswer, DrainRequest, PATH as DRAIN_PATH};
-pub use log::to_stderr as log_to_stderr;
+pub use log::{to_file as log_to_file, to_stderr as log_to_stderr};
 
 /// Blobs that nothing refers to are looked for that often.
 const COLLECT_EVERY: Duration = Duration::from_secs(3600);
@@ -38,9 +39,7 @@ pub struct Serving {
 
 /// Opens the state of `dir` and serves on `listen`. When it returns, requests are answered.
 pub async fn start(dir: &DataDir, keys: &Keys, listen: SocketAddr, args: &ServerArgs) -> Result<Serving> {
-    let listener = TcpListener::bind(listen).await.with_context(|| {
-        format!("listen on {listen}; if another program has the address, name a free one with --listen")
-    })?;
+    let listener = TcpListener::bind(listen).await.map_err(|error| cannot_listen(listen, error))?;
     let address = listener.local_addr().context("the listener's address")?;
     let advertised = args.advertise.clone().unwrap_or_else(|| reachable(address).to_string());
     let endpoint = match &args.advertise {
@@ -122,6 +121,17 @@ fn keyring(keys: &Keys) -> FixedKeys {
         role,
         expires_at_ms: None,
     }))
+}
+
+fn cannot_listen(listen: SocketAddr, error: std::io::Error) -> anyhow::Error {
+    use std::io::ErrorKind;
+    let step = match error.kind() {
+        ErrorKind::AddrInUse => "another program has that address; name a free one with --listen HOST:PORT",
+        ErrorKind::AddrNotAvailable => "this machine has no such address; name one of its own with --listen",
+        ErrorKind::PermissionDenied => "ports below 1024 are root's; name another with --listen",
+        _ => "name another address with --listen",
+    };
+    anyhow::Error::new(error).context(format!("cannot listen on {listen}: {step}"))
 }
 
 fn opened(dir: &DataDir, error: StoreError) -> anyhow::Error {

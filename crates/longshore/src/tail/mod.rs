@@ -33,7 +33,17 @@ pub async fn logs(site: &Site, args: &LogsArgs) -> Result<ExitCode> {
         bail!("{} has had no task that writes its log here (logDriver awslogs)", args.of);
     }
     match args.follow {
-        false => past(&client, &found, since_ms, args.filter.as_deref()).await?,
+        false => {
+            if past(&client, &found, since_ms, args.filter.as_deref()).await? == 0 {
+                let narrowed = args.since.is_some() || args.filter.is_some();
+                eprintln!(
+                    "no lines{}; `{} {}` tells what became of it",
+                    if narrowed { " that were asked for" } else { " yet" },
+                    site.call("explain"),
+                    args.of
+                );
+            }
+        }
         true => tokio::select! {
             done = following(&client, args, found, since_ms) => done?,
             _ = tokio::signal::ctrl_c() => {}
@@ -42,13 +52,14 @@ pub async fn logs(site: &Site, args: &LogsArgs) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Everything that is there, in the order of time.
+/// Everything that is there, in the order of time. Returns how many lines there were.
 async fn past(
     client: &Client,
     sources: &[Source],
     since_ms: Option<u64>,
     filter: Option<&str>,
-) -> Result<()> {
+) -> Result<usize> {
+    let mut lines = 0;
     let named = sources.len() > 1;
     let mut groups: BTreeMap<(&str, &str), Vec<&Source>> = BTreeMap::new();
     for source in sources {
@@ -77,8 +88,9 @@ async fn past(
                 let stream = event.log_stream_name.as_deref();
                 let source = sources.iter().find(|source| Some(source.stream.as_str()) == stream);
                 let label = source.filter(|_| named).map(|source| source.label.as_str());
+                lines += 1;
                 if !print(label, event.message.as_deref().unwrap_or_default()) {
-                    return Ok(());
+                    return Ok(lines);
                 }
             }
             request.next_token = page.next_token;
@@ -87,7 +99,7 @@ async fn past(
             }
         }
     }
-    Ok(())
+    Ok(lines)
 }
 
 /// From now on (or `since_ms`), until nobody listens.

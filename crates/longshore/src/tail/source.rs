@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use wire::ecs;
 
 use crate::cli::LogsArgs;
-use crate::ps;
 use crate::talk::{CallError, Client};
+use crate::{find, ps};
 
 /// The log stream of one container of one task.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,10 +22,11 @@ pub struct Source {
 
 /// The streams of the task or service that is meant, running or stopped.
 pub async fn find(client: &Client, args: &LogsArgs) -> Result<Vec<Source>> {
+    let cluster = find::cluster_of(&args.of, &args.cluster);
     let service = ps::id(&args.of);
-    let tasks = match is_service(client, &args.cluster, service).await? {
-        true => ps::tasks(client, &args.cluster, Some(service), true).await?,
-        false => vec![task(client, args).await?],
+    let tasks = match find::service(client, cluster, service).await? {
+        Some(_) => ps::tasks(client, cluster, Some(service), true).await?,
+        None => vec![find::task(client, cluster, &args.of).await?],
     };
     let mut definitions = Definitions::default();
     let mut sources = vec![];
@@ -38,31 +39,6 @@ pub async fn find(client: &Client, args: &LogsArgs) -> Result<Vec<Source>> {
         );
     }
     Ok(sources.into_iter().map(|(_, source)| source).collect())
-}
-
-async fn is_service(client: &Client, cluster: &str, name: &str) -> Result<bool, CallError> {
-    let request = ecs::DescribeServicesRequest {
-        cluster: Some(cluster.to_owned()),
-        services: vec![name.to_owned()],
-        ..Default::default()
-    };
-    let found = client.call::<ecs::ops::DescribeServices>(&request).await?;
-    Ok(found.services.is_some_and(|services| !services.is_empty()))
-}
-
-/// By its id, or by the beginning of it where that is only one task's.
-async fn task(client: &Client, args: &LogsArgs) -> Result<ecs::Task> {
-    let wanted = ps::id(&args.of);
-    let mut tasks = ps::tasks(client, &args.cluster, None, true).await?;
-    tasks.retain(|task| task.task_arn.as_deref().is_some_and(|arn| ps::id(arn).starts_with(wanted)));
-    match tasks.len() {
-        1 => Ok(tasks.remove(0)),
-        0 => bail!(
-            "the cluster {} has no service and no task named {wanted}; `longshore ps --all` shows the tasks",
-            args.cluster
-        ),
-        n => bail!("{n} tasks' ids begin with {wanted}; give more digits"),
-    }
 }
 
 /// The streams of a task's containers, each with its container's name.

@@ -29,6 +29,23 @@ pub fn ago(at_ms: u64, now_ms: u64) -> String {
     }
 }
 
+/// A time that has passed, in two units at most: `480 ms`, `12.3 s`, `4 min 10 s`, `5 h 2 min`, `3 d 4 h`.
+pub fn span(ms: u64) -> String {
+    let seconds = ms / 1000;
+    let two = |of: u64, unit: &str, rest: u64, smaller: &str| match rest {
+        0 => format!("{of} {unit}"),
+        rest => format!("{of} {unit} {rest} {smaller}"),
+    };
+    match seconds {
+        0 => format!("{ms} ms"),
+        1..60 if ms.is_multiple_of(1000) => format!("{seconds} s"),
+        1..60 => format!("{}.{} s", seconds, ms % 1000 / 100),
+        60..3600 => two(seconds / 60, "min", seconds % 60, "s"),
+        3600..86_400 => two(seconds / 3600, "h", seconds % 3600 / 60, "min"),
+        _ => two(seconds / 86_400, "d", seconds % 86_400 / 3600, "h"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -41,6 +58,12 @@ mod tests {
         3f2a  RUNNING
         a
         ");
+    }
+
+    #[test]
+    fn spans() {
+        let of = [0, 480, 1000, 12_345, 60_000, 250_000, 18_120_000, 273_600_000].map(span);
+        assert_eq!(of, ["0 ms", "480 ms", "1 s", "12.3 s", "1 min", "4 min 10 s", "5 h 2 min", "3 d 4 h"]);
     }
 
     #[test]

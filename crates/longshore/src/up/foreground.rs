@@ -1,6 +1,5 @@
 //! The server process itself: composed, ready, and on until a signal.
 
-use std::os::fd::AsFd;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -30,6 +29,7 @@ struct Process {
 
 /// For a person or a supervisor: logs to stderr, results to stdout.
 pub async fn plain(site: &Site, args: &UpArgs) -> Result<ExitCode> {
+    server::log_to_stderr();
     let process = start(site, args).await?;
     eprintln!("Longshore is up at {}", process.serving.endpoint);
     let mut here = site.clone();
@@ -43,9 +43,12 @@ pub async fn plain(site: &Site, args: &UpArgs) -> Result<ExitCode> {
     end(process).await
 }
 
-/// For [`super::detach::start`]: one line on stdout, which then goes where stderr goes.
+/// For [`super::detach::start`]: one line on stdout, which then is closed; logs to the log file.
 pub async fn reporting(site: &Site, args: &UpArgs) -> Result<ExitCode> {
-    let started = start(site, args).await;
+    let started = match server::log_to_file(&site.dir.log_file(), args.log_size) {
+        Ok(()) => start(site, args).await,
+        Err(error) => Err(error),
+    };
     let report = match &started {
         Ok(process) => Report::Ready(Ready {
             pid: std::process::id(),
@@ -55,12 +58,13 @@ pub async fn reporting(site: &Site, args: &UpArgs) -> Result<ExitCode> {
         Err(error) => Report::Failed(talk::told(error)),
     };
     println!("{}", serde_json::to_string(&report).context("write the report")?);
-    nix::unistd::dup2_stdout(std::io::stderr().as_fd()).context("close the report's pipe")?;
+    // Nothing is said on it any more; whoever reads it is not to wait for an end.
+    let nowhere = std::fs::OpenOptions::new().write(true).open("/dev/null").context("open /dev/null")?;
+    nix::unistd::dup2_stdout(nowhere).context("close the report's pipe")?;
     end(started?).await
 }
 
 async fn start(site: &Site, args: &UpArgs) -> Result<Process> {
-    server::log_to_stderr();
     // Signals that come while it starts end it the usual way.
     let keys = server::keys(&site.dir, &args.server)?;
     let serving = server::start(&site.dir, &keys, site.listen()?, &args.server).await?;

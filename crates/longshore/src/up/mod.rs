@@ -12,7 +12,7 @@ use crate::cli::UpArgs;
 use crate::data_dir::Running;
 use crate::site::{Site, endpoint};
 use crate::talk::Progress;
-use crate::{preflight, sample};
+use crate::{preflight, sample, server};
 
 pub use foreground::{agent_config, ending_signal};
 
@@ -30,6 +30,8 @@ pub async fn up(site: &Site, args: &UpArgs) -> Result<ExitCode> {
         Some(running) => {
             same_address(&site, &running)?;
             site.listen = Some(running.listen);
+            // As a start would: what a running server can't become is said.
+            server::keys(&site.dir, &args.server)?;
             healthy(&site).await?;
             eprintln!("Longshore is running already at {} (process {})", site.endpoint()?, running.pid);
         }
@@ -90,11 +92,11 @@ fn welcome(site: &Site, sample: Option<&str>) -> Result<String> {
     if let Some(address) = sample {
         lines.push(format!("Sample     {address}"));
     }
-    lines.push(format!(
-        "Next       {}   {}   {}",
-        site.call("ps"),
-        site.call("logs sample -f"),
-        site.call("down")
-    ));
+    lines.push(format!("Next       {}", site.call("ps")));
+    lines.push(format!("           {}", site.call("top")));
+    if sample.is_some() {
+        lines.push(format!("           {}", site.call("logs sample -f")));
+    }
+    lines.push(format!("           {}", site.call("down")));
     Ok(lines.join("\n"))
 }
