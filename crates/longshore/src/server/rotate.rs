@@ -91,6 +91,11 @@ mod tests {
         text.lines().map(|line| line.trim_start_matches("line ").parse().unwrap()).collect()
     }
 
+    /// As the subscriber writes: a whole line at once.
+    fn say(log: &mut Rotating, line: &str) {
+        log.write_all(format!("{line}\n").as_bytes()).unwrap();
+    }
+
     #[test]
     fn lines_go_on_where_the_last_file_ended_and_the_oldest_go() {
         let dir = tempfile::tempdir().unwrap();
@@ -100,7 +105,7 @@ mod tests {
         for _ in 0..7 {
             let mut log = Rotating::open(&path, 64).unwrap();
             for n in next.by_ref().take(9) {
-                writeln!(log, "line {n}").unwrap();
+                say(&mut log, &format!("line {n}"));
             }
         }
         let files: Vec<PathBuf> = (1..=KEPT).rev().map(|n| older(&path, n)).chain([path.clone()]).collect();
@@ -120,8 +125,8 @@ mod tests {
         let path = dir.path().join("longshore.log");
         let mut log = Rotating::open(&path, 8).unwrap();
         let long = "x".repeat(100);
-        writeln!(log, "{long}").unwrap();
-        writeln!(log, "short").unwrap();
+        say(&mut log, &long);
+        say(&mut log, "short");
         assert_eq!(fs::read_to_string(older(&path, 1)).unwrap(), format!("{long}\n"));
         assert_eq!(fs::read_to_string(&path).unwrap(), "short\n");
     }
@@ -130,12 +135,12 @@ mod tests {
     fn where_it_cannot_rotate_the_file_goes_on() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("longshore.log");
-        // A directory that is not empty can't be replaced by a file.
-        fs::create_dir_all(older(&path, 1).join("x")).unwrap();
-        fs::create_dir_all(older(&path, 2).join("x")).unwrap();
+        // A file can't take the place of a directory.
+        fs::create_dir(older(&path, 4)).unwrap();
+        fs::write(older(&path, 3), "").unwrap();
         let mut log = Rotating::open(&path, 8).unwrap();
         for n in 0..3 {
-            writeln!(log, "line {n}").unwrap();
+            say(&mut log, &format!("line {n}"));
         }
         assert_eq!(numbers(&path), [0, 1, 2]);
     }
