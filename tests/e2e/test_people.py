@@ -19,7 +19,7 @@ def test_top_tells_the_truth(server, stage):
     """A busy loop on a quarter of a processor, and a program that holds 24 MiB."""
     busy = stage.run(stage.register(stage.container("while :; do :; done"), family=f"{stage.name}-busy"))
     hog = stage.run(stage.register(stage.container(
-        "x=$(dd if=/dev/zero bs=1048576 count=24 2>/dev/null | tr '\\0' 'x'); sleep 600", memory=256),
+        "x=$(dd if=/dev/zero bs=1048576 count=24 2>/dev/null | tr '\\0' 'x'); sleep 600; echo $x", memory=256),
         family=f"{stage.name}-hog"))
 
     def known():
