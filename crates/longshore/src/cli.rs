@@ -488,7 +488,7 @@ mod tests {
     }
 
     #[test]
-    fn sizes() {
+    fn sizes_of_a_file() {
         assert_eq!(["7", "64KiB", "16MiB", "1KB"].map(|s| size(s).unwrap()), [7, 1 << 16, 1 << 24, 1000]);
         for bad in ["", "KiB", "1T", "-1", "18446744073709551615KB"] {
             assert!(size(bad).is_err(), "{bad}");
