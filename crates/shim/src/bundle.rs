@@ -1,13 +1,12 @@
-//! The few fields of a bundle's `config.json` (OCI runtime specification) that the shim itself decides by.
-//! libcontainer reads the file for everything else.
+//! A bundle's `config.json` (OCI runtime specification): the whole of it for Create, and the few fields that are needed
+//! where the rest may be missing or out of order.
 
 use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use libcontainer::oci_spec::runtime::LinuxSeccomp;
+use oci_spec::runtime::{LinuxSeccomp, Spec};
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 
 /// Annotations that name the group whose containers share one shim: containerd's runc shim reads the first, the
 /// Kubernetes CRI plugin sets the second.
@@ -33,8 +32,6 @@ struct Root {
 #[serde(default, rename_all = "camelCase")]
 struct ProcessPart {
     user: User,
-    cwd: PathBuf,
-    oom_score_adj: Option<i32>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -48,25 +45,7 @@ struct User {
 #[serde(default, rename_all = "camelCase")]
 struct LinuxPart {
     cgroups_path: Option<PathBuf>,
-    resources: Option<Resources>,
     namespaces: Option<Vec<Namespace>>,
-    seccomp: Option<IgnoredAny>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Resources {
-    devices: Option<Vec<DeviceRule>>,
-}
-
-/// Absent numbers mean all.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct DeviceRule {
-    allow: bool,
-    major: Option<i64>,
-    minor: Option<i64>,
-    access: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -112,8 +91,7 @@ impl Config {
     /// The cgroup's path under each hierarchy's mount point.
     pub fn cgroup(&self, id: &str) -> PathBuf {
         let given = self.linux.as_ref().and_then(|linux| linux.cgroups_path.clone());
-        // What libcontainer takes when none is given.
-        given.unwrap_or_else(|| PathBuf::from(format!(":youki:{id}")))
+        given.unwrap_or_else(|| PathBuf::from(format!("longshore/{id}")))
     }
 
     /// The user and group that the container's first process runs as, unless it has a user namespace:
@@ -128,36 +106,14 @@ impl Config {
         let namespaces = self.linux.as_ref().and_then(|linux| linux.namespaces.as_deref());
         namespaces.unwrap_or_default().iter().any(|namespace| namespace.kind == kind)
     }
-
-    /// Whether the rules for devices, of which there are some, let none open this character device.
-    pub fn withholds(&self, major: i64, minor: i64) -> bool {
-        let resources = self.linux.as_ref().and_then(|linux| linux.resources.as_ref());
-        let Some(rules) = resources.and_then(|resources| resources.devices.as_deref()) else { return false };
-        let opens =
-            |rule: &DeviceRule| rule.access.as_deref().is_none_or(|access| access.contains(['r', 'w']));
-        let means = |rule: &DeviceRule| {
-            rule.major.is_none_or(|m| m == major) && rule.minor.is_none_or(|m| m == minor)
-        };
-        !rules.is_empty() && !rules.iter().any(|rule| rule.allow && opens(rule) && means(rule))
-    }
-
-    /// Whether a seccomp profile is asked for.
-    pub fn has_seccomp(&self) -> bool {
-        self.linux.as_ref().is_some_and(|linux| linux.seccomp.is_some())
-    }
-
-    /// The directory in which the first process starts.
-    pub fn cwd(&self) -> Option<&Path> {
-        self.process.as_ref().map(|process| process.cwd.as_path())
-    }
-
-    /// Whether libcontainer will change our own OOM score on the way.
-    pub fn sets_oom_score(&self) -> bool {
-        self.process.as_ref().is_some_and(|process| process.oom_score_adj.is_some())
-    }
 }
 
-/// The bundle's whole seccomp profile, which a process that joins the container later must get too.
+/// The whole specification.
+pub fn spec(bundle: &Path) -> Result<Spec, ConfigError> {
+    parse(bundle)
+}
+
+/// The bundle's seccomp profile, which a process that joins the container later must get too.
 pub fn seccomp(bundle: &Path) -> Result<Option<LinuxSeccomp>, ConfigError> {
     #[derive(Deserialize)]
     struct Whole {
@@ -186,7 +142,7 @@ mod tests {
     fn the_fields_are_found() {
         let dir = tempfile::tempdir().unwrap();
         let config = r#"{"ociVersion":"1.0.2","annotations":{"io.containerd.runc.v2.group":"task-1"},
-            "root":{"path":"/abs"},"process":{"user":{"uid":7,"gid":8},"cwd":"/w","args":["x"]},
+            "root":{"path":"/abs"},"process":{"user":{"uid":7,"gid":8},"args":["x"]},
             "linux":{"cgroupsPath":"/a/b","namespaces":[{"type":"pid"}],"seccomp":{"defaultAction":"SCMP_ACT_ERRNO"}}}"#;
         std::fs::write(dir.path().join("config.json"), config).unwrap();
         let config = Config::load(dir.path()).unwrap();
@@ -194,28 +150,15 @@ mod tests {
         assert_eq!(config.rootfs(Path::new("/b")), Path::new("/abs"));
         assert_eq!(config.owner(), Some((7, 8)));
         assert_eq!(config.cgroup("id"), Path::new("/a/b"));
-        assert!(config.has_seccomp() && config.has_namespace("pid") && !config.has_namespace("network"));
+        assert!(config.has_namespace("pid") && !config.has_namespace("network"));
         assert!(seccomp(dir.path()).unwrap().is_some());
-    }
-
-    #[test]
-    fn devices_are_withheld_unless_a_rule_opens_them() {
-        let config = |rules: &str| -> Config {
-            serde_json::from_str(&format!(r#"{{"linux":{{"resources":{{"devices":{rules}}}}}}}"#)).unwrap()
-        };
-        let none = r#"[{"allow":false,"access":"rwm"},{"allow":true,"type":"c","access":"m"}]"#;
-        assert!(config(none).withholds(5, 1));
-        assert!(!config(r#"[{"allow":true,"access":"rwm"}]"#).withholds(5, 1), "privileged");
-        assert!(!config(r#"[{"allow":true,"type":"c","major":5,"minor":1,"access":"rw"}]"#).withholds(5, 1));
-        assert!(config(r#"[{"allow":true,"type":"c","major":5,"minor":2,"access":"rw"}]"#).withholds(5, 1));
-        assert!(!config("[]").withholds(5, 1) && !Config::default().withholds(5, 1), "nothing was asked for");
     }
 
     #[test]
     fn an_empty_configuration_has_defaults() {
         let config: Config = serde_json::from_str("{}").unwrap();
         assert_eq!(config.rootfs(Path::new("/b")), Path::new("/b/rootfs"));
-        assert_eq!(config.cgroup("c"), Path::new(":youki:c"));
-        assert!(config.group().is_none() && config.owner().is_none() && !config.has_seccomp());
+        assert_eq!(config.cgroup("c"), Path::new("longshore/c"));
+        assert!(config.group().is_none() && config.owner().is_none());
     }
 }

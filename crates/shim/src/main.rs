@@ -1,30 +1,28 @@
 //! `containerd-shim-longshore-v1`: the small process that owns a task's containers.
 //!
-//! It makes them with libcontainer, is the parent of their processes, holds their output open, and writes down how
+//! It makes them, is the parent of their processes, holds their output open, and writes down how
 //! they ended before it tells anybody. It speaks containerd's shim v2 protocol (ttrpc), so that Longshore's agent and
 //! containerd can both use it, and either can be killed and come back while the containers go on.
 //!
-//! It must never start a thread (libcontainer forks with a bare clone3), never wait for a client or a daemon, never
+//! It must never start a thread (a container's process begins as a copy of this one), never wait for a client or a daemon, never
 //! read or copy a container's output, and never need anything else of Longshore: no crate of ours is used here.
 //!
 //! Start reading at [`start`] (how one comes to be), then [`server`] (its loop), [`service`] (what it is asked, one
-//! file a group of methods) and [`runtime`] (the only place that calls libcontainer).
+//! file a group of methods) and [`container`] (how a container is made).
 
 mod bundle;
 mod cgroup;
 mod cli;
 mod connection;
+mod container;
 mod events;
-mod executor;
 mod exit_record;
 mod fault;
 mod frame;
 mod log;
 mod paths;
 mod remove;
-mod report;
 mod rootfs;
-mod runtime;
 mod server;
 mod service;
 mod socket;

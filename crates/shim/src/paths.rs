@@ -35,7 +35,7 @@ pub fn socket_dir() -> PathBuf {
     from_env(SOCKET_DIR, "/run/longshore/s")
 }
 
-/// libcontainer's root directory for the containers of `namespace`.
+/// The directory in which each container of `namespace` has its state.
 pub fn state_root(namespace: &str) -> PathBuf {
     from_env(STATE_DIR, "/run/longshore/c").join(namespace)
 }

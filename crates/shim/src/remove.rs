@@ -1,16 +1,16 @@
 //! The action `delete`: kill and remove what a dead shim, or a create that failed, left of one container.
 
 use std::io::{self, Write};
-use std::path::PathBuf;
 
 use containerd_shim_protos::api::DeleteResponse;
 use containerd_shim_protos::protobuf::well_known_types::timestamp::Timestamp;
 use containerd_shim_protos::protobuf::{Message, MessageField};
 
 use crate::bundle::Config;
+use crate::cgroup::Cgroup;
 use crate::cli::Args;
 use crate::exit_record::{self, Exit};
-use crate::{paths, rootfs, runtime, socket};
+use crate::{container, paths, rootfs, socket};
 
 /// Exit code of what is killed: 128 + SIGKILL.
 const KILLED: u32 = 137;
@@ -25,8 +25,8 @@ pub fn run(args: &Args) -> io::Result<()> {
     // Both may be gone with the bundle; the state directory still tells of the container.
     let config = Config::load(&bundle).unwrap_or_default();
     let root = paths::state_root(&args.namespace);
-    let cgroup = cgroup_of(&root.join(&args.id)).unwrap_or_else(|| config.cgroup(&args.id));
-    let pid = runtime::remove_remains(&root, &args.id, &cgroup);
+    let cgroup = container::cgroup_of(&root.join(&args.id)).unwrap_or_else(|| config.cgroup(&args.id));
+    let pid = container::remove_remains(&root, &args.id, &Cgroup::new(&cgroup));
     let rootfs = config.rootfs(&bundle);
     // Only what Create mounted inside the bundle; a root elsewhere belongs to whoever put it there.
     if rootfs.starts_with(&bundle) {
@@ -53,9 +53,4 @@ pub fn run(args: &Args) -> io::Result<()> {
     response.exited_at = MessageField::some(at);
     let bytes = response.write_to_bytes().map_err(io::Error::other)?;
     io::stdout().write_all(&bytes)
-}
-
-/// The cgroup that libcontainer noted when it made the container.
-fn cgroup_of(state: &std::path::Path) -> Option<PathBuf> {
-    libcontainer::config::YoukiConfig::load(state).ok().map(|config| config.cgroup_path)
 }

@@ -3,12 +3,9 @@
 use std::ffi::CString;
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
-use nix::errno::Errno;
-use nix::fcntl::{OFlag, OpenHow, ResolveFlag, open, openat2};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
-use nix::sys::stat::{Mode, mkdirat};
 
 /// Longest option string that mount(2) takes, in bytes: one page, less its closing NUL.
 const OPTIONS_MAX: usize = 4095;
@@ -55,33 +52,6 @@ pub fn mount_all(mounts: &[Mount], rootfs: &Path) -> Result<(), RootfsError> {
 /// Takes one mount off `rootfs`; whether there was one. Detached at once, released with its last user.
 pub fn unmount(rootfs: &Path) -> bool {
     umount2(rootfs, MntFlags::MNT_DETACH | MntFlags::UMOUNT_NOFOLLOW).is_ok()
-}
-
-/// Makes `directory` in the root file system where it is missing, as runc does for a process's working
-/// directory. Links and `..` stay beneath `rootfs`.
-pub fn make_directory(rootfs: &Path, directory: &Path) -> io::Result<()> {
-    let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-    let root = open(rootfs, flags, Mode::empty())?;
-    let how = OpenHow::new()
-        .flags(flags)
-        .resolve(ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_MAGICLINKS);
-    if openat2(&root, directory, how).is_ok() {
-        return Ok(());
-    }
-    let (mut here, mut path) = (root.try_clone()?, PathBuf::from("/"));
-    for part in directory.components().filter(|part| !matches!(part, Component::RootDir | Component::CurDir))
-    {
-        path.push(part);
-        here = match openat2(&root, &path, how) {
-            // By the parent's descriptor: what its path means can't change in between.
-            Err(Errno::ENOENT) => {
-                mkdirat(&here, part.as_os_str(), Mode::from_bits_truncate(0o755))?;
-                openat2(&root, &path, how)?
-            }
-            other => other?,
-        };
-    }
-    Ok(())
 }
 
 fn mount_one(one: &Mount, rootfs: &Path) -> Result<(), RootfsError> {
@@ -227,24 +197,6 @@ fn c_string(text: &str) -> io::Result<CString> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_missing_directory_is_made_beneath_the_root() {
-        let temporary = tempfile::tempdir().unwrap();
-        let root = temporary.path().join("root");
-        std::fs::create_dir_all(root.join("srv")).unwrap();
-        std::os::unix::fs::symlink("/srv", root.join("link")).unwrap();
-        std::os::unix::fs::symlink("/nowhere", root.join("dangling")).unwrap();
-        for (asked, made) in
-            [("/a/b", "a/b"), ("/link/c", "srv/c"), ("/../../d", "d"), ("/srv", "srv"), ("/", "")]
-        {
-            make_directory(&root, Path::new(asked)).unwrap();
-            assert!(root.join(made).is_dir(), "{asked}");
-        }
-        assert!(make_directory(&root, Path::new("/dangling/e")).is_err());
-        let beside: Vec<_> = std::fs::read_dir(temporary.path()).unwrap().collect();
-        assert_eq!(beside.len(), 1, "nothing outside of the root");
-    }
 
     #[test]
     fn flags_are_parted_from_data() {

@@ -1,7 +1,7 @@
 //! The serving process: one thread around poll(2), over the socket, SIGCHLD and the clients.
 //!
-//! One thread is not thrift alone: libcontainer forks with a bare clone3, and a lock that another thread held at that
-//! moment would stay locked in the child for ever.
+//! One thread is not thrift alone: a container's process begins as a copy of this one, and a lock that another thread
+//! held at that moment would stay locked in the copy for ever.
 
 use std::collections::BTreeMap;
 use std::io;

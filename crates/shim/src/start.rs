@@ -9,11 +9,11 @@ use nix::unistd::{ForkResult, fork, setsid};
 
 use crate::bundle::{Config, ConfigError};
 use crate::cli::{Args, id_fault};
+use crate::container;
 use crate::events::{self, Publisher};
 use crate::fault::chain;
 use crate::log::Log;
 use crate::paths::{self, SocketPathTooLong};
-use crate::report::ErrorTracer;
 use crate::server;
 use crate::service::Service;
 use crate::socket::{self, Claim};
@@ -45,6 +45,7 @@ pub enum StartError {
 
 /// Starts the group's shim unless it lives, and prints its address.
 pub fn run(args: &Args) -> Result<(), StartError> {
+    container::seal().map_err(|source| StartError::Io { what: "execute a sealed copy", source })?;
     let bundle = match &args.bundle {
         Some(bundle) => bundle.canonicalize(),
         None => std::env::current_dir(),
@@ -86,7 +87,6 @@ fn serve(args: &Args, bundle: &Path, socket: &Path, listener: &UnixListener) -> 
         std::process::exit(1);
     }
     crate::cgroup::quicken();
-    let _ = tracing::subscriber::set_global_default(ErrorTracer);
     log.debug(&format!("serving {}", socket.display()));
     let mut service = Service::new(state_root, publisher, log.clone());
     let result = server::serve(listener, &mut service);
@@ -101,7 +101,7 @@ fn serve(args: &Args, bundle: &Path, socket: &Path, listener: &UnixListener) -> 
 /// Cuts what ties this process to the one that started it: session, directory, descriptors, environment, signals.
 fn detach(listener: &UnixListener) -> io::Result<()> {
     setsid()?;
-    // libcontainer returns to the working directory after each call: it must be one that lasts.
+    // One that lasts, and that holds up nobody's unmounting.
     std::env::set_current_dir("/")?;
     let null = std::fs::OpenOptions::new().read(true).write(true).open("/dev/null")?;
     nix::unistd::dup2_stdin(&null)?;

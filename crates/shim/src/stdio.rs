@@ -42,7 +42,7 @@ struct Input {
     closed: Inotify,
 }
 
-/// What the process gets: three descriptors of its own, all different and above 2, as libcontainer needs them.
+/// What the process gets: three descriptors of its own, all different and above 2, so that none is in another's place.
 #[derive(Debug)]
 pub struct Given {
     pub stdin: OwnedFd,

@@ -120,7 +120,9 @@ fn a_daemon_is_told_of_each_step_in_order() {
             topics.push((envelope.topic, envelope.event.unwrap().type_url));
             let answer = Response::new().write_to_bytes().unwrap();
             let id = u32::from_be_bytes(header[4..8].try_into().unwrap());
-            stream.write_all(&frame(id, 2, &answer)).unwrap();
+            // The shim may be gone already: it owes nobody a wait for the last answer.
+            let sent = stream.write_all(&frame(id, 2, &answer));
+            assert!(sent.is_ok() || topics.len() == 4, "{sent:?}");
         }
         topics
     });

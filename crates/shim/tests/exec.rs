@@ -42,7 +42,7 @@ fn a_process_joins_and_ends_on_its_own() {
 
     // One that is killed with what it has started.
     let children = bundle.path.join("children");
-    shim.exec(&bundle, "e4", &["sh", "-c", "sleep 987 & echo $!; wait"], children.to_str().unwrap());
+    shim.exec(&bundle, "e4", &["sh", "-c", "/bin/sleep 987 & echo $!; wait"], children.to_str().unwrap());
     shim.start_exec(&bundle.id, "e4").unwrap();
     let running = |what: &str| {
         let processes = std::fs::read_dir("/proc").unwrap().flatten();
@@ -52,15 +52,12 @@ fn a_process_joins_and_ends_on_its_own() {
             })
             .count()
     };
-    while running("sleep\x00987\x00") == 0 {
-        std::thread::yield_now();
-    }
+    // By its path: the shell would be its own `sleep`.
+    support::eventually("its child runs", || running("/bin/sleep\x00987\x00") == 1);
     kill.exec_id = "e4".into();
     shim.client.kill(patience(), &kill).unwrap();
     assert_eq!(shim.wait_exec(&bundle.id, "e4"), 137);
-    while running("sleep\x00987\x00") > 0 {
-        std::thread::yield_now();
-    }
+    support::eventually("its child has gone too", || running("/bin/sleep\x00987\x00") == 0);
 
     // One that ends with the container.
     shim.exec(&bundle, "e3", &["sleep", "1000"], "");

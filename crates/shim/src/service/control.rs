@@ -5,7 +5,7 @@ use containerd_shim_protos::api::{
 };
 use containerd_shim_protos::events::task::{TaskPaused, TaskResumed};
 use containerd_shim_protos::topics::{TASK_PAUSED_EVENT_TOPIC, TASK_RESUMED_EVENT_TOPIC};
-use libcontainer::oci_spec::runtime::LinuxResources;
+use oci_spec::runtime::LinuxResources;
 
 use super::{Phase, Service, empty};
 use crate::fault::{Answer, Fault, chain};

@@ -10,11 +10,11 @@ use containerd_shim_protos::shim::oci::Options;
 use containerd_shim_protos::topics::TASK_CREATE_EVENT_TOPIC;
 
 use super::{Container, Phase, Process, Service};
-use crate::bundle::Config;
+use crate::bundle::{self, Config};
 use crate::cgroup::Cgroup;
 use crate::fault::{Answer, Fault, chain};
 use crate::rootfs::{self, Mount};
-use crate::{cli, exit_record, runtime, stdio};
+use crate::{cli, container, exit_record, stdio};
 
 impl Service {
     pub(super) fn create(&mut self, request: &CreateTaskRequest) -> Answer<CreateTaskResponse> {
@@ -31,12 +31,6 @@ impl Service {
         let rootfs = config.rootfs(&bundle);
         let mounts = mounts(request);
         rootfs::mount_all(&mounts, &rootfs).map_err(|error| Fault::failed(chain(&error)))?;
-        if let Some(cwd) = config.cwd()
-            && let Err(error) = rootfs::make_directory(&rootfs, cwd)
-        {
-            // A read-only root, most likely. Create says what is wrong if it can't go on without.
-            self.log.debug(&format!("working directory {cwd:?} was not made: {error}"));
-        }
         let made = self.make(request, &bundle, &config);
         if made.is_err() {
             unmount(&rootfs, mounts.len());
@@ -60,14 +54,17 @@ impl Service {
         };
         let owner = config.owner();
         let (held, given) = stdio::open(&paths, owner).map_err(|error| Fault::failed(chain(&error)))?;
-        let (handle, pid) = runtime::create(&request.id, bundle, &self.state_root, config, given)
-            .map_err(|error| Fault::failed(chain(&error)))?;
+        let spec = bundle::spec(bundle).map_err(|error| Fault::invalid(chain(&error)))?;
+        let cgroup = Cgroup::new(&config.cgroup(&request.id));
+        let (handle, pid) =
+            container::create(&request.id, bundle, &self.state_root, &spec, cgroup.clone(), given)
+                .map_err(|error| Fault::failed(chain(&error)))?;
         Ok(Container {
             bundle: bundle.to_owned(),
             rootfs: PathBuf::new(),
             mounts: 0,
             handle,
-            cgroup: Cgroup::new(&config.cgroup(&request.id)),
+            cgroup,
             own_pids: config.has_namespace("pid"),
             owner,
             init: Process { pid, phase: Phase::Created, paths, held, waiters: Vec::new() },

@@ -20,11 +20,11 @@ use containerd_shim_protos::protobuf::Message;
 use containerd_shim_protos::protobuf::well_known_types::timestamp::Timestamp;
 
 use crate::cgroup::Cgroup;
+use crate::container::Handle;
 use crate::events::Publisher;
 use crate::exit_record::Exit;
 use crate::fault::{Answer, Fault};
 use crate::log::Log;
-use crate::runtime::Handle;
 use crate::stdio;
 
 /// Names of the service: the same messages since containerd 1.x and since 2.0.

@@ -49,10 +49,7 @@ impl Service {
         }
         let (held, given) = stdio::open(&exec.process.paths, container.owner)
             .map_err(|error| Fault::failed(chain(&error)))?;
-        let pid = container
-            .handle
-            .exec(exec_id, &exec.spec, given)
-            .map_err(|error| Fault::failed(chain(&error)))?;
+        let pid = container.handle.exec(&exec.spec, given).map_err(|error| Fault::failed(chain(&error)))?;
         exec.process.held = held;
         exec.process.pid = pid;
         exec.process.phase = Phase::Running;

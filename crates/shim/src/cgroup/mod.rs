@@ -1,10 +1,15 @@
-//! A container's cgroup, read. libcontainer makes it, sets its limits and removes it; the shim asks who is in it,
-//! what it used, and whether it ran out of memory.
+//! A container's cgroup: made, limited and removed ([`make`]), asked who is in it, what it used, and whether it ran
+//! out of memory.
 //!
 //! v1 mounts one hierarchy a controller below `/sys/fs/cgroup`, v2 one for all of them there (cgroups(7)).
 
+mod limits;
+mod make;
+
 use std::path::{Component, Path, PathBuf};
 use std::time::{Duration, Instant};
+
+pub use make::CgroupError;
 
 use nix::sys::signal::{Signal, kill};
 use nix::sys::statfs::{CGROUP2_SUPER_MAGIC, statfs};
@@ -25,6 +30,11 @@ impl Cgroup {
         let path = path.components().filter(|part| matches!(part, Component::Normal(_))).collect();
         let unified = statfs(ROOT).is_ok_and(|stat| stat.filesystem_type() == CGROUP2_SUPER_MAGIC);
         Self { path, unified }
+    }
+
+    /// The path below each hierarchy's root.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Whether this host has one unified hierarchy.
@@ -60,15 +70,6 @@ impl Cgroup {
     pub fn oom_kills(&self) -> u64 {
         let file = if self.unified { "memory.events" } else { "memory.oom_control" };
         self.keyed("memory", file, "oom_kill")
-    }
-
-    /// Takes the right to open a character device away again. On v2 that right is a program which can't be changed.
-    pub fn withhold(&self, major: i64, minor: i64) {
-        if !self.unified {
-            let file = self.dir("devices").join("devices.deny");
-            // Without the controller nothing was given either.
-            let _ = std::fs::write(file, format!("c {major}:{minor} rwm"));
-        }
     }
 
     /// Every process here and below.

@@ -1,0 +1,213 @@
+//! Making a container's cgroup, limiting it, moving a process in, and removing it.
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use oci_spec::runtime::LinuxResources;
+
+use super::limits::{self, Write};
+use super::{Cgroup, ROOT};
+
+/// How long the kernel may take to let go of the processes of a cgroup that is removed.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The cgroup can't be had as it is wanted.
+#[derive(Debug, thiserror::Error)]
+pub enum CgroupError {
+    #[error("{0}")]
+    Refused(String),
+    #[error("cgroup: {what} {path}")]
+    Io {
+        what: &'static str,
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+}
+
+fn io(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> CgroupError {
+    let path = path.to_owned();
+    move |source| CgroupError::Io { what, path, source }
+}
+
+impl Cgroup {
+    /// Makes the cgroup, where it is missing, and sets its limits.
+    pub fn make(&self, resources: Option<&LinuxResources>) -> Result<(), CgroupError> {
+        if self.path.as_os_str().is_empty() {
+            return Err(CgroupError::Refused("linux.cgroupsPath: that is the root cgroup".into()));
+        }
+        if self.unified {
+            self.make_unified()?;
+        } else {
+            for (name, root) in hierarchies() {
+                let dir = root.join(&self.path);
+                std::fs::create_dir_all(&dir).map_err(io("make", &dir))?;
+                if name.split(',').any(|controller| controller == "cpuset") {
+                    self.inherit_cpuset(&root)?;
+                }
+            }
+        }
+        resources.map_or(Ok(()), |resources| self.limit(resources))
+    }
+
+    /// Sets limits, and leaves those alone that aren't named.
+    pub fn limit(&self, resources: &LinuxResources) -> Result<(), CgroupError> {
+        let writes = if self.unified { limits::unified(resources) } else { limits::legacy(resources) };
+        let writes = writes.map_err(CgroupError::Refused)?;
+        // Of v1's two memory limits one must go first when they rise and the other when they fall.
+        let mut late = Vec::new();
+        for one in &writes {
+            match self.write(one) {
+                Err(_) if one.file.ends_with("limit_in_bytes") => late.push(one),
+                other => other?,
+            }
+        }
+        late.into_iter().try_for_each(|one| self.write(one))
+    }
+
+    fn write(&self, one: &Write) -> Result<(), CgroupError> {
+        let path = self.dir(one.controller).join(&one.file);
+        std::fs::write(&path, &one.value).map_err(io("write to", &path))
+    }
+
+    /// On v2 the directory that a process can be cloned into (clone(2), CLONE_INTO_CGROUP).
+    pub fn birthplace(&self) -> Result<Option<File>, CgroupError> {
+        let dir = self.dir("");
+        if self.unified { File::open(&dir).map(Some).map_err(io("open", &dir)) } else { Ok(None) }
+    }
+
+    /// Moves a process in.
+    pub fn take_in(&self, pid: i32) -> Result<(), CgroupError> {
+        let dirs =
+            if self.unified { vec![self.dir("")] } else { self.hierarchies().map(|(_, dir)| dir).collect() };
+        for dir in dirs {
+            let path = dir.join("cgroup.procs");
+            std::fs::write(&path, pid.to_string()).map_err(io("move a process into", &path))?;
+        }
+        Ok(())
+    }
+
+    /// Stops everything in it where it is, or lets it go on.
+    pub fn freeze(&self, frozen: bool) -> Result<(), CgroupError> {
+        let (file, text) = match (self.unified, frozen) {
+            (true, true) => ("cgroup.freeze", "1"),
+            (true, false) => ("cgroup.freeze", "0"),
+            (false, true) => ("freezer.state", "FROZEN"),
+            (false, false) => ("freezer.state", "THAWED"),
+        };
+        let path = self.dir("freezer").join(file);
+        std::fs::write(&path, text).map_err(io("write to", &path))?;
+        let end = Instant::now() + PATIENCE;
+        // It takes effect a little later, on v1 after more than one attempt.
+        while frozen && !self.is_frozen() {
+            if Instant::now() > end {
+                let _ = self.freeze(false);
+                let source = io::ErrorKind::TimedOut.into();
+                return Err(CgroupError::Io { what: "freeze", path, source });
+            }
+            std::thread::sleep(Duration::from_millis(1));
+            let _ = std::fs::write(&path, text);
+        }
+        Ok(())
+    }
+
+    fn is_frozen(&self) -> bool {
+        if self.unified {
+            self.keyed("freezer", "cgroup.events", "frozen") == 1
+        } else {
+            self.read("freezer", "freezer.state").trim() == "FROZEN"
+        }
+    }
+
+    /// Removes it with those that were made below it. Nothing may run there any more.
+    pub fn remove(&self) -> Result<(), CgroupError> {
+        if self.path.as_os_str().is_empty() {
+            return Ok(());
+        }
+        let end = Instant::now() + PATIENCE;
+        let dirs = if self.unified {
+            vec![self.dir("")]
+        } else {
+            hierarchies().into_iter().map(|(_, root)| root.join(&self.path)).collect()
+        };
+        for dir in dirs {
+            while let Err(source) = remove_all(&dir) {
+                if Instant::now() > end {
+                    return Err(CgroupError::Io { what: "remove", path: dir, source });
+                }
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        }
+        Ok(())
+    }
+
+    /// v1's hierarchies in which it is: the name of each one's directory, and its own directory there.
+    pub fn hierarchies(&self) -> impl Iterator<Item = (String, PathBuf)> {
+        let dirs = hierarchies().into_iter().map(|(name, root)| (name, root.join(&self.path)));
+        dirs.filter(|(_, dir)| dir.is_dir())
+    }
+
+    /// Each controller must be given to a cgroup's children by all above it (cgroup-v2.rst, "Enabling and Disabling").
+    fn make_unified(&self) -> Result<(), CgroupError> {
+        let dir = self.dir("");
+        std::fs::create_dir_all(&dir).map_err(io("make", &dir))?;
+        let mut above = PathBuf::from(ROOT);
+        for part in self.path.components() {
+            let given = std::fs::read_to_string(above.join("cgroup.controllers")).unwrap_or_default();
+            for controller in given.split_whitespace() {
+                // One that can't be given on is missed by the limit that needs it.
+                let _ = std::fs::write(above.join("cgroup.subtree_control"), format!("+{controller}"));
+            }
+            above.push(part);
+        }
+        Ok(())
+    }
+
+    /// A new cpuset of v1 has no processors and takes nobody in before it is given some.
+    fn inherit_cpuset(&self, root: &Path) -> Result<(), CgroupError> {
+        let mut dir = root.to_owned();
+        for part in self.path.components() {
+            let above = dir.clone();
+            dir.push(part);
+            for file in ["cpuset.cpus", "cpuset.mems"] {
+                let read = |dir: &Path| std::fs::read_to_string(dir.join(file)).unwrap_or_default();
+                if read(&dir).trim().is_empty() {
+                    let path = dir.join(file);
+                    std::fs::write(&path, read(&above).trim()).map_err(io("write to", &path))?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// v1's hierarchies with controllers: the name of each one's directory below [`ROOT`], and the directory.
+fn hierarchies() -> Vec<(String, PathBuf)> {
+    let text = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    let named = |line: &str| {
+        let name = line.split(':').nth(1)?;
+        let root = Path::new(ROOT).join(name);
+        // Without controllers: v2's in a hybrid set-up, or systemd's own.
+        let counts = !name.is_empty() && !name.starts_with("name=") && root.join("cgroup.procs").exists();
+        counts.then(|| (name.to_owned(), root))
+    };
+    text.lines().filter_map(named).collect()
+}
+
+fn remove_all(dir: &Path) -> io::Result<()> {
+    let entries = match std::fs::read_dir(dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        other => other?,
+    };
+    for entry in entries.flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            remove_all(&entry.path())?;
+        }
+    }
+    match std::fs::remove_dir(dir) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
