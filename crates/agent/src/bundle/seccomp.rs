@@ -72,8 +72,8 @@ fn allow_if(name: &str, operator: LinuxSeccompOperator, value: u64) -> LinuxSysc
 /// from here on that makes no namespace is CLONE_IO, which C libraries do not use.
 ///
 /// A comparison and not a mask because runtimes differ in which of the two values of
-/// `SCMP_CMP_MASKED_EQ` is the mask: libcontainer 0.7 takes the other one than runc, and then the
-/// usual rule lets everything through.
+/// `SCMP_CMP_MASKED_EQ` is the mask: under one that takes the other one than runc, the usual rule
+/// lets everything through.
 const FIRST_NAMESPACE: u64 = libc::CLONE_NEWCGROUP as u64;
 
 fn clone_without_namespaces() -> LinuxSyscall {

@@ -8,6 +8,7 @@
 mod adopt;
 mod choice;
 mod error;
+mod seal;
 mod shim;
 mod spawn;
 

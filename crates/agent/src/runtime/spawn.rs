@@ -3,16 +3,20 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::Arc;
 
 use tokio::process::Command;
 
 use super::choice::locate;
+use super::seal::Sealed;
 use super::{RuntimeChoice, RuntimeError, Shim};
 
 /// A shim program and the places it may use.
 #[derive(Clone, Debug)]
 pub struct Runtime {
     program: PathBuf,
+    /// Our own shim's. Others look for themselves by the path of their program.
+    sealed: Option<Arc<Sealed>>,
     namespace: String,
     socket_dir: PathBuf,
     state_dir: PathBuf,
@@ -45,8 +49,20 @@ impl Runtime {
                 source,
             })?;
         }
+        let sealed = match choice {
+            RuntimeChoice::Longshore => {
+                let sealed = Sealed::of(&program).map_err(|source| RuntimeError::Io {
+                    what: "cannot make a read-only mount of",
+                    path: program.clone(),
+                    source,
+                })?;
+                Some(Arc::new(sealed))
+            }
+            RuntimeChoice::Named(_) => None,
+        };
         Ok(Runtime {
             program,
+            sealed,
             namespace: namespace.to_owned(),
             socket_dir: socket_dir.to_owned(),
             state_dir: state_dir.to_owned(),
@@ -119,8 +135,10 @@ impl Runtime {
     }
 
     fn command(&self, bundle: &Path, id: &str) -> Command {
-        let mut command = Command::new(&self.program);
+        let program = self.sealed.as_ref().map_or_else(|| self.program.clone(), |sealed| sealed.path());
+        let mut command = Command::new(program);
         command
+            .arg0(&self.program)
             .args(["-namespace", &self.namespace, "-id", id])
             // Nobody listens for events: the agent learns of an exit by Wait.
             .args(["-address", "/run/longshore/none", "-publish-binary", "/bin/true"])

@@ -30,14 +30,7 @@ impl Host {
         let wanted = c.config.user.as_deref().filter(|u| !u.is_empty());
         let user = resolve_user(&rootfs, wanted.unwrap_or(&image.config.user)).map_err(told)?;
         let plan = self.plan(work, c, image, user)?;
-        let mut spec = bundle::spec(&plan).map_err(told)?;
-        // libcontainer reads an explicit false as "load the seccomp filter after the capabilities are
-        // gone", which the kernel refuses. Absent means the same by the OCI specification.
-        if let Some(process) = spec.process_mut()
-            && process.no_new_privileges() == Some(false)
-        {
-            process.set_no_new_privileges(None);
-        }
+        let spec = bundle::spec(&plan).map_err(told)?;
         let text = serde_json::to_vec(&spec).map_err(told)?;
         write(&c.bundle.join("config.json"), &text)?;
         if let Some(signal) = &image.config.stop_signal {
