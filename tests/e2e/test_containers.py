@@ -197,9 +197,3 @@ def test_fields_that_are_not_supported_are_refused_by_name(stage, field, value, 
     task = stage.wait(stage.run(stage.register(stage.container("true", **{field: value}), **fields)))
     assert task["stopCode"] == "TaskFailedToStart" and word in task["stoppedReason"], task["stoppedReason"]
     assert "startedAt" not in task
-
-
-def test_volumes_are_refused_by_name(stage):
-    container = stage.container("true", mountPoints=[{"sourceVolume": "v", "containerPath": "/v"}])
-    task = stage.wait(stage.run(stage.register(container, volumes=[{"name": "v"}])))
-    assert task["stopCode"] == "TaskFailedToStart" and "mountPoints" in task["stoppedReason"]

@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep};
 use wire::Credentials;
 use wire::ecs::{self, DiscoverPollEndpointRequest};
 
-use crate::engine::{Engine, Host, HostConfig, HostError, Reports, Usage};
+use crate::engine::{Engine, Host, HostConfig, HostError, Reports, Storage, Usage};
 use crate::images::{EcrScope, EcrToken, ImageStore, ImagesConfig, OpenError, Resolver};
 use crate::network::{Cidr, Network, NetworkConfig, NetworkError};
 use crate::runtime::{Runtime, RuntimeChoice, RuntimeError};
@@ -21,6 +21,7 @@ use crate::session::{
     AcsSession, Api, ApiError, ApiReports, Backoff, Capacity, Identity, Registration, TcsSession, register,
 };
 use crate::state::{StateDir, StateError};
+use crate::volumes::{StoreError, Volumes};
 
 /// The pseudo-cluster of the serverless pool; no user sees it.
 pub const SERVERLESS_CLUSTER: &str = "longshore-serverless";
@@ -71,6 +72,8 @@ pub enum AgentError {
     Runtime(#[from] RuntimeError),
     #[error(transparent)]
     Host(#[from] HostError),
+    #[error(transparent)]
+    Volumes(#[from] StoreError),
     #[error(transparent)]
     Api(#[from] ApiError),
     #[error("{what} {path}: {source}")]
@@ -141,6 +144,11 @@ impl Agent {
             pool: config.network_pool,
         })?;
         let subnet = network.subnet();
+        let dir = StateDir::open(&places.root)?;
+        let volumes = Volumes::open(&places.volumes())?;
+        volumes.sweep(
+            &dir.load()?.into_iter().filter(|t| t.record.closed_ms.is_none()).map(|t| t.id).collect(),
+        )?;
         let host = Host::new(HostConfig {
             images,
             network,
@@ -149,13 +157,13 @@ impl Agent {
             prefix: places.prefix.clone(),
             region: config.region.clone(),
             spools: places.root.join("spools"),
+            volumes: volumes.clone(),
         })?;
         let cluster = match config.serverless {
             true => SERVERLESS_CLUSTER.to_owned(),
             false => config.cluster.clone().unwrap_or_else(|| "default".to_owned()),
         };
         let reports: Arc<dyn Reports> = Arc::new(ApiReports { api: api.clone(), cluster: cluster.clone() });
-        let dir = StateDir::open(&places.root)?;
         let engine = Engine::open(dir.clone(), host.clone(), reports.clone())?;
         let identity = Identity {
             cluster,
@@ -166,9 +174,12 @@ impl Agent {
             name: config.instance_name,
         };
         let usage = Arc::new(Usage::new(host.clone(), engine.clone()));
+        let storage = Arc::new(Storage::new(host.clone(), engine.clone()));
         let (sender, connected) = watch::channel(false);
         let supervisor = Supervisor { api, engine: engine.clone(), reports, dir, identity, usage, host };
-        let supervisor = tokio::spawn(supervisor.run(sender));
+        let supervisor = tokio::spawn(async move {
+            tokio::join!(supervisor.run(sender), storage.run());
+        });
         Ok(AgentHandle { engine, subnet, connected, supervisor })
     }
 }
@@ -207,6 +218,10 @@ impl Places {
 
     pub fn images(&self) -> PathBuf {
         self.root.join("images")
+    }
+
+    pub fn volumes(&self) -> PathBuf {
+        self.root.join("volumes")
     }
 
     pub fn sockets(&self) -> PathBuf {

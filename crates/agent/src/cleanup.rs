@@ -19,6 +19,7 @@ use crate::network;
 use crate::runtime::{Runtime, RuntimeChoice, Shim};
 use crate::state::{SavedTask, StateDir, StateError};
 use crate::task::{Action, Desired, Observation, step};
+use crate::volumes::Volumes;
 
 /// A bundle's file without which there is no container (OCI runtime specification, "Filesystem Bundle").
 const SPECIFICATION: &str = "config.json";
@@ -29,6 +30,8 @@ pub struct Report {
     pub tasks: usize,
     pub containers: usize,
     pub root_file_systems: usize,
+    /// Tasks that had volumes of their own.
+    pub volumes: usize,
     pub namespaces: usize,
     pub cgroups: usize,
     pub bridge: bool,
@@ -37,7 +40,8 @@ pub struct Report {
 }
 
 /// Stops every task of the directory's agent and removes its mounts, namespaces, cgroups, bridge,
-/// packet filter rules and shims. Images and their layers stay, and what must still be told.
+/// packet filter rules, shims and volumes of the tasks' own. Images and their layers stay, and shared
+/// volumes, and what must still be told.
 pub async fn cleanup(data_dir: &Path) -> Result<Report, AgentError> {
     let mut report = Report::default();
     if !data_dir.exists() {
@@ -55,6 +59,7 @@ pub async fn cleanup(data_dir: &Path) -> Result<Report, AgentError> {
             Err(error) => report.left.push(error.to_string()),
         }
     }
+    remove_volumes(&places, &mut report);
     match network::teardown(&places.prefix, &places.run) {
         Ok(removed) => {
             report.namespaces = removed.namespaces;
@@ -76,6 +81,18 @@ pub async fn cleanup(data_dir: &Path) -> Result<Report, AgentError> {
     // Gone with the last agent of this machine.
     let _ = std::fs::remove_dir("/run/longshore");
     Ok(report)
+}
+
+/// Those of the tasks. Shared ones are the user's to keep.
+fn remove_volumes(places: &Places, report: &mut Report) {
+    let path = places.volumes();
+    if !path.exists() {
+        return;
+    }
+    match Volumes::open(&path).and_then(|volumes| volumes.sweep(&Default::default())) {
+        Ok(n) => report.volumes = n,
+        Err(error) => report.left.push(error.to_string()),
+    }
 }
 
 async fn remove_containers(places: &Places, dir: &StateDir, report: &mut Report) -> Result<(), AgentError> {

@@ -7,8 +7,8 @@
 //! killed at any moment, it finds every running task again when it starts.
 //!
 //! Start reading at [`task`], the pure step function in which every decision about a task is
-//! taken; [`engine`] carries its actions out over [`images`], [`network`], [`bundle`], [`runtime`]
-//! and [`logs`]; [`session`] speaks with the control plane; [`state`] is what survives a crash.
+//! taken; [`engine`] carries its actions out over [`images`], [`network`], [`volumes`],
+//! [`bundle`], [`runtime`] and [`logs`]; [`session`] speaks with the control plane; [`state`] is what survives a crash.
 
 mod agent;
 pub mod bundle;
@@ -21,6 +21,7 @@ pub mod runtime;
 pub mod session;
 pub mod state;
 pub mod task;
+pub mod volumes;
 
 pub use agent::{Agent, AgentConfig, AgentError, AgentHandle, SERVERLESS_CLUSTER};
 pub use cleanup::{Report, cleanup};

@@ -8,5 +8,7 @@ mod control;
 mod image;
 #[path = "agent/measure.rs"]
 mod measure;
+#[path = "agent/storage.rs"]
+mod storage;
 #[path = "agent/stories.rs"]
 mod stories;

@@ -147,10 +147,10 @@ pub struct UpArgs {
 
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "\
-State, images and logs stay: the next `longshore up` starts the services' tasks again. Works also when
+State, images, logs and shared volumes stay: the next `longshore up` starts the services' tasks again. Works also when
 the server was killed. Done twice, it finds nothing to do.")]
 pub struct DownArgs {
-    /// Remove the data directory too: state, images, logs and keys
+    /// Remove the data directory too: state, images, logs, shared volumes and keys
     #[arg(long)]
     pub purge: bool,
     /// How long tasks may take to stop

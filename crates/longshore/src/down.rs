@@ -117,6 +117,7 @@ async fn clean_up(site: &Site, progress: Progress) -> Result<()> {
     for (count, one, many) in [
         (report.containers, "container", "containers"),
         (report.root_file_systems, "root file system", "root file systems"),
+        (report.volumes, "task's volumes", "tasks' volumes"),
         (report.namespaces, "network namespace", "network namespaces"),
         (report.cgroups, "cgroup", "cgroups"),
         (usize::from(report.bridge), "bridge", "bridges"),

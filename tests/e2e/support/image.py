@@ -81,8 +81,8 @@ class Image:
         }
 
 
-def busybox(extra=(), config=None, architecture="amd64"):
-    """busybox with every applet, a user `alice`, and whatever `extra` files a test wants."""
+def busybox(extra=(), config=None, architecture="amd64", links=(), folders=()):
+    """busybox with every applet, a user `alice`, and whatever `extra` files, `links` and `folders` a test wants."""
     with open(BUSYBOX, "rb") as program:
         binary = program.read()
     base = layer(
@@ -91,7 +91,7 @@ def busybox(extra=(), config=None, architecture="amd64"):
         links=[(f"bin/{name}", "busybox") for name in applets()],
         folders=[("bin", 0o755), ("etc", 0o755), ("tmp", 0o1777), ("root", 0o700), ("home/alice", 0o755)],
     )
-    layers = [base] + ([layer(files=extra)] if extra else [])
+    layers = [base] + ([layer(files=extra, links=links, folders=folders)] if extra or links or folders else [])
     defaults = {"Cmd": ["/bin/sh"], "Env": ["PATH=/bin"]}
     return Image(layers, config={**defaults, **(config or {})}, architecture=architecture)
 

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use oci_spec::runtime::Mount;
 
 use super::{BundleError, ContainerPlan, mounts};
+use crate::volumes::destination;
 
 /// Namespaced parameters besides `net.*` and `fs.mqueue.*` (ECS API reference, SystemControl). Any
 /// other would be the host's.
@@ -67,9 +68,10 @@ pub(super) fn sysctls(plan: &ContainerPlan) -> Result<HashMap<String, String>, B
 pub(super) fn tmpfs(plan: &ContainerPlan) -> Result<Vec<Mount>, BundleError> {
     let mut all = vec![];
     for (path, options) in &plan.tmpfs {
-        if !path.starts_with('/') || path.trim_matches('/').is_empty() || path.split('/').any(|p| p == "..") {
-            return Err(BundleError::TmpfsPath { path: path.clone() });
-        }
+        let clean = match destination(path) {
+            Ok(clean) if !path.split('/').any(|part| part == "..") => clean,
+            _ => return Err(BundleError::TmpfsPath { path: path.clone() }),
+        };
         let own: Vec<&str> = options.split(',').filter(|option| !option.is_empty()).collect();
         let known = |option: &&str| match option.split_once('=') {
             Some((name, _)) => VALUES.contains(&name),
@@ -78,7 +80,12 @@ pub(super) fn tmpfs(plan: &ContainerPlan) -> Result<Vec<Mount>, BundleError> {
         if let Some(option) = own.iter().find(|option| !known(option)) {
             return Err(BundleError::TmpfsOption { path: path.clone(), option: (*option).to_owned() });
         }
-        all.push(mounts::mount(path, "tmpfs", "tmpfs", &[&["nosuid", "noexec", "nodev"], &own[..]].concat()));
+        all.push(mounts::mount(
+            &clean,
+            "tmpfs",
+            "tmpfs",
+            &[&["nosuid", "noexec", "nodev"], &own[..]].concat(),
+        ));
     }
     Ok(all)
 }

@@ -44,6 +44,8 @@ pub struct ContainerPlan {
     pub netns: PathBuf,
     pub hostname: String,
     pub files: EtcFiles,
+    /// Parents before what lies in them.
+    pub volumes: Vec<VolumeMount>,
     pub image: ImageDefaults,
     /// `entryPoint` of the container definition; `None` keeps the image's.
     pub entry_point: Option<Vec<String>>,
@@ -104,6 +106,17 @@ pub struct EtcFiles {
     pub resolv_conf: PathBuf,
     pub hosts: PathBuf,
     pub hostname: PathBuf,
+}
+
+/// A directory or file of the machine in the container.
+#[derive(Debug, Clone)]
+pub struct VolumeMount {
+    pub source: PathBuf,
+    /// Absolute, in one spelling.
+    pub destination: String,
+    pub read_only: bool,
+    /// With what is mounted below it on the machine.
+    pub recursive: bool,
 }
 
 /// A wish that can't be granted.

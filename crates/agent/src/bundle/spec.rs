@@ -70,8 +70,7 @@ pub fn spec(plan: &ContainerPlan) -> Result<Spec, BundleError> {
     if !sysctls.is_empty() {
         linux.set_sysctl(Some(sysctls));
     }
-    let mut mounts = mounts::mounts(plan);
-    mounts.extend(kernel::tmpfs(plan)?);
+    let mounts = mounts::mounts(plan, kernel::tmpfs(plan)?);
     process.set_capabilities(Some(capabilities::sets(granted, plan.user.uid)));
 
     let root = RootBuilder::default().path(&plan.rootfs).readonly(plan.readonly_rootfs).build();

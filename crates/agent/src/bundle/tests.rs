@@ -22,6 +22,7 @@ fn plan() -> ContainerPlan {
             hosts: "/data/etc/hosts".into(),
             hostname: "/data/etc/hostname".into(),
         },
+        volumes: vec![],
         image: ImageDefaults {
             entrypoint: vec!["/docker-entrypoint.sh".to_owned()],
             cmd: vec!["nginx".to_owned(), "-g".to_owned()],
@@ -309,8 +310,8 @@ fn a_tmpfs_is_memory_and_nothing_else() {
         build(move |p| drop(p.tmpfs.insert(path.into(), options.into())))
     };
     let spec = with("/scratch", "exec,mode=700,size=1048576").unwrap();
-    let mount = spec.mounts().as_ref().unwrap().last().unwrap().clone();
-    assert_eq!(mount.destination().to_str(), Some("/scratch"));
+    let mounts = spec.mounts().as_ref().unwrap();
+    let mount = mounts.iter().find(|m| m.destination().to_str() == Some("/scratch")).unwrap().clone();
     assert_eq!(mount.options().as_ref().unwrap().join(","), "nosuid,noexec,nodev,exec,mode=700,size=1048576");
     for option in ["bind", "rbind", "remount", "shared", "lowerdir=/etc"] {
         assert!(matches!(with("/scratch", option), Err(BundleError::TmpfsOption { .. })), "{option}");
@@ -322,4 +323,43 @@ fn a_tmpfs_is_memory_and_nothing_else() {
     let shm =
         shm.mounts().as_ref().unwrap().iter().find(|m| m.destination().ends_with("shm")).unwrap().clone();
     assert!(shm.options().as_ref().unwrap().contains(&"size=1048576".to_owned()));
+}
+
+#[test]
+fn volumes_lie_below_what_the_runtime_mounts() {
+    let volume = |destination: &str, read_only, recursive| VolumeMount {
+        source: format!("/volumes{destination}").into(),
+        destination: destination.to_owned(),
+        read_only,
+        recursive,
+    };
+    let volumes = vec![
+        volume("/data", false, false),
+        volume("/dev/shm", true, false),
+        volume("/etc/hosts", true, true),
+    ];
+    let told = |profile| {
+        let spec = build(|plan| (plan.volumes, plan.profile) = (volumes.clone(), profile)).unwrap();
+        let line = |mount: &oci_spec::runtime::Mount| {
+            let options = mount.options().clone().unwrap_or_default().join(",");
+            format!("{} {options}", mount.destination().display())
+        };
+        spec.mounts().iter().flatten().map(line).collect::<Vec<_>>()
+    };
+    let fargate = told(Profile::Fargate);
+    assert_eq!(
+        fargate[..2],
+        ["/data bind,rprivate,nosuid,nodev", "/etc/hosts rbind,rprivate,nosuid,nodev,rro"]
+    );
+    let at = |path: &str| fargate.iter().position(|line| line.split(' ').next() == Some(path)).unwrap();
+    assert!(at("/data") < at("/proc") && at("/dev") < at("/dev/shm"), "{fargate:?}");
+    assert_eq!(fargate[at("/dev/shm")], "/dev/shm bind,rprivate,nosuid,nodev,ro");
+    for place in ["/dev/shm", "/etc/hosts"] {
+        assert_eq!(
+            fargate.iter().filter(|line| line.starts_with(place)).count(),
+            1,
+            "in the default's place"
+        );
+    }
+    assert_eq!(told(Profile::Instance)[0], "/data bind,rprivate");
 }

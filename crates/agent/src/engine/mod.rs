@@ -18,7 +18,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::{Semaphore, mpsc};
 
-pub use host::{Host, HostConfig, HostError, Usage, remove_cgroups, remove_container};
+pub use host::{Host, HostConfig, HostError, Storage, Usage, remove_cgroups, remove_container};
 pub use machine::{Done, Machine, Reports, Seen, Submitted};
 pub use plan::{ContainerWork, Refusal, Work};
 pub use vitals::{Changes, Vital};
@@ -143,6 +143,13 @@ impl Engine {
         if let Some(handle) = self.tasks().get_mut(arn) {
             handle.desired = Desired::Stopped;
             let _ = handle.events.send(Event::Seen(Observation::Desired(Desired::Stopped)));
+        }
+    }
+
+    /// Stops a task that may not go on, for a reason that the control plane is told.
+    pub fn stop_because(&self, arn: &str, reason: String) {
+        if let Some(handle) = self.tasks().get(arn) {
+            let _ = handle.events.send(Event::Seen(Observation::Refused { reason }));
         }
     }
 

@@ -15,6 +15,7 @@ use crate::logs::AwsLogs;
 use crate::network::{Address, parse_mac};
 use crate::state::StateDir;
 use crate::task::{Condition, ContainerSpec, Dependency, RestartPolicy, TaskSpec};
+use crate::volumes::{self, Volume};
 
 mod health;
 
@@ -60,6 +61,7 @@ pub struct Work {
     pub containers: Vec<ContainerWork>,
     pub address: Option<Address>,
     pub dns: Vec<Ipv4Addr>,
+    pub volumes: Vec<Volume>,
     closed: AtomicBool,
     vitals: Mutex<Vec<Vital>>,
 }
@@ -99,6 +101,9 @@ pub(super) fn spec(task: &Task) -> TaskSpec {
             .filter_map(|d| {
                 Some(Dependency { on: index(&d.container_name)?, condition: condition(&d.condition)? })
             })
+            .chain(c.volumes_from.iter().filter_map(|from| {
+                Some(Dependency { on: index(&from.source_container)?, condition: Condition::Create })
+            }))
             .collect(),
         start_timeout_ms: c.start_timeout.filter(|s| *s > 0).map(seconds),
         stop_timeout_ms: seconds(c.stop_timeout.filter(|s| *s > 0).unwrap_or(STOP_TIMEOUT_S)),
@@ -117,6 +122,7 @@ pub(super) fn spec(task: &Task) -> TaskSpec {
 
 fn condition(text: &str) -> Option<Condition> {
     match text {
+        "CREATE" => Some(Condition::Create),
         "START" => Some(Condition::Start),
         "COMPLETE" => Some(Condition::Complete),
         "SUCCESS" => Some(Condition::Success),
@@ -160,12 +166,17 @@ pub(super) fn work(id: &str, task: Task, dir: &StateDir) -> (Work, Option<Refusa
     };
     let dns = task.elastic_network_interfaces.iter().flat_map(|e| &e.domain_name_servers);
     let dns = dns.filter_map(|s| s.parse().ok()).collect();
+    let volumes = volumes::declared(&task).unwrap_or_else(|error| {
+        refused.get_or_insert(Refusal::new(error.to_string()));
+        vec![]
+    });
     let work = Work {
         id: id.to_owned(),
         task,
         containers,
         address,
         dns,
+        volumes,
         closed: AtomicBool::new(false),
         vitals: Mutex::default(),
     };
@@ -274,8 +285,6 @@ fn check(task: &Task) -> Result<(), Refusal> {
         }
         let used = [
             ("environmentFiles", !c.environment_files.is_empty()),
-            ("mountPoints", !c.mount_points.is_empty()),
-            ("volumesFrom", !c.volumes_from.is_empty()),
             ("links", !c.links.is_empty()),
             ("secrets", !c.secrets.is_empty()),
             ("repositoryCredentials", c.registry_authentication.as_ref().is_some_and(|r| r.r#type == "asm")),
@@ -307,7 +316,7 @@ fn check(task: &Task) -> Result<(), Refusal> {
         }
     }
     if has_cycle(&spec(task)) {
-        return Err(Refusal::new("the task's dependsOn form a cycle"));
+        return Err(Refusal::new("the task's dependsOn and volumesFrom form a cycle"));
     }
     Ok(())
 }

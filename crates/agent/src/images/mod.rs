@@ -35,4 +35,5 @@ pub use reference::{Reference, ReferenceSyntax};
 pub use resolver::{Auth, Basic, EcrCredentials, EcrScope, EcrToken, Resolver, Target};
 pub use rootfs::{RootfsError, RootfsMounts};
 pub use store::{Collected, ImageStore, ImagesConfig, OpenError};
+pub(crate) use sys::open_in_root;
 pub use user::{ResolvedUser, UserError, resolve_user};

@@ -12,7 +12,7 @@ use std::{
 /// Opens `path` as a process whose root directory is `root` would: absolute symbolic links and `..` stay
 /// beneath it, and no link of /proc is followed (openat2(2), RESOLVE_IN_ROOT). The kernel does the whole
 /// walk, so nothing can be swapped in between.
-pub(super) fn open_in_root(root: impl AsFd, path: &Path, flags: OFlag) -> nix::Result<OwnedFd> {
+pub(crate) fn open_in_root(root: impl AsFd, path: &Path, flags: OFlag) -> nix::Result<OwnedFd> {
     let how = OpenHow::new()
         .flags(flags | OFlag::O_CLOEXEC)
         .mode(Mode::empty())

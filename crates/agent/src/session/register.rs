@@ -36,9 +36,11 @@ pub struct Registration {
 /// Name-only attributes: what the engine honours, in the official agent's words.
 const CAPABILITIES: &[&str] = &[
     "com.amazonaws.ecs.capability.docker-remote-api.1.18",
+    "com.amazonaws.ecs.capability.docker-remote-api.1.25",
     "com.amazonaws.ecs.capability.ecr-auth",
     "com.amazonaws.ecs.capability.logging-driver.awslogs",
     "ecs.capability.container-ordering",
+    "ecs.capability.docker-plugin.local",
     "ecs.capability.ecr-endpoint",
     "ecs.capability.execution-role-awslogs",
     "ecs.capability.execution-role-ecr-pull",

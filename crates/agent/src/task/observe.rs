@@ -10,7 +10,7 @@ use super::state::Desired;
 pub enum Observation {
     /// A payload named the task with this desired status.
     Desired(Desired),
-    /// The agent refuses to run it, for a reason that the control plane is told.
+    /// The agent refuses to run it, or to let it run on, for a reason that the control plane is told.
     Refused {
         reason: String,
     },

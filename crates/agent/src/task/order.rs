@@ -48,6 +48,11 @@ impl TaskState {
 fn judge(on: &ContainerState, dependency: &Dependency) -> Verdict {
     let name = &on.spec.name;
     match dependency.condition {
+        Condition::Create if on.was_created() => Verdict::Met,
+        Condition::Create if on.is_stopped() => {
+            Verdict::Never(format!("dependency container {name} could not be created"))
+        }
+        Condition::Create => Verdict::NotYet,
         Condition::Start if on.was_started => Verdict::Met,
         Condition::Start if on.is_stopped() => {
             Verdict::Never(format!("dependency container {name} could not be started"))

@@ -7,7 +7,7 @@ use super::*;
 fn spec() -> impl Strategy<Value = TaskSpec> {
     let container = (
         any::<bool>(),
-        0u8..4,
+        0u8..5,
         any::<bool>(),
         prop::option::of(0u64..50),
         prop::option::of(health()),
@@ -25,6 +25,7 @@ fn spec() -> impl Strategy<Value = TaskSpec> {
                     .then(|| Dependency {
                         on: i - 1,
                         condition: [
+                            Condition::Create,
                             Condition::Start,
                             Condition::Complete,
                             Condition::Success,

@@ -12,10 +12,11 @@ pub enum Desired {
     Stopped,
 }
 
-/// The condition of one `dependsOn` entry. `CREATE` does not occur here: the translation of the
-/// payload refuses what the engine does not honour.
+/// The condition of one `dependsOn` entry. The translation of the payload refuses any other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Condition {
+    /// The other container has been created: what taking volumes from it waits for.
+    Create,
     /// The other container has been started.
     Start,
     /// The other container ran to its end, with any exit code.
@@ -204,6 +205,13 @@ impl ContainerState {
     /// It runs, or will again in a moment.
     pub(super) fn is_up(&self) -> bool {
         matches!(self.phase, Phase::Running | Phase::Restarting)
+    }
+
+    /// Its volumes are there.
+    pub(super) fn was_created(&self) -> bool {
+        self.was_started
+            || self.runtime_id.is_some()
+            || (Phase::Created..=Phase::Restarting).contains(&self.phase)
     }
 
     /// It ran, or never will.

@@ -357,7 +357,7 @@ fn due(task: &mut TaskState, timer: Timer, now_ms: u64, actions: &mut Vec<Action
                     && d.spec.depends_on.iter().any(|x| {
                         x.on == container
                             && match x.condition {
-                                Condition::Start => false,
+                                Condition::Create | Condition::Start => false,
                                 Condition::Healthy => !healthy,
                                 Condition::Complete | Condition::Success => true,
                             }

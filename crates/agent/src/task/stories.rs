@@ -205,6 +205,31 @@ over
 }
 
 #[test]
+fn who_takes_volumes_waits_until_they_are_made() {
+    let mut app = container("app", true);
+    app.depends_on.push(Dependency { on: 1, condition: Condition::Create });
+    let begun = vec![
+        (0, O::Desired(Desired::Running)),
+        (1, O::NetworkAttached),
+        (1, O::Pulled { container: 0, digest: "sha256:1".into() }),
+        (2, O::Pulled { container: 1, digest: "sha256:1".into() }),
+    ];
+    let then = |last: O| {
+        let seen = [begun.clone(), vec![(3, last)]].concat();
+        tell(vec![app.clone(), container("data", false)], seen)
+    };
+    let waited = then(O::Created { container: 1, runtime_id: "r".into() });
+    let (before, after) = waited.split_once("3: ").expect("the last observation");
+    assert!(
+        !before.contains("Create { container: 0 }") && after.contains("Create { container: 0 }"),
+        "{waited}"
+    );
+    let failed = then(O::CreateFailed { container: 1, reason: "CannotCreateVolumeError: full".into() });
+    assert!(!failed.contains("Create { container: 0 }"), "{failed}");
+    assert!(failed.ends_with("Delete { container: 1 }\n"), "{failed}");
+}
+
+#[test]
 fn a_failed_migration_keeps_the_app_from_starting() {
     let mut app = container("app", true);
     app.depends_on.push(Dependency { on: 1, condition: Condition::Success });

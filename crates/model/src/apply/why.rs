@@ -23,19 +23,18 @@ fn could_not_start(container: &Container) -> bool {
 pub(super) fn explain(task: &Task, reason: Option<&str>) -> Stop {
     let essential_exited =
         task.containers.iter().any(|c| c.essential && c.last_status == ContainerStatus::Stopped && ran(c));
+    let reason = reason.filter(|reason| !reason.is_empty());
     // Others may have run, and been stopped, because it couldn't start.
     let never_up =
         task.started_at_ms.is_none() && task.containers.iter().any(|c| c.essential && could_not_start(c));
     if (essential_exited && !never_up) || task.started_at_ms.is_some() {
-        return Stop { code: StopCode::EssentialContainerExited, reason: ESSENTIAL_CONTAINER_EXITED.into() };
+        // The agent gives a reason where it ended the task itself.
+        let reason = reason.unwrap_or(ESSENTIAL_CONTAINER_EXITED);
+        return Stop { code: StopCode::EssentialContainerExited, reason: reason.into() };
     }
     let said_of = |essential: bool| {
         task.containers.iter().filter(move |c| c.essential == essential).find_map(|c| c.reason.as_deref())
     };
-    let reason = reason
-        .filter(|reason| !reason.is_empty())
-        .or_else(|| said_of(true))
-        .or_else(|| said_of(false))
-        .unwrap_or(FAILED_TO_START);
+    let reason = reason.or_else(|| said_of(true)).or_else(|| said_of(false)).unwrap_or(FAILED_TO_START);
     Stop { code: StopCode::TaskFailedToStart, reason: reason.into() }
 }

@@ -1,7 +1,7 @@
 //! A task as a payload describes it.
 //!
 //! What the control plane has already decided is not here: runtime platform, placement
-//! constraints, ephemeral storage, tags.
+//! constraints, tags.
 
 use std::collections::BTreeMap;
 
@@ -69,6 +69,10 @@ pub struct Task {
     pub attachments: Vec<Attachment>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub enable_fault_injection: Option<bool>,
+    /// What a FARGATE task may write, in its containers and volumes together. Not of the protocol:
+    /// Fargate's own agent is told by other means. The official agent ignores members that it doesn't know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ephemeral_storage_mib: Option<u64>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -104,6 +104,9 @@ impl Host {
         let (host, of) = (self.clone(), work.clone());
         blocking(move || {
             host.remove_cgroup(&of);
+            if let Err(error) = host.config.volumes.remove_task(&of.id) {
+                tracing::warn!(%error, task = of.id, "a task's volumes could not be removed");
+            }
             // Made by `attach` for the shim; gone already unless the task never got further.
             if let Some(c) = of.containers.first() {
                 let _ = std::fs::remove_dir_all(&c.bundle);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::finish::SHIM;
+use super::spec::told;
 use super::{Host, HostError, LiveTask, blocking, timed};
 use crate::engine::machine::Seen;
 use crate::engine::plan::{ContainerWork, Work};
@@ -12,6 +13,7 @@ use crate::images::{Auth, Platform, PulledImage};
 use crate::logs::{ContainerLogs, LogError};
 use crate::runtime::{Shim, read_exit_record};
 use crate::task::Observation as O;
+use crate::volumes::Place;
 
 /// The group annotation: one shim process serves all containers of a task.
 pub(super) const GROUP: &str = "io.containerd.runc.v2.group";
@@ -19,7 +21,8 @@ pub(super) const GROUP: &str = "io.containerd.runc.v2.group";
 const LAST_LINES: Duration = Duration::from_secs(5);
 
 impl Host {
-    /// What the task as a whole needs: its network namespace, its cgroup and its shim, at once.
+    /// What the task as a whole needs: its network namespace, its cgroup, its shim and the shared volumes,
+    /// at once.
     pub(super) async fn attach(self: &Arc<Self>, work: &Arc<Work>, seen: &Seen) {
         let live = self.live(&work.id);
         self.begin_streams(work, &live);
@@ -40,12 +43,22 @@ impl Host {
                 made
             }
         };
-        let (network, cgroup, shim) = tokio::join!(
+        let volumes = {
+            let (host, work) = (self.clone(), work.clone());
+            async {
+                match work.volumes.iter().any(|volume| matches!(volume.place, Place::Shared { .. })) {
+                    false => Ok(()),
+                    true => blocking(move || host.config.volumes.provision(&work.volumes)).await,
+                }
+            }
+        };
+        let (network, cgroup, shim, volumes) = tokio::join!(
             timed("network", &work.id, network),
             timed("cgroup", &work.id, cgroup),
             timed("shim spawn", &work.id, self.shim(work, &live)),
+            timed("volumes", &work.id, volumes),
         );
-        match network.and(cgroup).and(shim.map(drop)) {
+        match network.and(cgroup).and(shim.map(drop)).and(volumes.map_err(told)) {
             Ok(()) => seen.see(O::NetworkAttached),
             Err(error) => seen.see(O::NetworkFailed { reason: error.to_string() }),
         }

@@ -10,6 +10,7 @@ mod finish;
 mod launch;
 mod restart;
 mod spec;
+mod storage;
 mod usage;
 
 use std::collections::HashMap;
@@ -22,6 +23,7 @@ use tokio::task::JoinHandle;
 
 pub use finish::remove_container;
 pub use spec::remove_cgroups;
+pub use storage::Storage;
 pub use usage::Usage;
 
 use super::machine::{Done, Machine, Seen};
@@ -32,6 +34,7 @@ use crate::logs::{ContainerLogs, LogError, LogSink};
 use crate::network::{Network, NetworkError};
 use crate::runtime::{Runtime, RuntimeError, Shim};
 use crate::task::{Action, Found, Observation};
+use crate::volumes::Volumes;
 
 /// Containers that are being created at a time. More only add to each other's latency: a launch
 /// is mostly work of the kernel, and two processors are kept busy by two (see launch-facts).
@@ -76,6 +79,7 @@ pub struct HostConfig {
     pub region: String,
     /// Where lines wait that could not be sent before their container was removed.
     pub spools: PathBuf,
+    pub volumes: Volumes,
 }
 
 impl std::fmt::Debug for HostConfig {

@@ -5,10 +5,11 @@ use std::path::Path;
 use super::usage::Reading;
 use super::{Host, HostError};
 use crate::bundle::cgroup::{Cgroups, TaskCgroup, TaskLimits};
-use crate::bundle::{self, ContainerPlan, EtcFiles, ImageDefaults, Profile, Ulimit, User};
+use crate::bundle::{self, ContainerPlan, EtcFiles, ImageDefaults, Profile, Ulimit, User, VolumeMount};
 use crate::engine::plan::{ContainerWork, Work};
 use crate::images::{PulledImage, ResolvedUser, resolve_user};
 use crate::network::files;
+use crate::volumes;
 
 const MIB: u64 = 1 << 20;
 
@@ -29,7 +30,8 @@ impl Host {
         images.prepare(&c.runtime_id, image, readonly).and_then(|m| m.mount(&rootfs)).map_err(told)?;
         let wanted = c.config.user.as_deref().filter(|u| !u.is_empty());
         let user = resolve_user(&rootfs, wanted.unwrap_or(&image.config.user)).map_err(told)?;
-        let plan = self.plan(work, c, image, user)?;
+        let volumes = self.volumes(work, container, image, &rootfs)?;
+        let plan = self.plan(work, c, image, user, volumes)?;
         let spec = bundle::spec(&plan).map_err(told)?;
         let text = serde_json::to_vec(&spec).map_err(told)?;
         write(&c.bundle.join("config.json"), &text)?;
@@ -39,12 +41,38 @@ impl Host {
         Ok(())
     }
 
+    /// Makes what the container mounts, filled from its image.
+    fn volumes(
+        &self,
+        work: &Work,
+        container: usize,
+        image: &PulledImage,
+        rootfs: &Path,
+    ) -> Result<Vec<VolumeMount>, HostError> {
+        let store = &self.config.volumes;
+        let of = |container| store.mountings_of(&work.id, container);
+        let mountings = volumes::mountings(&work.task, &work.volumes, container, &image.config.volumes, of)
+            .map_err(told)?;
+        let mounted = store.prepare(&work.id, container, &mountings, rootfs).map_err(told)?;
+        let own = work.containers[container].config.working_dir.as_deref().filter(|dir| !dir.is_empty());
+        let directory = own.unwrap_or(&image.config.working_dir);
+        store.make_working_directory(&work.id, &mountings, directory).map_err(told)?;
+        let mount = |m: volumes::Mounted| VolumeMount {
+            source: m.source,
+            destination: m.destination,
+            read_only: m.read_only,
+            recursive: m.of_host,
+        };
+        Ok(mounted.into_iter().map(mount).collect())
+    }
+
     fn plan(
         &self,
         work: &Work,
         c: &ContainerWork,
         image: &PulledImage,
         user: ResolvedUser,
+        volumes: Vec<VolumeMount>,
     ) -> Result<ContainerPlan, HostError> {
         let address = work
             .address
@@ -82,6 +110,7 @@ impl Host {
             netns: self.config.network.get(&work.id)?.path,
             files: write_etc(&c.bundle, work, address.ip, &hostname)?,
             hostname,
+            volumes,
             image: ImageDefaults {
                 entrypoint: image.entrypoint.clone(),
                 cmd: image.cmd.clone(),
@@ -189,6 +218,6 @@ fn write(path: &Path, content: &[u8]) -> Result<(), HostError> {
     std::fs::write(path, content).map_err(HostError::io("cannot write", path))
 }
 
-fn told(error: impl std::fmt::Display) -> HostError {
+pub(super) fn told(error: impl std::fmt::Display) -> HostError {
     HostError::Told(error.to_string())
 }

@@ -24,6 +24,10 @@ pub(super) fn check(proposed: &Proposed<'_>) -> Result<(), Error> {
         }
         check_one(volume, name)?;
     }
+    let at_launch = proposed.volumes().iter().filter(|volume| volume.configured_at_launch == Some(true));
+    if at_launch.count() > 1 {
+        return Err(own("Only one volume of a task definition may be configured at launch."));
+    }
     proposed.containers.iter().try_for_each(|container| check_mounts(container, &names))
 }
 
@@ -53,6 +57,14 @@ fn check_one(volume: &Volume, name: &str) -> Result<(), Error> {
     }
     if let Some(docker) = &volume.docker_volume_configuration {
         check_docker(docker, name)?;
+    }
+    if let Some(s3) = &volume.s3files_volume_configuration
+        && s3.access_point_arn.is_some()
+        && s3.root_directory.as_deref().is_some_and(|root| root != "/")
+    {
+        return Err(own(
+            "When using an S3 Files access point, the root directory must either be set to \"/\" or be omitted",
+        ));
     }
     volume.efs_volume_configuration.as_ref().map_or(Ok(()), check_efs)
 }

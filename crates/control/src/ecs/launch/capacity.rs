@@ -10,6 +10,9 @@ use crate::ecs::cluster_change;
 /// The platform version that `LATEST` means on FARGATE, for Linux.
 pub(crate) const LATEST: &str = "1.4.0";
 
+/// What a FARGATE task may write where nothing else was asked for (API reference, EphemeralStorage).
+pub(crate) const FARGATE_STORAGE_GIB: u32 = 20;
+
 /// What the call asked for, with the cluster's default filled in.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Capacity {

@@ -6,9 +6,7 @@ use wire::ecs::{self, TaskField};
 
 use super::tags;
 use crate::arn;
-
-/// What a FARGATE task's writable layer may hold where nothing else was asked for.
-const FARGATE_STORAGE_GIB: i32 = 20;
+use crate::ecs::launch::capacity::FARGATE_STORAGE_GIB;
 
 /// `home`: the account and region of the serverless pool's instances.
 pub(crate) fn to_wire(world: &World, task: &Task, home: &Scope, include: &[TaskField]) -> ecs::Task {
@@ -19,8 +17,8 @@ pub(crate) fn to_wire(world: &World, task: &Task, home: &Scope, include: &[TaskF
     let fargate = task.launch_type == LaunchType::Fargate;
     let storage = task
         .ephemeral_storage_gib
-        .and_then(|gib| i32::try_from(gib).ok())
-        .or(fargate.then_some(FARGATE_STORAGE_GIB));
+        .or(fargate.then_some(FARGATE_STORAGE_GIB))
+        .and_then(|gib| i32::try_from(gib).ok());
     let at = |ms: Option<u64>| ms.map(Timestamp::from_ms);
     ecs::Task {
         task_arn: Some(arn::task(&task.cluster, task.id)),

@@ -14,6 +14,7 @@ use wire::ecs;
 
 use crate::arn;
 use crate::ecs::account_setting;
+use crate::ecs::launch::capacity::FARGATE_STORAGE_GIB;
 
 /// Why a task can't be described to an agent. None of these happens to a definition that
 /// RegisterTaskDefinition took.
@@ -78,6 +79,8 @@ pub fn task(world: &World, task: &Task) -> Result<acs::Task, PayloadError> {
         pid_mode: document.pid_mode.map(|mode| mode.as_str().to_owned()),
         ipc_mode: document.ipc_mode.map(|mode| mode.as_str().to_owned()),
         elastic_network_interfaces: task.eni.iter().map(|eni| interface(task, eni)).collect(),
+        ephemeral_storage_mib: (task.launch_type == LaunchType::Fargate)
+            .then(|| u64::from(task.ephemeral_storage_gib.unwrap_or(FARGATE_STORAGE_GIB)) * 1024),
         enable_fault_injection: document.enable_fault_injection,
         ..acs::Task::default()
     })
@@ -95,6 +98,11 @@ fn volume(volume: &ecs::Volume) -> acs::task::Volume {
         "efs"
     } else if volume.fsx_windows_file_server_volume_configuration.is_some() {
         "fsxWindowsFileServer"
+    } else if volume.s3files_volume_configuration.is_some() {
+        "s3files"
+    } else if volume.configured_at_launch == Some(true) {
+        // A volume of EBS comes as an attachment, of which there is none: no agent may take it for empty.
+        "configuredAtLaunch"
     } else {
         "host"
     };

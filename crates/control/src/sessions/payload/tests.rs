@@ -173,6 +173,35 @@ fn a_log_stream_is_named_after_prefix_container_and_task() {
 }
 
 #[test]
+fn volumes_by_their_kind() {
+    let kinds = [
+        (json!({"name": "v", "host": {}}), json!({"name": "v", "type": "host", "host": {}})),
+        (
+            json!({"name": "v", "host": {"sourcePath": "/srv"}}),
+            json!({"name": "v", "type": "host", "host": {"sourcePath": "/srv"}}),
+        ),
+        (
+            json!({"name": "v", "dockerVolumeConfiguration": {"scope": "shared", "autoprovision": true}}),
+            json!({"name": "v", "type": "docker",
+                "dockerVolumeConfiguration": {"scope": "shared", "autoprovision": true}}),
+        ),
+        // Never taken for an empty one.
+        (
+            json!({"name": "v", "configuredAtLaunch": true}),
+            json!({"name": "v", "type": "configuredAtLaunch"}),
+        ),
+        (
+            json!({"name": "v", "s3filesVolumeConfiguration": {"fileSystemArn": "arn:f"}}),
+            json!({"name": "v", "type": "s3files"}),
+        ),
+    ];
+    for (given, told) in kinds {
+        let given: ecs::Volume = serde_json::from_value(given).unwrap();
+        assert_eq!(serde_json::to_value(super::volume(&given)).unwrap(), told);
+    }
+}
+
+#[test]
 fn overrides_are_merged_in() {
     let described = described(
         json!({

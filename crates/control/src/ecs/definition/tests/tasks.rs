@@ -100,6 +100,36 @@ fn volumes_and_mounts() {
             "The volume 'v' must have one configuration only.",
         ),
         (
+            volume(
+                json!({"name": "v", "dockerVolumeConfiguration": {"scope": "task", "autoprovision": true}}),
+            ),
+            "The volume 'v' may have 'autoprovision' only with the scope 'shared'.",
+        ),
+        (
+            merged(
+                ec2(json!({})),
+                json!({"volumes": [{"name": "v", "configuredAtLaunch": true}, {"name": "w", "configuredAtLaunch": true}]}),
+            ),
+            "Only one volume of a task definition may be configured at launch.",
+        ),
+        (
+            volume(json!({"name": "v", "configuredAtLaunch": true, "dockerVolumeConfiguration": {}})),
+            "The volume 'v' must have one configuration only.",
+        ),
+        (
+            volume(json!({"name": "v", "s3filesVolumeConfiguration":
+                {"fileSystemArn": "arn:f", "accessPointArn": "arn:p", "rootDirectory": "/a"}})),
+            "When using an S3 Files access point, the root directory must either be set to \"/\" or be omitted",
+        ),
+        (
+            ec2(json!({"volumesFrom": [{"sourceContainer": "nobody"}]})),
+            "Invalid 'volumesFrom' setting. Unknown container: 'nobody'",
+        ),
+        (
+            merged(ec2(json!({"mountPoints": [{"sourceVolume": "v"}]})), json!({"volumes": [{"name": "v"}]})),
+            "Invalid 'containerPath' setting for container 'app'.",
+        ),
+        (
             efs(json!({"rootDirectory": "/a", "authorizationConfig": {"accessPointId": "p"}})),
             "When using an EFS access point, the root directory must either be set to \"/\" or be omitted",
         ),

@@ -1,0 +1,63 @@
+"""A machine of one's own: `longshore agent` beside the server, which can be killed and started again."""
+
+import os
+import re
+import signal
+import subprocess
+
+from .server import Server, bin_dir
+from .waiting import wait_until
+
+
+class Machine:
+    """`longshore agent` as on another machine: its own directory, credentials from the environment."""
+
+    def __init__(self, server, stage):
+        self.place = Server("longshore-agent-")
+        self.stage, self.url = stage, server.url
+        self.keys = dict(re.findall(r"export (\w+)=(\S+)", server.run("env", "--agent").stdout))
+        self.agent = None
+
+    @property
+    def volumes(self):
+        return self.place.data_dir / "agent" / "volumes"
+
+    def start(self):
+        with open(self.place.output, "ab") as output:
+            self.agent = subprocess.Popen(
+                [bin_dir() / "longshore", "--data-dir", self.place.data_dir, "agent", "--endpoint", self.url,
+                 "--cluster", self.stage.cluster, "--name", "mine"],
+                stdout=output, stderr=output, stdin=subprocess.DEVNULL, env={"PATH": os.environ["PATH"], **self.keys})
+        wait_until(self.instance, "the machine to be connected")
+        self.place.prefix = self.place.find_prefix()
+        return self
+
+    def instance(self):
+        assert self.agent.poll() is None, self.place.tail()
+        ecs, cluster = self.stage.ecs, self.stage.cluster
+        arns = ecs.list_container_instances(cluster=cluster)["containerInstanceArns"]
+        found = ecs.describe_container_instances(cluster=cluster, containerInstances=arns) if arns else {}
+        return next((i for i in found.get("containerInstances", []) if i["agentConnected"]), None)
+
+    def disconnected(self):
+        ecs, cluster = self.stage.ecs, self.stage.cluster
+        arns = ecs.list_container_instances(cluster=cluster)["containerInstanceArns"]
+        found = ecs.describe_container_instances(cluster=cluster, containerInstances=arns)["containerInstances"]
+        return not any(instance["agentConnected"] for instance in found)
+
+    def kill(self):
+        """kill -9; back when the server has noticed."""
+        self.agent.send_signal(signal.SIGKILL)
+        self.agent.wait(60)
+        wait_until(self.disconnected, "the server to miss the machine")
+
+    def end(self):
+        if self.agent.poll() is None:
+            self.agent.terminate()
+            self.agent.wait(60)
+
+    def down(self, *arguments):
+        self.end()
+        self.place.run("down", *arguments)
+        left = self.place.leftovers()
+        assert left == [], left
