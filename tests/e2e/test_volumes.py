@@ -38,7 +38,7 @@ def options(mounted):
 def test_shared_by_a_task_s_containers_and_gone_with_it(server, stage):
     write = stage.container("stat -c '%a %u:%g' /v; echo hello > /v/file", name="write", logged=True, essential=False,
                             mountPoints=[mount("v", "/v"), mount("w", "/v/inner")])
-    read = stage.container("cat /deep/er/file; echo x > /deep/er/file || echo refused; ls -A /w;"
+    read = stage.container("cat /deep/er/file; touch /deep/er/x 2>/dev/null || echo refused;"
                            f"grep ' /deep/er ' /proc/mounts; {HOLD}", logged=True,
                            mountPoints=[mount("v", "/deep/er", True), mount("w", "/w", False)],
                            dependsOn=[{"containerName": "write", "condition": "COMPLETE"}])
@@ -51,7 +51,7 @@ def test_shared_by_a_task_s_containers_and_gone_with_it(server, stage):
     task = stage.wait(task["taskArn"])
     assert stage.lines(task, "write") == ["755 0:0"]
     lines = stage.lines(task)
-    assert lines[0] == "hello" and "refused" in lines, lines
+    assert lines[:2] == ["hello", "refused"], lines
     assert {"ro", "nosuid", "nodev"} <= options(lines[-1])
     assert not volumes_of(server, task["taskArn"]).exists()
 
@@ -65,19 +65,20 @@ def test_an_image_s_volumes(stage):
         folders=[("data", 0o1777), ("data/sub", 0o751)], links=[("data/link", "sub/file")],
         config={"Volumes": {"/data": {}, "/cache": {}}, "WorkingDir": "/cache/work"}))
     first = stage.container("cat /data/link; stat -c %a /data /data/sub/file; ls -A /plain; pwd;"
-                            "echo more >> /cache/file; echo x > /x || echo refused", name="first", logged=True,
+                            "echo more >> /cache/file; touch /x 2>/dev/null || echo refused", name="first", logged=True,
                             essential=False, readonlyRootFilesystem=True,
                             mountPoints=[mount("v", "/data"), mount("p", "/plain")])
-    app = stage.container("cat /cache/file; echo x > /cache/file || echo refused; echo again > /data/sub/file;"
+    app = stage.container("cat /cache/file; touch /cache/x 2>/dev/null || echo refused; ls -A /data;"
                           "cat /other/sub/file", logged=True, mountPoints=[mount("v", "/other"), mount("w", "/data")],
                           volumesFrom=[{"sourceContainer": "first", "readOnly": True}],
                           dependsOn=[{"containerName": "first", "condition": "COMPLETE"}])
     task = stage.wait(stage.run(stage.register(app, first, volumes=[{"name": name} for name in "vpw"])))
     lines = stage.lines(task, "first")
     assert lines[:3] == ["from the image", "1777", "640"], lines
-    assert lines[3] == "/cache/work" and lines[-1] == "refused" and len(lines) == 6, lines
+    assert lines[3:] == ["/cache/work", "refused"], lines
     lines = stage.lines(task)
-    assert lines[:2] == ["cached", "more"] and lines[-2:] == ["refused", "from the image"], lines
+    # Its own mount point at /data wins over the one that it took over, and has the image's content too.
+    assert lines == ["cached", "more", "refused", "link", "sub", "from the image"], lines
 
 
 def test_links_lead_nowhere_on_the_host(stage):
@@ -85,7 +86,7 @@ def test_links_lead_nowhere_on_the_host(stage):
     with tempfile.TemporaryDirectory() as outside:
         below = outside.lstrip("/")
         stage.image = stage.account.push(image.busybox(
-            folders=[(below, 0o755)], links=[("abs", outside), ("up", "../" * 12 + below), ("gone", "/no/such/place")]))
+            folders=[(below, 0o755)], links=[("abs", outside), ("up", "../" * 12 + below)]))
         spoil = stage.container(f"ln -s {outside} /v/out; ln -s {'../' * 12}{below} /v/up", name="spoil",
                                 essential=False, mountPoints=[mount("v", "/v")])
         first = {"dependsOn": [{"containerName": "spoil", "condition": "COMPLETE"}]}
@@ -93,18 +94,19 @@ def test_links_lead_nowhere_on_the_host(stage):
         containers = [
             stage.container(look.replace("$1", path), name=f"c{n}", logged=True, essential=False, **first,
                             mountPoints=[mount("v", "/v"), mount("w", path)])
-            for n, path in enumerate(["/abs", "/up", "/v/out", "/v/up", "/abs/new", "/gone/new"])]
+            for n, path in enumerate(["/abs", "/up", "/v/out", "/v/up", "/abs/new"])]
         app = stage.container("true", dependsOn=[{"containerName": c["name"], "condition": "COMPLETE"}
                                                  for c in containers])
         task = stage.wait(stage.run(stage.register(app, spoil, *containers, volumes=[{"name": "v"}, {"name": "w"}])))
         for n in range(5):
             assert stage.lines(task, f"c{n}")[-1] == "1", "mounted where the link leads in the container"
-        assert list(pathlib.Path(outside).iterdir()) == [] and not pathlib.Path("/no").exists()
+        assert list(pathlib.Path(outside).iterdir()) == []
 
 
 def test_the_runtime_s_own_places_are_refused(stage):
-    stage.image = stage.account.push(image.busybox(links=[("data", "/proc/sys")]))
-    for path in ["/proc/sys", "/dev", "/", "/data"]:
+    """Asked for outright, or by a link of the image's."""
+    stage.image = stage.account.push(image.busybox(links=[("data", "/proc"), ("gone", "/no/such/place")]))
+    for path in ["/proc/sys", "/dev", "/", "/data", "/gone/new"]:
         container = stage.container("true", mountPoints=[mount("v", path)])
         task = stage.wait(stage.run(stage.register(container, volumes=[{"name": "v"}])))
         assert task["stopCode"] == "TaskFailedToStart" and path in task["stoppedReason"], task["stoppedReason"]
@@ -206,9 +208,9 @@ def test_on_a_machine_of_one_s_own(stage, machine, tmp_path):
     (tmp_path / "given").write_text("of the host\n")
     host = [{"name": "h", "host": {"sourcePath": str(tmp_path)}},
             {"name": "new", "host": {"sourcePath": str(tmp_path / "new/deep")}}]
-    lines = output("cat /h/given; echo x > /h/x || echo refused; echo made > /new/file", host,
+    lines = output("cat /h/given; touch /h/x 2>/dev/null || echo refused; echo made > /new/file", host,
                    mount("h", "/h", True), mount("new", "/new"))
-    assert lines[0] == "of the host" and lines[-1] == "refused"
+    assert lines == ["of the host", "refused"]
     assert (tmp_path / "new/deep/file").read_text() == "made\n" and not (tmp_path / "x").exists()
 
     machine.down()

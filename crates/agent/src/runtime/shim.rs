@@ -42,6 +42,7 @@ pub struct Ended {
 #[derive(Clone)]
 pub struct Shim {
     client: Client,
+    address: Arc<str>,
     old_spelling: Arc<AtomicBool>,
 }
 
@@ -57,7 +58,12 @@ impl Shim {
         let client = Client::connect(address)
             .await
             .map_err(|e| RuntimeError::Connect { address: address.to_owned(), said: e.to_string() })?;
-        Ok(Shim { client, old_spelling: Arc::new(AtomicBool::new(false)) })
+        Ok(Shim { client, address: address.into(), old_spelling: Arc::new(AtomicBool::new(false)) })
+    }
+
+    /// Where it listens, as it was given to [`Shim::connect`].
+    pub fn address(&self) -> &str {
+        &self.address
     }
 
     /// Creates the container from its bundle; its init process then waits for [`Shim::start`].

@@ -39,6 +39,8 @@ pub enum StoreError {
         "{destination:?} cannot be mounted because the image's links lead it inside {inside}, which is the runtime's"
     )]
     Reserved { destination: String, inside: &'static str },
+    #[error("{0:?} cannot be mounted because the image's links lead it to where nothing is")]
+    Dangling(String),
     #[error("{what} {path}: {source}")]
     Io {
         what: &'static str,
@@ -317,7 +319,11 @@ fn check_links(root: &OwnedFd, destination: &str) -> io::Result<Option<StoreErro
                     inside.map(|inside| StoreError::Reserved { destination: destination.to_owned(), inside })
                 );
             }
-            Err(Errno::ENOENT | Errno::ENOTDIR | Errno::ELOOP) => {}
+            Err(Errno::ENOENT | Errno::ENOTDIR | Errno::ELOOP) => {
+                if open_in_root(root, ancestor, OFlag::O_PATH | OFlag::O_NOFOLLOW).is_ok() {
+                    return Ok(Some(StoreError::Dangling(destination.to_owned())));
+                }
+            }
             Err(errno) => return Err(errno.into()),
         }
     }

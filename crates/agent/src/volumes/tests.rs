@@ -303,6 +303,7 @@ fn a_link_to_the_kernel_s_directories_is_refused() {
         let error = bench.prepare(&[own(path)]).unwrap_err();
         assert!(matches!(error, StoreError::Reserved { inside: "/proc", .. }), "{error}");
     }
+    assert!(matches!(bench.prepare(&[own("/deep/x")]), Err(StoreError::Dangling(_))));
     bench.prepare(&[own("/dev/shm"), own("/elsewhere")]).unwrap();
 }
 

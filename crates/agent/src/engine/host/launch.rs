@@ -173,10 +173,10 @@ impl Host {
         stream.map_err(|e| told("ResourceInitializationError")(&e))?;
         let shim = shim.map_err(|e| told("CannotCreateContainerError")(&e))?;
         if container > 0 {
-            // Each bundle knows the task's shim, so that each container is found by itself.
-            let address = work.containers[0].bundle.join("address");
-            let copy = c.bundle.join("address");
-            std::fs::copy(&address, &copy).map_err(HostError::io("cannot write", &copy))?;
+            // Each bundle knows the task's shim, so that each container is found by itself. The first's
+            // may be gone already: what others depend on can be over before they begin.
+            let note = c.bundle.join("address");
+            std::fs::write(&note, shim.address()).map_err(HostError::io("cannot write", &note))?;
         }
         let created = self.create_in_bundle(work, container, &shim);
         timed("create", &work.id, created).await?;
