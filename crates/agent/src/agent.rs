@@ -157,7 +157,7 @@ impl Agent {
             prefix: places.prefix.clone(),
             region: config.region.clone(),
             spools: places.root.join("spools"),
-            volumes: volumes.clone(),
+            volumes,
         })?;
         let cluster = match config.serverless {
             true => SERVERLESS_CLUSTER.to_owned(),
