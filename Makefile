@@ -1,6 +1,6 @@
 # The front door. Every target installs the system packages it lacks when it is root on Debian,
 # and otherwise names them.
-.PHONY: help up down demo test bench conformance build checked lint unit e2e torture clean
+.PHONY: help up down demo test bench conformance build checked lint unit e2e torture fuzz clean
 
 # The shim and the sample are static programs: the shim to be small, the sample because its image
 # holds nothing else. They get a target directory of their own, so that the flags don't rebuild the rest.
@@ -49,6 +49,12 @@ e2e: checked $(VENV)
 torture: checked ## 200 kills under load, everything acknowledged checked (ARGS="--rounds N --seed S --verbose")
 	@scripts/deps test
 	LONGSHORE_BIN=$(abspath $(CHECKED)) cargo xtask torture $(ARGS)
+
+# Seven targets, two at a time: four times as long as this.
+SECONDS ?= 60
+fuzz: ## every fuzz target for SECONDS (SECONDS=600 TARGETS="layer json" SEED=7 …)
+	@scripts/deps fuzz
+	scripts/fuzz $(SECONDS) $(TARGETS)
 
 bench: build $(VENV) ## the figures, each beside its peer; also written to target/bench.json
 	@scripts/deps bench

@@ -14,6 +14,7 @@ use wire::Credentials;
 use wire::ecs::{self, DiscoverPollEndpointRequest};
 
 use crate::engine::{Engine, Host, HostConfig, HostError, Reports, Storage, Usage};
+use crate::images::unpack::Limits;
 use crate::images::{EcrScope, EcrToken, ImageStore, ImagesConfig, OpenError, Resolver};
 use crate::network::{Cidr, Network, NetworkConfig, NetworkError};
 use crate::runtime::{Runtime, RuntimeChoice, RuntimeError};
@@ -51,6 +52,8 @@ pub struct AgentConfig {
     pub runtime: RuntimeChoice,
     /// The shim's program; found by the runtime's name if absent.
     pub shim_path: Option<PathBuf>,
+    /// What one layer of an image may hold.
+    pub layers: Limits,
     /// The tasks' subnet; a free one is chosen, and kept, if absent.
     pub subnet: Option<Cidr>,
     pub instance_name: Option<String>,
@@ -257,6 +260,7 @@ fn images_config(config: &AgentConfig, api: &Api) -> ImagesConfig {
             Box::pin(async move { registry_token(&api).await })
         })),
         own_patience: REGISTRY_PATIENCE,
+        limits: config.layers,
         ..Default::default()
     }
 }

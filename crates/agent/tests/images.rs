@@ -3,6 +3,8 @@
 
 #[path = "images/build.rs"]
 mod build;
+#[path = "images/hostile.rs"]
+mod hostile;
 #[path = "images/pull.rs"]
 mod pull;
 #[path = "images/registry.rs"]

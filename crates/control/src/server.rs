@@ -15,7 +15,8 @@ use wire::dispatch::Router;
 
 use crate::app::{App, Config};
 use crate::clock::Clock;
-use crate::front::{api, connections, own, pages};
+use crate::front::connections::{self, Bounds};
+use crate::front::{api, own, pages};
 use crate::keyring::Keyring;
 use crate::metrics::Metrics;
 use crate::sessions::{self, Hub, Sessions};
@@ -33,6 +34,8 @@ pub struct Parts {
     pub operations: Router,
     /// Routes of the sibling services.
     pub routes: axum::Router,
+    /// Connections at once; further ones are answered that there is no room.
+    pub most_connections: usize,
 }
 
 impl std::fmt::Debug for Parts {
@@ -103,10 +106,11 @@ impl Server {
             .merge(sessions::routes(Sessions { app: app.clone(), hub: hub.clone() }))
             .merge(parts.routes)
             .fallback(api);
+        let bounds = Bounds::new(parts.most_connections);
         let (stop, stopped) = watch::channel(false);
         let mut tasks = drivers::start(&app, &stopped);
         tasks.push(tokio::spawn(hub.dispatch(app.writer.clone())));
-        tasks.push(tokio::spawn(connections::serve(listener, routes, stopped)));
+        tasks.push(tokio::spawn(connections::serve(listener, routes, bounds, stopped)));
         Ok(Server { app, address, stop, tasks })
     }
 

@@ -114,6 +114,12 @@ pub struct CapacityArgs {
     /// several times [default: FARGATE and FARGATE_SPOT]
     #[arg(long, value_name = "NAME", value_parser = capacity_provider)]
     pub capacity_provider: Vec<String>,
+    /// What one layer of an image may hold when unpacked; a larger one is not pulled
+    #[arg(long, default_value = "128GiB", value_name = "SIZE", value_parser = bytes)]
+    pub layer_max_size: u64,
+    /// How many files, directories and links one layer may hold
+    #[arg(long, default_value_t = 4_000_000, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
+    pub layer_max_entries: u64,
 }
 
 #[derive(Clone, Debug, Args)]

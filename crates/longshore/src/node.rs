@@ -29,6 +29,7 @@ pub async fn server(site: &Site, args: &ServerArgs) -> Result<ExitCode> {
 pub async fn agent(site: &Site, args: &AgentArgs) -> Result<ExitCode> {
     preflight::check()?;
     server::log_to_stderr();
+    server::raise_descriptors();
     site.dir.create()?;
     let credentials = credentials_from_environment().context(
         "no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (`longshore env --agent` where the \

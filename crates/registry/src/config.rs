@@ -15,6 +15,8 @@ pub struct RegistryConfig {
     pub scheme: String,
     /// Make a missing repository when somebody pushes to it. ECR refuses instead.
     pub create_on_push: bool,
+    /// Uploads under way at a time; further ones are refused until some end.
+    pub most_uploads: usize,
     /// What time it is.
     pub clock: Clock,
 }
@@ -27,6 +29,7 @@ impl RegistryConfig {
             advertised_host: advertised_host.into(),
             scheme: "http".to_owned(),
             create_on_push: false,
+            most_uploads: 4096,
             clock: clock::system(),
         }
     }
@@ -39,6 +42,7 @@ impl std::fmt::Debug for RegistryConfig {
             .field("advertised_host", &self.advertised_host)
             .field("scheme", &self.scheme)
             .field("create_on_push", &self.create_on_push)
+            .field("most_uploads", &self.most_uploads)
             .finish_non_exhaustive()
     }
 }

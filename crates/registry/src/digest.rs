@@ -36,7 +36,7 @@ impl FromStr for Algorithm {
         match s {
             "sha256" => Ok(Self::Sha256),
             "sha512" => Ok(Self::Sha512),
-            other => Err(InvalidDigest(other.to_owned())),
+            other => Err(InvalidDigest(crate::name::clip(other))),
         }
     }
 }
@@ -83,7 +83,7 @@ impl FromStr for Digest {
     type Err = InvalidDigest;
 
     fn from_str(s: &str) -> Result<Self, InvalidDigest> {
-        let invalid = || InvalidDigest(s.chars().take(200).collect());
+        let invalid = || InvalidDigest(crate::name::clip(s));
         let (algorithm, hex) = s.split_once(':').ok_or_else(invalid)?;
         let algorithm: Algorithm = algorithm.parse().map_err(|_| invalid())?;
         let lower_hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);

@@ -17,6 +17,8 @@ mod config;
 mod digest;
 mod ecr;
 mod events;
+#[doc(hidden)]
+pub mod fuzzing;
 mod manifest;
 mod name;
 mod oci;

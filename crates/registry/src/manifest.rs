@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use crate::{
     digest::{Digest, InvalidDigest},
+    name::clip,
     state::{command::Needed, entities::ManifestRecord},
 };
 
@@ -21,11 +22,11 @@ pub const DOCKER_LIST: &str = "application/vnd.docker.distribution.manifest.list
 
 #[derive(Debug, thiserror::Error)]
 pub enum InvalidManifest {
-    #[error("the manifest is not the JSON that it should be: {0}")]
+    #[error("the manifest is not the JSON that it should be: {}", clip(&.0.to_string()))]
     Json(#[from] serde_json::Error),
-    #[error("the media type '{0}' is none that this registry stores")]
+    #[error("the media type '{}' is none that this registry stores", clip(.0))]
     MediaType(String),
-    #[error("the manifest calls itself '{inside}' but was sent as '{outside}'")]
+    #[error("the manifest calls itself '{}' but was sent as '{}'", clip(inside), clip(outside))]
     MediaTypeMismatch { inside: String, outside: String },
     #[error("the manifest names no media type, and its content tells none")]
     NoMediaType,
@@ -218,6 +219,20 @@ mod tests {
             (json!({"schemaVersion": 2}), ""),
         ] {
             assert!(parse(body.clone(), Some(sent_as)).is_err(), "{body}");
+        }
+    }
+
+    /// An error is told to a client and logged: it must not be as long as the manifest, nor many lines.
+    #[test]
+    fn an_error_repeats_little_of_what_it_is_about() {
+        let long = "a\n".repeat(10_000);
+        for body in [
+            json!({"schemaVersion": 2, "mediaType": long}),
+            json!({"schemaVersion": long}),
+            json!({"schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": {"digest": long}}),
+        ] {
+            let error = parse(body, Some(OCI_MANIFEST)).unwrap_err().to_string();
+            assert!(error.len() < 1024 && !error.contains('\n'), "{error}");
         }
     }
 

@@ -82,8 +82,10 @@ fn is_path_component(s: &str) -> bool {
     }
 }
 
-fn clip(s: &str) -> String {
-    s.chars().take(NAME_MAX).collect()
+/// A stranger's text as a part of one line of an error: cut, and without control characters.
+pub(crate) fn clip(s: &str) -> String {
+    let shown = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
+    s.chars().take(NAME_MAX).map(shown).collect()
 }
 
 macro_rules! text {

@@ -10,7 +10,7 @@ use crate::{
     auth::{key, request::Authority},
     blobs::{
         storage::{BlobError, BlobStorage},
-        upload::Uploads,
+        upload::{UploadError, Uploads},
     },
     config::RegistryConfig,
     ecr,
@@ -40,6 +40,8 @@ pub enum RegistryError {
     State(#[from] OpenError),
     #[error("the registry's writer can't be started")]
     Thread(#[source] io::Error),
+    #[error("an upload can't be removed")]
+    Upload(#[from] UploadError),
     #[error("the registry's state can't be changed")]
     Write(#[from] WriteError),
 }
@@ -66,7 +68,7 @@ impl Registry {
         fs::create_dir_all(dir).map_err(|source| RegistryError::Directory { path: dir.clone(), source })?;
         let authority = Authority::new(key::load_or_create(dir)?);
         let blobs = BlobStorage::open(dir)?;
-        let uploads = Uploads::open(dir)?;
+        let uploads = Uploads::open(dir, config.most_uploads)?;
         let (index, revision) = writer::load(&*store)?;
         let swept = blobs.sweep(|digest| index.is_used(digest))?;
         if swept > 0 {
@@ -102,8 +104,13 @@ impl Registry {
         self.shared.writer.subscribe()
     }
 
-    /// Removes the blobs that no manifest has named for a day; gives how many were unlinked. For a timer.
+    /// Removes the uploads that nobody has touched for a day, and the blobs that no manifest has named for
+    /// as long; gives how many blobs were unlinked. For a timer.
     pub async fn collect(&self) -> Result<usize, RegistryError> {
+        let uploads = self.shared.uploads.expire().await?;
+        if uploads > 0 {
+            tracing::info!(uploads, "removed uploads that nobody went on with");
+        }
         let command = CollectBlobs { now_ms: self.shared.now_ms(), grace_ms: COLLECT_AFTER_MS };
         Ok(self.shared.writer.submit(command).await?)
     }

@@ -15,6 +15,15 @@ pub(crate) fn escape_bytes(bytes: &[u8]) -> String {
     percent_encode(bytes, RESERVED).to_string()
 }
 
+/// Fields of a form. The largest request of a model has some hundreds; each field takes many times its
+/// bytes in memory.
+const MOST_FIELDS: usize = 10_000;
+pub(crate) const TOO_MANY: &str = "The form has more than 10000 fields.";
+
+pub(crate) fn has_too_many(form: &[u8]) -> bool {
+    form.iter().filter(|b| **b == b'&').count() >= MOST_FIELDS
+}
+
 /// `a=b&c` to pairs; `+` is a space; broken UTF-8 is replaced. Empty parts are left out.
 pub(crate) fn pairs(form: &str) -> Vec<(String, String)> {
     let decode = |text: &str| percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned();

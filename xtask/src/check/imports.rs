@@ -19,6 +19,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("logs", &["wire", "store"]),
     ("control", &["wire", "model", "plan", "store"]),
     ("torture", &["wire"]),
+    ("fuzz", &["wire", "registry", "agent"]),
     ("longshore", &["wire", "model", "plan", "store", "control", "registry", "logs", "agent"]),
 ];
 

@@ -1,6 +1,7 @@
 //! Content digests as the OCI image specification writes them (`algorithm:hex`), and the two algorithms
 //! that it registers.
 
+use super::error::short;
 use sha2::Digest as _;
 use std::{fmt, str::FromStr};
 
@@ -61,11 +62,11 @@ impl FromStr for Digest {
         let length = match text.split_once(':') {
             Some(("sha256", hex)) if is_lower_hex(hex) => (hex.len(), 64),
             Some(("sha512", hex)) if is_lower_hex(hex) => (hex.len(), 128),
-            _ => return Err(DigestSyntax(text.to_owned())),
+            _ => return Err(DigestSyntax(short(text, 150))),
         };
         match length {
             (found, wanted) if found == wanted => Ok(Self(text.to_owned())),
-            _ => Err(DigestSyntax(text.to_owned())),
+            _ => Err(DigestSyntax(short(text, 150))),
         }
     }
 }

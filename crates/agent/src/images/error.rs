@@ -101,6 +101,16 @@ impl PullError {
     }
 }
 
+/// A stranger's text as a part of one line: control characters replaced, cut to `most` characters.
+pub(super) fn short(text: &str, most: usize) -> String {
+    let shown = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
+    let mut line: String = text.chars().take(most).map(shown).collect();
+    if text.chars().nth(most).is_some() {
+        line.push('…');
+    }
+    line
+}
+
 /// `ENOSPC` and `EDQUOT` both mean that the disk has no room for us.
 pub(super) fn is_disk_full(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::ENOSPC | libc::EDQUOT))

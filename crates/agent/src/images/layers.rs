@@ -5,7 +5,7 @@
 //! the file goes. A killed agent leaves layers whose bytes the kernel still holds (same boot: good); after
 //! a power cut the boot differs, and such a layer is thrown away when the store is opened.
 
-use super::{digest::Digest, error::PullError};
+use super::{digest::Digest, error::PullError, remove::remove_tree};
 use std::{
     collections::{HashMap, HashSet},
     fs, io,
@@ -40,10 +40,7 @@ impl Layers {
     /// incomplete.
     pub fn open(store: &Path) -> io::Result<Self> {
         let (directory, temporary) = (store.join("layers"), store.join("tmp"));
-        match fs::remove_dir_all(&temporary) {
-            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
-            _ => {}
-        }
+        remove_tree(&temporary)?;
         fs::create_dir_all(&directory)?;
         fs::create_dir_all(&temporary)?;
         let boot = boot_id()?;
@@ -62,7 +59,7 @@ impl Layers {
                 }
                 _ => {
                     tracing::warn!(path = %entry.path().display(), "a layer that may be incomplete is removed");
-                    fs::remove_dir_all(entry.path())?;
+                    remove_tree(&entry.path())?;
                 }
             }
         }
@@ -164,7 +161,7 @@ impl Layers {
             }
         }
         for trash in &doomed {
-            fs::remove_dir_all(trash)?;
+            remove_tree(trash)?;
         }
         Ok(doomed.len())
     }
@@ -195,7 +192,7 @@ impl NewLayer {
 impl Drop for NewLayer {
     fn drop(&mut self) {
         if !self.published
-            && let Err(error) = fs::remove_dir_all(&self.path)
+            && let Err(error) = remove_tree(&self.path)
         {
             tracing::warn!(path = %self.path.display(), %error, "a temporary layer can't be removed");
         }

@@ -1,7 +1,7 @@
 //! The JSON documents of an image: index, manifest and configuration, in the OCI image specification's
 //! and Docker's spelling, which differ only in their media types. Parsing and choosing; no I/O.
 
-use super::digest::Digest;
+use super::{digest::Digest, error::short};
 use serde::{Deserialize, Deserializer, Serialize};
 use std::{collections::BTreeMap, fmt};
 
@@ -86,8 +86,7 @@ impl Document {
             config: Option<Descriptor>,
             layers: Option<Vec<Descriptor>>,
         }
-        let raw: Raw =
-            serde_json::from_slice(bytes).map_err(|error| format!("the manifest can't be read: {error}"))?;
+        let raw: Raw = serde_json::from_slice(bytes).map_err(|error| unread("the manifest", &error))?;
         if raw.schema_version != 2 {
             return Err(format!(
                 "media type \"application/vnd.docker.distribution.manifest.v1+prettyjws\" is no longer supported (schema version {})",
@@ -100,6 +99,11 @@ impl Document {
             _ => Err("the manifest is neither an image nor an index".to_owned()),
         }
     }
+}
+
+/// The parser repeats what it found, which may be as long as the document.
+fn unread(what: &str, error: &serde_json::Error) -> String {
+    format!("{what} can't be read: {}", short(&error.to_string(), 300))
 }
 
 /// The descriptor in an index that is for `platform`.
@@ -161,8 +165,8 @@ pub struct ConfigDocument {
 impl ConfigDocument {
     /// Reads a configuration.
     pub fn parse(bytes: &[u8]) -> Result<Self, String> {
-        let raw: RawConfig = serde_json::from_slice(bytes)
-            .map_err(|error| format!("the image's configuration can't be read: {error}"))?;
+        let raw: RawConfig =
+            serde_json::from_slice(bytes).map_err(|error| unread("the image's configuration", &error))?;
         let inner = raw.config;
         Ok(Self {
             config: ImageConfig {

@@ -19,6 +19,7 @@ mod overlay;
 mod pull;
 mod reference;
 mod registry;
+mod remove;
 mod resolver;
 mod rootfs;
 mod store;
@@ -26,12 +27,19 @@ mod sys;
 pub mod unpack;
 mod user;
 
+/// The documents of an image as the fuzz targets read them.
+#[doc(hidden)]
+pub mod documents {
+    pub use super::manifest::{ConfigDocument, Descriptor, Document, choose};
+}
+
 pub use digest::{Digest, DigestSyntax};
 pub use error::{PullError, PullErrorKind, RequestError};
 pub use manifest::{ImageConfig, Platform};
 pub use overlay::{MountError, unmount};
 pub use pull::{Progress, PullEvent, PulledImage};
 pub use reference::{Reference, ReferenceSyntax};
+pub use remove::remove_tree;
 pub use resolver::{Auth, Basic, EcrCredentials, EcrScope, EcrToken, Resolver, Target};
 pub use rootfs::{RootfsError, RootfsMounts};
 pub use store::{Collected, ImageStore, ImagesConfig, OpenError};

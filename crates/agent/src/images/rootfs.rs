@@ -8,6 +8,7 @@ use super::{
     layers::boot_id,
     overlay::{MountError, Overlay, unmount},
     pull::PulledImage,
+    remove::remove_tree,
     store::ImageStore,
     sys,
 };
@@ -99,7 +100,7 @@ impl Rootfs {
                 spares.push(entry.path());
             } else if name.starts_with('.') {
                 // A removal that was interrupted.
-                fs::remove_dir_all(entry.path())?;
+                remove_tree(&entry.path())?;
             } else {
                 let record = fs::read(entry.path().join(RECORD)).ok();
                 let record = record.and_then(|bytes| serde_json::from_slice::<Record>(&bytes).ok());
@@ -163,7 +164,7 @@ impl ImageStore {
         }
         let made = self.make(container_key, &directory, image, readonly);
         if made.is_err() {
-            let _ = fs::remove_dir_all(&directory);
+            let _ = remove_tree(&directory);
             rootfs.lock().remove(container_key);
         }
         made
@@ -274,7 +275,7 @@ impl ImageStore {
                 return Ok(());
             }
         }
-        fs::remove_dir_all(&old).map_err(failed("remove", &old))
+        remove_tree(&old).map_err(failed("remove", &old))
     }
 }
 
@@ -291,7 +292,7 @@ fn clear(directory: &Path) -> io::Result<bool> {
     if sys::remove_overlay_xattrs(fs::File::open(&upper)?)? {
         empty(&upper)?;
     } else {
-        fs::remove_dir_all(&upper)?;
+        remove_tree(&upper)?;
     }
     empty(&directory.join("work"))?;
     Ok(true)
@@ -301,7 +302,7 @@ fn empty(directory: &Path) -> io::Result<()> {
     for entry in fs::read_dir(directory)? {
         let entry = entry?;
         if entry.file_type()?.is_dir() {
-            fs::remove_dir_all(entry.path())?;
+            remove_tree(&entry.path())?;
         } else {
             fs::remove_file(entry.path())?;
         }
@@ -318,7 +319,7 @@ impl RootfsMounts {
         let used = self.work.join("work/incompat");
         if used.exists() {
             self.check_boot()?;
-            fs::remove_dir_all(&used).map_err(failed("remove", &used))?;
+            remove_tree(&used).map_err(failed("remove", &used))?;
         }
         let target = fs::canonicalize(target).map_err(failed("find", target))?;
         // Written before the mount is there, so that the removal finds it whenever we are killed.

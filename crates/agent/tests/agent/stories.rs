@@ -48,6 +48,7 @@ impl Running {
             capacity_providers: vec![],
             data_dir: dir.to_owned(),
             runtime: Default::default(),
+            layers: agent::images::unpack::Limits::default(),
             shim_path: Some(shim()),
             subnet: None,
             instance_name: None,

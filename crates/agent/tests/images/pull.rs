@@ -16,32 +16,32 @@ use std::{
     time::Duration,
 };
 
-struct Fixture {
-    registry: Registry,
-    store: ImageStore,
-    directory: tempfile::TempDir,
+pub struct Fixture {
+    pub registry: Registry,
+    pub store: ImageStore,
+    pub directory: tempfile::TempDir,
 }
 
-async fn fixture() -> Fixture {
+pub async fn fixture() -> Fixture {
     let directory = tempfile::tempdir().unwrap();
     let store = ImageStore::open(directory.path(), config()).unwrap();
     Fixture { registry: Registry::start().await, store, directory }
 }
 
-fn config() -> ImagesConfig {
+pub fn config() -> ImagesConfig {
     ImagesConfig { first_backoff: Duration::from_millis(2), ..ImagesConfig::default() }
 }
 
-fn amd64() -> Platform {
+pub fn amd64() -> Platform {
     Platform::linux("amd64")
 }
 
 impl Fixture {
-    async fn pull(&self, rest: &str) -> Result<PulledImage, PullError> {
+    pub async fn pull(&self, rest: &str) -> Result<PulledImage, PullError> {
         self.store.pull(&self.registry.name(rest), Auth::ByName, &amd64(), None).await
     }
 
-    fn entries(&self, of: &str) -> usize {
+    pub fn entries(&self, of: &str) -> usize {
         std::fs::read_dir(self.directory.path().join(of)).unwrap().count()
     }
 

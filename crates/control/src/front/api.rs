@@ -1,34 +1,27 @@
 //! The AWS API: any request to `/`.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::http::request::Parts;
 use axum::http::{Request, Response};
-use http_body_util::{BodyExt, Limited};
 use tracing::Instrument;
 use wire::dispatch::{Answer, Router};
 use wire::eventstream::{self, Events};
 use wire::protocol::{self, Misrouted, Route};
 use wire::{Context, Error, Protocol};
 
-use super::authenticate;
+use super::{authenticate, body};
 use crate::app::App;
-
-/// Bodies above are refused. ECR's UploadLayerPart holds 10 MiB in base64; nothing else comes near.
-const MAX_BODY_BYTES: usize = 8 * 1024 * 1024;
-const MAX_ECR_BODY_BYTES: usize = 16 * 1024 * 1024;
-/// A body must be here by then.
-const BODY_TIME: Duration = Duration::from_secs(60);
 
 /// Answers one API request.
 pub(crate) async fn answer(app: Arc<App>, router: Router, request: Request<Body>) -> Response<Body> {
     let request_id = app.uuid().to_string();
     let started = Instant::now();
     let (parts, body) = request.into_parts();
-    let body = match read(&parts, body).await {
-        Ok(body) => body,
+    let (body, _room) = match body::read(&app, &parts, body).await {
+        Ok(read) => read,
         Err(error) => return write(protocol::respond(Protocol::Json, None, Err(error), &request_id)),
     };
     let target = parts.headers.get("x-amz-target").and_then(|value| value.to_str().ok());
@@ -57,31 +50,6 @@ pub(crate) async fn answer(app: Arc<App>, router: Router, request: Request<Body>
     };
     app.metrics.called(service, operation, response.status, started.elapsed());
     write(response)
-}
-
-async fn read(parts: &Parts, body: Body) -> Result<Bytes, Error> {
-    let ecr = parts
-        .headers
-        .get("x-amz-target")
-        .is_some_and(|target| target.as_bytes().starts_with(wire::ecr::SERVICE.target_prefix.as_bytes()));
-    let limit = if ecr { MAX_ECR_BODY_BYTES } else { MAX_BODY_BYTES };
-    let too_large = || {
-        Error::new(
-            "RequestEntityTooLargeException",
-            format!("A request's body may have {limit} bytes at most."),
-        )
-    };
-    let announced = parts.headers.get("content-length").and_then(|value| value.to_str().ok()?.parse().ok());
-    if announced.is_some_and(|length: usize| length > limit) {
-        return Err(too_large());
-    }
-    let whole = tokio::time::timeout(BODY_TIME, Limited::new(body, limit).collect()).await;
-    match whole {
-        Ok(Ok(collected)) => Ok(collected.to_bytes()),
-        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => Err(too_large()),
-        Ok(Err(error)) => Err(Error::serialization(format!("The body could not be read: {error}"))),
-        Err(_) => Err(Error::new("RequestTimeoutException", "The body did not arrive in time.")),
-    }
 }
 
 async fn call(

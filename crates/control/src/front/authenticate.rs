@@ -21,26 +21,42 @@ pub(crate) fn caller(
     body: &[u8],
     service: Option<&str>,
 ) -> Result<Caller, Refusal> {
+    let now_ms = app.now_ms();
+    let verified = signed(parts, body, |request| {
+        let key = |id: &str| live(app, id, now_ms).map(|key| key.credentials);
+        sigv4::verify(request, now_ms, service, key)
+    })?;
+    let key = live(app, &verified.access_key_id, now_ms).ok_or(Refusal::UnknownToken)?;
+    Ok(Caller { key, region: verified.region })
+}
+
+/// Whether a request may be who it says, as far as its head tells.
+pub(crate) fn plausible(app: &App, parts: &Parts) -> Result<(), Refusal> {
+    let now_ms = app.now_ms();
+    signed(parts, b"", |request| {
+        sigv4::plausible(request, now_ms, |id| live(app, id, now_ms).map(|key| key.credentials))
+    })
+}
+
+fn live(app: &App, id: &str, now_ms: u64) -> Option<KeyRecord> {
+    app.keyring.find(id).filter(|key| key.expires_at_ms.is_none_or(|expires| expires > now_ms))
+}
+
+/// The request as its signature means it.
+fn signed<T>(parts: &Parts, body: &[u8], ask: impl FnOnce(&sigv4::Request<'_>) -> T) -> T {
     let headers: Vec<(&str, String)> = parts
         .headers
         .iter()
         .map(|(name, value)| (name.as_str(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
         .collect();
     let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    let request = sigv4::Request {
+    ask(&sigv4::Request {
         method: parts.method.as_str(),
         path: parts.uri.path(),
         query: parts.uri.query().unwrap_or_default(),
         headers: &headers,
         body,
-    };
-    let now_ms = app.now_ms();
-    let live = |id: &str| {
-        app.keyring.find(id).filter(|key| key.expires_at_ms.is_none_or(|expires| expires > now_ms))
-    };
-    let verified = sigv4::verify(&request, now_ms, service, |id| live(id).map(|key| key.credentials))?;
-    let key = live(&verified.access_key_id).ok_or(Refusal::UnknownToken)?;
-    Ok(Caller { key, region: verified.region })
+    })
 }
 
 /// The service in the credential scope that a request claims, unverified: it only decides which

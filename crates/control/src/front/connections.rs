@@ -1,4 +1,5 @@
-//! Accepting connections: HTTP/1.1, with bounds on how long a head may take and how many there are.
+//! Accepting connections: HTTP/1.1, with bounds on how many there are, how long a head may take and be,
+//! and how slowly an answer may be read. `docs/decisions/0024` has the bounds and why they are these.
 
 use std::io;
 use std::sync::Arc;
@@ -6,54 +7,139 @@ use std::time::Duration;
 
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use socket2::{SockRef, TcpKeepalive};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
-/// Connections at once; more wait in the kernel's queue.
-const MAX_CONNECTIONS: usize = 16 * 1024;
+use super::patient::Patient;
+
 /// A client must have sent a request's head by then; so long may a connection be idle, too.
 const HEAD_TIME: Duration = Duration::from_secs(75);
+/// The same when three quarters of the connections are taken: who holds many without a word, holds most of
+/// them for a short time.
+const HEAD_TIME_CROWDED: Duration = Duration::from_secs(10);
+/// A request's line and headers; more is answered 431. Also what is read of a body at a time.
+const HEAD_BYTES: usize = 128 * 1024;
+/// More is answered 431, too.
+const HEADERS: usize = 100;
+/// How long an answer may wait for its reader.
+const READER_TIME: Duration = Duration::from_secs(60);
 /// How long requests under way may take to end when the server goes down.
 const GRACE: Duration = Duration::from_secs(2);
+/// Connections at a time that are told there is no room; further ones are just closed.
+const REFUSALS: usize = 64;
+const REFUSAL_TIME: Duration = Duration::from_secs(1);
+
+/// What connections may take.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    most: usize,
+    head_time: Duration,
+    head_time_crowded: Duration,
+}
+
+impl Bounds {
+    /// At most so many connections.
+    pub fn new(most: usize) -> Self {
+        Self { most, head_time: HEAD_TIME, head_time_crowded: HEAD_TIME_CROWDED }
+    }
+}
 
 /// Serves `router` until `stop` turns true; then lets requests under way end, within bounds.
-pub(crate) async fn serve(listener: TcpListener, router: axum::Router, mut stop: watch::Receiver<bool>) {
-    let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+pub(crate) async fn serve(
+    listener: TcpListener,
+    router: axum::Router,
+    bounds: Bounds,
+    mut stop: watch::Receiver<bool>,
+) {
+    let most = bounds.most;
+    let room = Arc::new(Semaphore::new(most));
+    let refusals = Arc::new(Semaphore::new(REFUSALS));
     let mut connections = JoinSet::new();
     loop {
-        let Ok(permit) = room.clone().acquire_owned().await else { return };
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             _ = stop.wait_for(|stop| *stop) => break,
         };
         while connections.try_join_next().is_some() {}
-        match accepted {
-            Ok((stream, _)) => {
-                let (router, stop) = (router.clone(), stop.clone());
-                connections.spawn(async move {
-                    connection(stream, router, stop).await;
-                    drop(permit);
-                });
+        let stream = match accepted {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                not_accepted(&error).await;
+                continue;
             }
-            Err(error) => refused(&error).await,
+        };
+        watch_peer(&stream);
+        if let Ok(permit) = room.clone().try_acquire_owned() {
+            let crowded = room.available_permits() < most / 4;
+            let head_time = if crowded { bounds.head_time_crowded } else { bounds.head_time };
+            let (router, stop) = (router.clone(), stop.clone());
+            connections.spawn(async move {
+                connection(stream, router, head_time, stop).await;
+                drop(permit);
+            });
+        } else if let Ok(permit) = refusals.clone().try_acquire_owned() {
+            tracing::warn!(most, "a connection is refused: there are too many");
+            connections.spawn(async move {
+                let _ = tokio::time::timeout(REFUSAL_TIME, refuse(stream, most)).await;
+                drop(permit);
+            });
         }
     }
     let _ = tokio::time::timeout(GRACE, async { while connections.join_next().await.is_some() {} }).await;
 }
 
 /// Accepting fails when file descriptors run out: wait for some to be closed.
-async fn refused(error: &io::Error) {
+async fn not_accepted(error: &io::Error) {
     tracing::warn!(%error, "a connection could not be accepted");
     tokio::time::sleep(Duration::from_millis(50)).await;
 }
 
-async fn connection(stream: TcpStream, router: axum::Router, mut stop: watch::Receiver<bool>) {
+/// A peer that is gone without a word (half-open) is noticed within two minutes, whoever waits for it.
+fn watch_peer(stream: &TcpStream) {
+    let keepalive = TcpKeepalive::new()
+        .with_time(Duration::from_secs(60))
+        .with_interval(Duration::from_secs(15))
+        .with_retries(4);
+    if let Err(error) = SockRef::from(stream).set_tcp_keepalive(&keepalive) {
+        tracing::debug!(%error, "a connection without keepalive");
+    }
     // Answers are small and awaited: never hold one back for more to come.
     let _ = stream.set_nodelay(true);
+}
+
+/// Says that there is no room, in a form that every client here reads and tries again after.
+async fn refuse(mut stream: TcpStream, most: usize) -> io::Result<()> {
+    let body = format!(
+        r#"{{"__type":"ServiceUnavailableException","message":"All {most} connections are in use. Close idle ones, or try again."}}"#
+    );
+    let answer = format!(
+        "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/x-amz-json-1.1\r\nretry-after: 1\r\n\
+         connection: close\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    stream.write_all(answer.as_bytes()).await?;
+    stream.shutdown().await?;
+    // Closed with something unread, the connection would be reset and the answer lost.
+    let mut rest = [0; 4096];
+    while stream.read(&mut rest).await? > 0 {}
+    Ok(())
+}
+
+async fn connection(
+    stream: TcpStream,
+    router: axum::Router,
+    head_time: Duration,
+    mut stop: watch::Receiver<bool>,
+) {
+    let stream = Patient::new(stream, READER_TIME);
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIME)
+        .header_read_timeout(head_time)
+        .max_buf_size(HEAD_BYTES)
+        .max_headers(HEADERS)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
         .with_upgrades();
     tokio::pin!(connection);
@@ -68,3 +154,6 @@ async fn connection(stream: TcpStream, router: axum::Router, mut stop: watch::Re
         tracing::trace!(%error, "a connection ended early");
     }
 }
+
+#[cfg(test)]
+mod tests;

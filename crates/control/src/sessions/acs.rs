@@ -42,6 +42,7 @@ pub(crate) async fn open(State(sessions): State<Sessions>, request: Request) -> 
     match WebSocketUpgrade::from_request_parts(&mut parts, &()).await {
         Ok(upgrade) => upgrade
             .max_message_size(MAX_MESSAGE)
+            .max_frame_size(MAX_MESSAGE)
             .on_upgrade(move |socket| async move { run(sessions, socket, instance).await }),
         Err(refusal) => refusal.into_response(),
     }

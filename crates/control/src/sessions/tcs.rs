@@ -28,10 +28,12 @@ pub(crate) async fn open(State(sessions): State<Sessions>, request: Request) -> 
         Err(refusal) => return refusal,
     };
     match WebSocketUpgrade::from_request_parts(&mut parts, &()).await {
-        Ok(upgrade) => upgrade.max_message_size(MAX_MESSAGE).on_upgrade(move |socket| async move {
-            converse(&sessions.app, socket, instance).await;
-            sessions.app.usage.forget(instance);
-        }),
+        Ok(upgrade) => upgrade.max_message_size(MAX_MESSAGE).max_frame_size(MAX_MESSAGE).on_upgrade(
+            move |socket| async move {
+                converse(&sessions.app, socket, instance).await;
+                sessions.app.usage.forget(instance);
+            },
+        ),
         Err(refusal) => refusal.into_response(),
     }
 }

@@ -1,5 +1,6 @@
 //! The server process: control plane, registry and logs behind one endpoint.
 
+mod descriptors;
 mod drain;
 mod log;
 mod rotate;
@@ -22,6 +23,7 @@ use crate::cli::ServerArgs;
 use crate::data_dir::{DataDir, Key, Keys, Running};
 use crate::site::{credentials, endpoint, reachable};
 
+pub use descriptors::raise as raise_descriptors;
 pub use drain::{DrainAnswer, DrainRequest, PATH as DRAIN_PATH};
 pub use log::{to_file as log_to_file, to_stderr as log_to_stderr};
 
@@ -39,6 +41,7 @@ pub struct Serving {
 
 /// Opens the state of `dir` and serves on `listen`. When it returns, requests are answered.
 pub async fn start(dir: &DataDir, keys: &Keys, listen: SocketAddr, args: &ServerArgs) -> Result<Serving> {
+    raise_descriptors();
     let listener = TcpListener::bind(listen).await.map_err(|error| cannot_listen(listen, error))?;
     let address = listener.local_addr().context("the listener's address")?;
     let advertised = args.advertise.clone().unwrap_or_else(|| reachable(address).to_string());
@@ -74,6 +77,7 @@ pub async fn start(dir: &DataDir, keys: &Keys, listen: SocketAddr, args: &Server
         keyring: Arc::new(keyring(keys)),
         operations,
         routes: registry.routes().merge(drain.routes()),
+        most_connections: descriptors::connections(),
     };
     let server = Server::start(parts, listener).await.context("start the control plane")?;
     taken_down::settle(dir, &server.app, drain.instance()).await?;

@@ -138,6 +138,7 @@ pub fn agent_config(
             None => agent::runtime::RuntimeChoice::Longshore,
         },
         shim_path: None,
+        layers: agent::images::unpack::Limits { entries: args.layer_max_entries, bytes: args.layer_max_size },
         subnet,
         instance_name: None,
         capacity: None,

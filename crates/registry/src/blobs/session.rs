@@ -4,6 +4,7 @@ use std::{
     fs, io,
     io::{Seek, Write},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -23,6 +24,8 @@ use crate::{
 
 /// Bytes gathered before they are hashed and written. With the reader's frame, the memory of one upload.
 const WRITE_CHUNK: usize = 512 * 1024;
+/// A client that sends nothing for so long is gone, or as good as.
+const FRAME_TIME: Duration = Duration::from_secs(60);
 
 /// What `session.json` holds.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -117,7 +120,10 @@ impl Session {
         let mut frames: Vec<Bytes> = Vec::new();
         let mut gathered = 0;
         loop {
-            let frame = body.next().await;
+            let frame = match tokio::time::timeout(FRAME_TIME, body.next()).await {
+                Ok(frame) => frame,
+                Err(_) => Some(Err(axum::Error::new(io::Error::from(io::ErrorKind::TimedOut)))),
+            };
             let (ended, failed) = match frame {
                 Some(Ok(bytes)) => {
                     gathered += bytes.len();

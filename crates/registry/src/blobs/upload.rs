@@ -7,7 +7,7 @@ use std::{
     io::Write,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 use bytes::Bytes;
@@ -24,8 +24,10 @@ use crate::{
     state::entities::RepositoryKey,
 };
 
-/// An upload nobody touched for so long is removed at the next start.
+/// An upload nobody touched for so long is removed.
 const STALE: Duration = Duration::from_secs(24 * 3600);
+/// The same when there are as many uploads as there may be: who lets thousands lie loses them first.
+const STALE_WHEN_FULL: Duration = Duration::from_secs(600);
 
 #[derive(Debug, thiserror::Error)]
 pub enum UploadError {
@@ -42,6 +44,8 @@ pub enum UploadError {
     DigestMismatch { said: Digest, actual: Digest },
     #[error(transparent)]
     Storage(#[from] BlobError),
+    #[error("there are {0} uploads under way, as many as there may be; end or cancel some")]
+    TooMany(usize),
     #[error("the upload's task ended")]
     Task(#[from] tokio::task::JoinError),
 }
@@ -57,16 +61,27 @@ pub struct Expected {
 
 type Shared = Arc<AsyncMutex<Session>>;
 
+/// An upload that a request may go on with.
+#[derive(Clone, Debug)]
+struct Open {
+    owner: RepositoryKey,
+    session: Shared,
+    /// When a request last asked for it.
+    touched: Instant,
+}
+
 /// Every upload under way.
 #[derive(Clone, Debug)]
 pub struct Uploads {
     root: PathBuf,
-    sessions: Arc<Mutex<HashMap<Uuid, (RepositoryKey, Shared)>>>,
+    most: usize,
+    sessions: Arc<Mutex<HashMap<Uuid, Open>>>,
 }
 
 impl Uploads {
-    /// Opens `<data_dir>/uploads` and removes what was left there long ago. Blocks.
-    pub fn open(data_dir: &Path) -> Result<Self, BlobError> {
+    /// Opens `<data_dir>/uploads`, where at most `most` may be under way, and removes what was left there
+    /// long ago. Blocks.
+    pub fn open(data_dir: &Path, most: usize) -> Result<Self, BlobError> {
         let root = data_dir.join("uploads");
         fs::create_dir_all(&root).map_err(BlobError::file("create", &root))?;
         let entries = fs::read_dir(&root).map_err(BlobError::file("list", &root))?;
@@ -76,11 +91,61 @@ impl Uploads {
                 let _ = fs::remove_dir_all(&path).or_else(|_| fs::remove_file(&path));
             }
         }
-        Ok(Self { root, sessions: Arc::default() })
+        Ok(Self { root, most, sessions: Arc::default() })
+    }
+
+    /// Removes the uploads that nobody has touched for a day; gives how many. One in use is left.
+    pub async fn expire(&self) -> Result<usize, UploadError> {
+        let expired = self.expire_older(STALE).await?;
+        // Those of an earlier process that no request has asked for since.
+        let (root, sessions) = (self.root.clone(), self.sessions.clone());
+        let forgotten = spawn_blocking(move || {
+            let mut removed = 0;
+            for entry in fs::read_dir(&root).map_err(BlobError::file("list", &root))?.flatten() {
+                let id = entry.file_name().to_str().and_then(|name| name.parse::<Uuid>().ok());
+                let known = |id| sessions.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&id);
+                if id.is_some_and(|id| !known(id)) && is_stale(&entry.path()) {
+                    removed += usize::from(fs::remove_dir_all(entry.path()).is_ok());
+                }
+            }
+            Ok::<_, BlobError>(removed)
+        });
+        Ok(expired + forgotten.await??)
+    }
+
+    async fn expire_older(&self, than: Duration) -> Result<usize, UploadError> {
+        let stale: Vec<(Uuid, Shared)> = self
+            .sessions()
+            .iter()
+            .filter(|(_, open)| open.touched.elapsed() >= than)
+            .map(|(id, open)| (*id, open.session.clone()))
+            .collect();
+        let mut expired = 0;
+        for (id, session) in stale {
+            let Ok(mut session) = session.try_lock_owned() else { continue };
+            if !session.closed {
+                session.closed = true;
+                spawn_blocking(move || session.discard()).await?;
+                expired += 1;
+            }
+            self.sessions().remove(&id);
+        }
+        Ok(expired)
+    }
+
+    async fn admit(&self) -> Result<(), UploadError> {
+        if self.sessions().len() < self.most {
+            return Ok(());
+        }
+        match self.expire_older(STALE_WHEN_FULL).await? {
+            0 => Err(UploadError::TooMany(self.most)),
+            _ => Ok(()),
+        }
     }
 
     /// Begins an upload into a repository.
     pub async fn begin(&self, key: &RepositoryKey, algorithm: Algorithm) -> Result<Uuid, UploadError> {
+        self.admit().await?;
         let id = Uuid::new_v4();
         let dir = self.root.join(id.to_string());
         let owner = Owner {
@@ -89,8 +154,8 @@ impl Uploads {
             algorithm: algorithm.as_str().to_owned(),
         };
         let session = spawn_blocking(move || create_session(dir, &owner, algorithm)).await??;
-        let shared = Arc::new(AsyncMutex::new(session));
-        self.sessions().insert(id, (key.clone(), shared));
+        let session = Arc::new(AsyncMutex::new(session));
+        self.sessions().insert(id, Open { owner: key.clone(), session, touched: Instant::now() });
         Ok(id)
     }
 
@@ -164,15 +229,19 @@ impl Uploads {
         .await??)
     }
 
-    fn sessions(&self) -> std::sync::MutexGuard<'_, HashMap<Uuid, (RepositoryKey, Shared)>> {
+    fn sessions(&self) -> std::sync::MutexGuard<'_, HashMap<Uuid, Open>> {
         // No holder of this lock can panic half way.
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The session of this repository, from memory or, after a restart, from disk.
     async fn find(&self, key: &RepositoryKey, id: Uuid) -> Result<Shared, UploadError> {
-        if let Some((owner, session)) = self.sessions().get(&id) {
-            return (owner == key).then(|| session.clone()).ok_or(UploadError::Unknown);
+        if let Some(open) = self.sessions().get_mut(&id) {
+            if open.owner != *key {
+                return Err(UploadError::Unknown);
+            }
+            open.touched = Instant::now();
+            return Ok(open.session.clone());
         }
         let dir = self.root.join(id.to_string());
         let (owner, session) = spawn_blocking(move || resume_session(dir)).await??;
@@ -182,8 +251,8 @@ impl Uploads {
         }
         let mut sessions = self.sessions();
         // Two requests may have read it at once: the first one's session is everybody's.
-        let (_, shared) = sessions.entry(id).or_insert_with(|| (owner, Arc::new(AsyncMutex::new(session))));
-        Ok(shared.clone())
+        let new = || Open { owner, session: Arc::new(AsyncMutex::new(session)), touched: Instant::now() };
+        Ok(sessions.entry(id).or_insert_with(new).session.clone())
     }
 }
 

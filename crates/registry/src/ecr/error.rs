@@ -99,6 +99,7 @@ pub(super) fn upload(error: UploadError, name: &RepositoryName, registry: &str, 
         UploadError::WrongLength { .. } | UploadError::Body(_) => {
             Error::new("InvalidLayerPartException", error.to_string())
         }
+        UploadError::TooMany(_) => Error::new("ThrottlingException", error.to_string()),
         UploadError::Storage(_) | UploadError::Task(_) => internal(&error),
     }
 }

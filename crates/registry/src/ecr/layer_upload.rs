@@ -12,7 +12,7 @@ use wire::{
 };
 
 use super::{
-    error::{internal, invalid, upload, write},
+    error::{invalid, upload, write},
     repository::find,
 };
 use crate::{
@@ -32,7 +32,8 @@ pub(super) async fn initiate_layer_upload(
     input: InitiateLayerUploadRequest,
 ) -> Result<InitiateLayerUploadResponse, Error> {
     let (key, _) = find(shared, context, input.registry_id.as_deref(), &input.repository_name)?;
-    let id = shared.uploads.begin(&key, Algorithm::Sha256).await.map_err(|e| internal(&e))?;
+    let id = shared.uploads.begin(&key, Algorithm::Sha256).await;
+    let id = id.map_err(|e| upload(e, &key.name, &context.account, ""))?;
     Ok(InitiateLayerUploadResponse { upload_id: Some(id.to_string()), part_size: Some(PART_SIZE) })
 }
 

@@ -173,6 +173,7 @@ impl From<UploadError> for OciError {
             UploadError::DigestMismatch { said, actual } => {
                 Self::digest_mismatch(said.as_str(), actual.as_str())
             }
+            UploadError::TooMany(_) => Self::new(StatusCode::TOO_MANY_REQUESTS, "TOOMANYREQUESTS", message),
             UploadError::Storage(_) | UploadError::Task(_) => Self::internal(&error),
         }
     }

@@ -135,6 +135,19 @@ impl Asked {
     }
 }
 
+/// The repository that a path names, for the fuzz targets.
+pub(crate) fn repository_of_path(path: &str) -> Option<String> {
+    match Target::parse(path).ok()? {
+        Target::Base | Target::Token | Target::Catalog => None,
+        Target::Blob(name, _)
+        | Target::Uploads(name)
+        | Target::Upload(name, _)
+        | Target::Manifest(name, _)
+        | Target::Tags(name)
+        | Target::Referrers(name, _) => Some(name.to_string()),
+    }
+}
+
 /// The answer to a request without good credentials.
 fn refuse(shared: &Shared, headers: &HeaderMap, denied: Denied) -> OciError {
     if denied == Denied::PasswordExpired {

@@ -54,6 +54,11 @@ impl Harness {
         Self::open(Arc::new(TempDir::new().unwrap()), Arc::new(MemoryStore::new())).await
     }
 
+    /// With another bound on uploads.
+    pub async fn start_with_uploads(most: usize) -> Self {
+        Self::open_with(Arc::new(TempDir::new().unwrap()), Arc::new(MemoryStore::new()), most).await
+    }
+
     /// The same directory and store in a new registry.
     pub async fn restart(self) -> Self {
         let (dir, store) = (self.dir.clone(), self.store.clone());
@@ -62,6 +67,10 @@ impl Harness {
     }
 
     pub async fn open(dir: Arc<TempDir>, store: Arc<dyn Store>) -> Self {
+        Self::open_with(dir, store, 4096).await
+    }
+
+    async fn open_with(dir: Arc<TempDir>, store: Arc<dyn Store>, most_uploads: usize) -> Self {
         // The workspace's reqwest brings no provider of its own; a second installation is refused, which is fine.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -70,6 +79,7 @@ impl Harness {
         let clock = now_ms.clone();
         let config = RegistryConfig {
             clock: Arc::new(move || clock.load(Ordering::SeqCst)),
+            most_uploads,
             ..RegistryConfig::new(dir.path(), &address)
         };
         let registry = Registry::open(config, store.clone()).unwrap();

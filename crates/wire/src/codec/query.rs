@@ -17,6 +17,9 @@ const MOST_ITEMS: usize = 1000;
 pub fn parse(shape: &Shape, form: &[u8]) -> Result<Value, Error> {
     let text = std::str::from_utf8(form)
         .map_err(|_| Error::new("MalformedInput", "The form is not valid UTF-8."))?;
+    if form::has_too_many(text.as_bytes()) {
+        return Err(Error::new("MalformedInput", form::TOO_MANY));
+    }
     let pairs = form::pairs(text);
     Ok(read(shape, "", &pairs)?.unwrap_or_else(|| Value::Object(Map::new())))
 }

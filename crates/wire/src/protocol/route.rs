@@ -77,6 +77,9 @@ fn by_action<'a>(query: &'a str, body: &'a [u8]) -> Result<Route<'a>, Misrouted>
         let error = Error::new(code, message);
         Err(Misrouted { protocol: Protocol::Query, service, error })
     };
+    if form::has_too_many(body) {
+        return fail(None, "MalformedInput", form::TOO_MANY.to_owned());
+    }
     let in_body = std::str::from_utf8(body).map(form::pairs).unwrap_or_default();
     let in_query = form::pairs(query);
     let get = |pairs: &[(String, String)], name: &str| {

@@ -15,7 +15,7 @@ mod verify;
 
 pub use refusal::Refusal;
 pub use sign::{Signer, presign, sign};
-pub use verify::{MAX_SKEW_MS, Verified, verify};
+pub use verify::{MAX_SKEW_MS, Verified, plausible, verify};
 
 /// The only algorithm.
 pub(crate) const ALGORITHM: &str = "AWS4-HMAC-SHA256";

@@ -48,7 +48,7 @@ const PIECES: usize = 8;
 
 /// Unpacks a blob into the empty directory `root`, reading `source` to its end, and says what it was.
 /// Comparing the digests with the promised ones is the caller's part; nothing may be used before.
-pub(in crate::images) fn unpack_blob(
+pub fn unpack_blob(
     source: impl Read + Send,
     size: u64,
     expected: &BlobDigests,

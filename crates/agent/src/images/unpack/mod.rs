@@ -6,22 +6,23 @@
 //! layer may create is a closed list. `tree` is the file-system half, `name` and `policy` the pure half.
 
 mod blob;
+mod header;
 mod name;
 mod policy;
 mod tree;
 
 pub(super) use blob::ChunkReader;
-pub(super) use blob::unpack_blob;
-pub use blob::{BlobDigests, Compression};
+pub use blob::{BlobDigests, Compression, unpack_blob};
 
 use std::{io, io::Read, path::PathBuf};
 
 /// How much one layer may hold. The defaults are far above real images and far below what hurts.
+/// What bounds memory is not for setting: see [`header`] and `tree`.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Entries of the archive.
+    /// Entries of the archive: 4,000,000.
     pub entries: u64,
-    /// Bytes of the unpacked archive.
+    /// Bytes of the unpacked archive: 128 GiB.
     pub bytes: u64,
 }
 
@@ -36,6 +37,12 @@ impl Default for Limits {
 pub enum UnpackError {
     #[error("the entry '{name}' has a name that is not allowed: {reason}")]
     Name { name: String, reason: &'static str },
+
+    #[error("an entry's headers are larger than {0} bytes")]
+    Headers(u64),
+
+    #[error("the names of the layer's directories are larger than {0} bytes")]
+    Directories(usize),
 
     #[error("the hard link '{name}' points to '{target}', which this layer does not hold")]
     HardLink { name: String, target: String },
@@ -93,10 +100,18 @@ pub fn unpack_tar(
     limits: Limits,
 ) -> Result<Unpacked, UnpackError> {
     let mut tree = tree::Tree::open(root, limits)?;
+    let (stream, meter) = header::metered(stream);
     let mut archive = tar::Archive::new(stream);
-    let entries = archive.entries().map_err(UnpackError::Archive)?;
-    for entry in entries {
-        tree.add(entry.map_err(UnpackError::Archive)?)?;
+    let mut entries = archive.entries().map_err(UnpackError::Archive)?;
+    loop {
+        meter.begin_headers();
+        let next = entries.next();
+        let taken = meter.end_headers()?;
+        let Some(entry) = next else { break };
+        let mut entry = entry.map_err(UnpackError::Archive)?;
+        header::check(&entry, taken)?;
+        tree.add(&mut entry)?;
+        header::drain(&mut entry)?;
     }
     let unpacked = tree.finish()?;
     let mut stream = archive.into_inner();
@@ -104,5 +119,7 @@ pub fn unpack_tar(
     Ok(unpacked)
 }
 
+#[cfg(test)]
+mod hostile;
 #[cfg(test)]
 mod tests;

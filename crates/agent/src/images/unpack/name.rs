@@ -1,10 +1,11 @@
 //! Entry names: from a tar header's bytes to a parent and a last component. Pure.
 
 use super::UnpackError;
+use crate::images::error::short;
 use std::{ffi::OsStr, os::unix::ffi::OsStrExt, path::Path};
 
 /// A name within the layer: relative, without `.` and `..`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Name {
     /// Components joined by `/`; empty for the layer's root.
     bytes: Vec<u8>,
@@ -18,9 +19,7 @@ impl Name {
     /// Reads a name as archives have it. A leading `/` and `./` mean the layer's root, as for every
     /// unpacker; a `..` has no business in a layer and is refused, even one that would stay inside.
     pub fn parse(raw: &[u8]) -> Result<Self, UnpackError> {
-        let refuse = |reason| {
-            Err(UnpackError::Name { name: String::from_utf8_lossy(raw).chars().take(200).collect(), reason })
-        };
+        let refuse = |reason| Err(UnpackError::Name { name: told(raw), reason });
         if raw.contains(&0) {
             return refuse("it holds a NUL");
         }
@@ -61,8 +60,13 @@ impl Name {
 
     /// For messages.
     pub fn shown(&self) -> String {
-        String::from_utf8_lossy(&self.bytes).into_owned()
+        told(&self.bytes)
     }
+}
+
+/// A stranger's bytes as a part of a line that a person reads.
+fn told(raw: &[u8]) -> String {
+    short(&String::from_utf8_lossy(raw), 200)
 }
 
 /// What a last component asks for (OCI image specification, "Whiteouts").

@@ -17,14 +17,14 @@ use std::{
 use tar::{Builder, EntryType, Header};
 
 /// An archive under construction. Names and link targets go in as they are, checks bypassed.
-struct Archive(Builder<Vec<u8>>);
+pub(super) struct Archive(pub(super) Builder<Vec<u8>>);
 
 impl Archive {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self(Builder::new(Vec::new()))
     }
 
-    fn entry(mut self, kind: EntryType, name: &[u8], mode: u32, link: &[u8], data: &[u8]) -> Self {
+    pub(super) fn entry(mut self, kind: EntryType, name: &[u8], mode: u32, link: &[u8], data: &[u8]) -> Self {
         let mut header = Header::new_gnu();
         header.set_entry_type(kind);
         header.set_mode(mode);
@@ -42,28 +42,28 @@ impl Archive {
         self
     }
 
-    fn file(self, name: &str, data: &str) -> Self {
+    pub(super) fn file(self, name: &str, data: &str) -> Self {
         self.entry(EntryType::Regular, name.as_bytes(), 0o644, b"", data.as_bytes())
     }
 
-    fn directory(self, name: &str) -> Self {
+    pub(super) fn directory(self, name: &str) -> Self {
         self.entry(EntryType::Directory, name.as_bytes(), 0o755, b"", b"")
     }
 
-    fn symlink(self, name: &str, target: &str) -> Self {
+    pub(super) fn symlink(self, name: &str, target: &str) -> Self {
         self.entry(EntryType::Symlink, name.as_bytes(), 0o777, target.as_bytes(), b"")
     }
 
-    fn link(self, name: &str, target: &str) -> Self {
+    pub(super) fn link(self, name: &str, target: &str) -> Self {
         self.entry(EntryType::Link, name.as_bytes(), 0o644, target.as_bytes(), b"")
     }
 
-    fn bytes(self) -> Vec<u8> {
+    pub(super) fn bytes(self) -> Vec<u8> {
         self.0.into_inner().unwrap()
     }
 
     /// Unpacks into `outer/layer`, so that `outer` shows what got out.
-    fn unpack(self) -> (tempfile::TempDir, Result<Unpacked, UnpackError>) {
+    pub(super) fn unpack(self) -> (tempfile::TempDir, Result<Unpacked, UnpackError>) {
         let outer = tempfile::tempdir().unwrap();
         fs::create_dir(outer.path().join("layer")).unwrap();
         let result = unpack_tar(self.bytes().as_slice(), &outer.path().join("layer"), Limits::default());
@@ -237,11 +237,11 @@ fn limits_hold() {
     assert!(matches!(unpack_tar(big.as_slice(), root.path(), limits), Err(UnpackError::TooLarge(1000))));
 }
 
-fn digests(blob: &[u8], archive: &[u8]) -> BlobDigests {
+pub(super) fn digests(blob: &[u8], archive: &[u8]) -> BlobDigests {
     BlobDigests { blob: Digest::sha256_of(blob), diff_id: Digest::sha256_of(archive) }
 }
 
-fn gzip(bytes: &[u8]) -> Vec<u8> {
+pub(super) fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     encoder.write_all(bytes).unwrap();
     encoder.finish().unwrap()

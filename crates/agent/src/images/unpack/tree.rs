@@ -1,24 +1,26 @@
 //! The layer's directory while it is being filled.
 
 use super::{
-    Limits, UnpackError, Unpacked,
+    Limits, UnpackError, Unpacked, header,
     name::{Mark, Name, mark},
     policy,
 };
-use crate::images::sys;
+use crate::images::{remove::remove_at, sys};
 use nix::{
     errno::Errno,
     fcntl::{AtFlags, OFlag, openat},
     sys::stat::{Mode, SFlag, UtimensatFlags, fchmod, futimens, mkdirat, mknodat, utimensat},
     sys::time::TimeSpec,
-    unistd::{Gid, LinkatFlags, Uid, UnlinkatFlags, fchown, fchownat, linkat, symlinkat, unlinkat},
+    unistd::{Gid, LinkatFlags, Uid, fchown, fchownat, linkat, symlinkat},
 };
 use std::{
+    collections::BTreeMap,
     ffi::{CString, OsStr},
-    io::{self, Read, Write},
+    fs,
+    io::{self, Read, Seek, Write},
     os::fd::{AsFd, AsRawFd, OwnedFd},
     os::unix::ffi::OsStrExt,
-    path::Path,
+    path::{Path, PathBuf},
 };
 use tar::EntryType;
 
@@ -26,12 +28,27 @@ use tar::EntryType;
 /// directories).
 const OPAQUE: &std::ffi::CStr = c"trusted.overlay.opaque";
 
+/// Memory for directories' names. The names of a million real ones fit.
+const DIRECTORY_BYTES: usize = 64 << 20;
+/// Levels below the layer's root. A path can't name more than 2,048, but links along the way lead deeper,
+/// where whoever walks the tree runs out of descriptors or stack.
+const DEPTH: usize = 1024;
+/// Bytes of a path below the layer's root. With the store's own path in front it must fit into PATH_MAX.
+const PATH: usize = 3072;
+
+/// Zeros that are worth a hole: a block of the file system.
+const HOLE: usize = 4096;
+
 pub(super) struct Tree {
     root: OwnedFd,
     limits: Limits,
     unpacked: Unpacked,
     /// Directories' times are set at the end: filling a directory changes them.
-    directory_times: Vec<(Name, TimeSpec)>,
+    directory_times: BTreeMap<Name, TimeSpec>,
+    /// Bytes of their names.
+    directory_bytes: usize,
+    /// Where the root is, for telling how deep below it a directory lies.
+    root_path: PathBuf,
     /// The directory of the last entry: archives list a directory's files one after the other.
     parent: Option<(Name, OwnedFd)>,
     buffer: Vec<u8>,
@@ -51,28 +68,31 @@ impl Tree {
         let root =
             nix::fcntl::open(root, OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())
                 .map_err(|e| UnpackError::Root { path: root.to_owned(), source: e.into() })?;
+        let root_path = path_of(&root).map_err(|source| UnpackError::Root { path: "/".into(), source })?;
         Ok(Self {
             root,
             limits,
             unpacked: Unpacked::default(),
-            directory_times: Vec::new(),
+            directory_times: BTreeMap::new(),
+            directory_bytes: 0,
+            root_path,
             parent: None,
             buffer: vec![0; 256 << 10],
         })
     }
 
     /// Applies one entry.
-    pub fn add<R: Read>(&mut self, mut entry: tar::Entry<'_, R>) -> Result<(), UnpackError> {
+    pub fn add<R: Read>(&mut self, entry: &mut tar::Entry<'_, R>) -> Result<(), UnpackError> {
         self.unpacked.entries += 1;
         if self.unpacked.entries > self.limits.entries {
             return Err(UnpackError::TooManyEntries(self.limits.entries));
         }
         let kind = entry.header().entry_type();
-        if kind == EntryType::XGlobalHeader {
+        if header::is_stray(kind) {
             return Ok(());
         }
         let name = Name::parse(&entry.path_bytes())?;
-        let attributes = attributes(&mut entry, &name)?;
+        let attributes = attributes(entry, &name)?;
         let Some((parent_name, last)) = name.split() else {
             return self.add_root(kind, &name, &attributes);
         };
@@ -100,27 +120,15 @@ impl Tree {
                 let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
                 let directory = openat(parent, last, flags, Mode::empty()).map_err(on("open"))?;
                 apply(&directory, &attributes).map_err(file_error("set the attributes of", &name))?;
-                self.directory_times.push((name, attributes.mtime));
+                self.remember(name, attributes.mtime)?;
             }
             EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => {
                 let flags =
                     OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
                 let create = || openat(parent, last, flags, Mode::S_IRUSR | Mode::S_IWUSR);
                 let file = replacing(parent, last, create).map_err(on("create"))?;
-                let mut file = std::fs::File::from(file);
-                loop {
-                    let length = match entry.read(&mut self.buffer) {
-                        Ok(0) => break,
-                        Ok(length) => length,
-                        Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
-                        Err(e) => return Err(UnpackError::Archive(e)),
-                    };
-                    self.unpacked.bytes += length as u64;
-                    if self.unpacked.bytes > self.limits.bytes {
-                        return Err(UnpackError::TooLarge(self.limits.bytes));
-                    }
-                    file.write_all(&self.buffer[..length]).map_err(file_error("write", &name))?;
-                }
+                let file = fs::File::from(file);
+                self.fill(&file, entry, &name)?;
                 apply(&file, &attributes).map_err(file_error("set the attributes of", &name))?;
                 futimens(&file, &attributes.mtime, &attributes.mtime).map_err(on("set the time of"))?;
             }
@@ -149,10 +157,52 @@ impl Tree {
         Ok(())
     }
 
+    /// Writes an entry's contents. Whole pieces of zeros become holes: a sparse file's are endless.
+    fn fill(&mut self, mut file: &fs::File, entry: &mut impl Read, name: &Name) -> Result<(), UnpackError> {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let (mut length, mut ends_in_hole) = (0, false);
+        loop {
+            let piece = match entry.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(read) => &buffer[..read],
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+                Err(e) => return Err(UnpackError::Archive(e)),
+            };
+            length += piece.len() as u64;
+            self.unpacked.bytes += piece.len() as u64;
+            if self.unpacked.bytes > self.limits.bytes {
+                return Err(UnpackError::TooLarge(self.limits.bytes));
+            }
+            ends_in_hole = piece.len() >= HOLE && piece.iter().all(|b| *b == 0);
+            let written = match ends_in_hole {
+                true => file.seek_relative(piece.len() as i64),
+                false => file.write_all(piece),
+            };
+            written.map_err(file_error("write", name))?;
+        }
+        if ends_in_hole {
+            file.set_len(length).map_err(file_error("write", name))?;
+        }
+        self.buffer = buffer;
+        Ok(())
+    }
+
+    /// A directory's time is for the end.
+    fn remember(&mut self, name: Name, mtime: TimeSpec) -> Result<(), UnpackError> {
+        let length = name.as_path().as_os_str().len();
+        if self.directory_times.insert(name, mtime).is_none() {
+            self.directory_bytes += length;
+        }
+        match self.directory_bytes > DIRECTORY_BYTES {
+            true => Err(UnpackError::Directories(DIRECTORY_BYTES)),
+            false => Ok(()),
+        }
+    }
+
     /// Sets what can only be set when all is there.
     pub fn finish(mut self) -> Result<Unpacked, UnpackError> {
         let times = std::mem::take(&mut self.directory_times);
-        for (name, mtime) in times.iter().rev() {
+        for (name, mtime) in &times {
             let result = match name.split() {
                 None => futimens(&self.root, mtime, mtime),
                 Some((parent, last)) => {
@@ -179,8 +229,7 @@ impl Tree {
             });
         }
         apply(&self.root, attributes).map_err(file_error("set the attributes of", name))?;
-        self.directory_times.push((name.clone(), attributes.mtime));
-        Ok(())
+        self.remember(name.clone(), attributes.mtime)
     }
 
     /// Makes `directory` the current parent, creating what is missing of it.
@@ -194,8 +243,21 @@ impl Tree {
             other => other,
         };
         let fd = fd.map_err(|errno| file_error("open the directory", &directory)(errno.into()))?;
+        self.check_depth(&fd, &directory)?;
         self.parent = Some((directory, fd));
         Ok(())
+    }
+
+    fn check_depth(&self, directory: &OwnedFd, name: &Name) -> Result<(), UnpackError> {
+        let below = path_of(directory).map(|path| {
+            let below = path.strip_prefix(&self.root_path).unwrap_or(&path);
+            (below.components().count(), below.as_os_str().len())
+        });
+        match below {
+            Ok((levels, length)) if levels < DEPTH && length < PATH => Ok(()),
+            // The kernel can't write down what is longer.
+            _ => Err(UnpackError::Name { name: name.shown(), reason: "it lies too deep" }),
+        }
     }
 
     /// Archives may leave out directories: they get Docker's default, 0755 and root.
@@ -303,19 +365,8 @@ fn finish_special(parent: &OwnedFd, last: &OsStr, attributes: &Attributes) -> ni
 fn replacing<T>(parent: &OwnedFd, last: &OsStr, create: impl Fn() -> nix::Result<T>) -> nix::Result<T> {
     match create() {
         Err(Errno::EEXIST) => {
-            remove(parent, last)?;
+            remove_at(parent, last)?;
             create()
-        }
-        other => other,
-    }
-}
-
-fn remove(parent: &OwnedFd, last: &OsStr) -> nix::Result<()> {
-    match unlinkat(parent, last, UnlinkatFlags::NoRemoveDir) {
-        Err(Errno::EISDIR | Errno::EPERM) => {
-            // std walks by descriptors and follows no link on the way down.
-            let path = Path::new("/proc/self/fd").join(parent.as_raw_fd().to_string()).join(last);
-            std::fs::remove_dir_all(path).map_err(|e| Errno::from_raw(e.raw_os_error().unwrap_or(libc::EIO)))
         }
         other => other,
     }
@@ -334,7 +385,7 @@ fn make_directory(parent: &OwnedFd, last: &OsStr) -> nix::Result<()> {
         return Ok(());
     }
     let was_whiteout = is_whiteout(parent, last)?;
-    remove(parent, last)?;
+    remove_at(parent, last)?;
     create()?;
     if was_whiteout {
         let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
@@ -361,6 +412,11 @@ fn white_out(parent: &OwnedFd, hidden: &OsStr) -> nix::Result<()> {
 fn make_opaque(directory: &OwnedFd) -> nix::Result<()> {
     sys::set_xattr(directory, OPAQUE, b"y")
         .map_err(|e| Errno::from_raw(e.raw_os_error().unwrap_or(libc::EIO)))
+}
+
+/// Where an open directory is now.
+fn path_of(directory: &OwnedFd) -> io::Result<PathBuf> {
+    fs::read_link(Path::new("/proc/self/fd").join(directory.as_raw_fd().to_string()))
 }
 
 fn kind_of(parent: &OwnedFd, last: &OsStr) -> nix::Result<SFlag> {
