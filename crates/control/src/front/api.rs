@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::http::request::Parts;
 use axum::http::{Request, Response};
 use tracing::Instrument;
 use wire::dispatch::{Answer, Router};
 use wire::eventstream::{self, Events};
 use wire::protocol::{self, Misrouted, Route};
-use wire::{Context, Error, Protocol};
+use wire::{Context, Error};
 
 use super::{authenticate, body};
 use crate::app::App;
@@ -22,7 +22,10 @@ pub(crate) async fn answer(app: Arc<App>, router: Router, request: Request<Body>
     let (parts, body) = request.into_parts();
     let (body, _room) = match body::read(&app, &parts, body).await {
         Ok(read) => read,
-        Err(error) => return write(protocol::respond(Protocol::Json, None, Err(error), &request_id)),
+        Err(error) => {
+            let protocol = body::protocol(&parts);
+            return write(protocol::respond(protocol, None, Err(error), &request_id));
+        }
     };
     let target = parts.headers.get("x-amz-target").and_then(|value| value.to_str().ok());
     let claimed = authenticate::claimed_service(&parts.headers);

@@ -65,7 +65,7 @@ fn most(parts: &Parts) -> usize {
 }
 
 /// In which a refusal is told, before anything is routed.
-fn protocol(parts: &Parts) -> Protocol {
+pub(super) fn protocol(parts: &Parts) -> Protocol {
     match parts.headers.contains_key("x-amz-target") {
         true => Protocol::Json,
         false => Protocol::Query,

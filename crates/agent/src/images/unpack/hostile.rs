@@ -45,7 +45,8 @@ fn unpack(stream: impl io::Read, limits: Limits) -> (Result<Unpacked, UnpackErro
 #[test]
 fn headers_without_end_are_not_held_in_memory() {
     for kind in [EntryType::XHeader, EntryType::GNULongName, EntryType::GNULongLink] {
-        let stream = io::Read::chain(&header(kind, "x", 8 << 30).as_bytes()[..], io::repeat(b'1'));
+        let header = header(kind, "x", 8 << 30);
+        let stream = io::Read::chain(&header.as_bytes()[..], io::repeat(b'1'));
         let (result, read) = unpack(stream, Limits::default());
         assert!(matches!(result, Err(UnpackError::Headers(_))), "{kind:?}: {result:?}");
         assert!(read <= 2 << 20, "{read} bytes were read");
