@@ -168,7 +168,9 @@ async fn rounds_of(
 fn told(site: &Site, load: &Load, findings: &[Finding], blows: &[String]) -> String {
     let ledger = load.ledger();
     let mut lines = vec![format!("{} findings", findings.len())];
-    for Finding { may_mend, what, task } in findings.iter().take(8) {
+    let mut findings: Vec<&Finding> = findings.iter().collect();
+    findings.sort_by_key(|finding| finding.may_mend);
+    for Finding { may_mend, what, task } in findings.into_iter().take(8) {
         let when = if *may_mend { "in the end" } else { "for good" };
         lines.push(format!("- {when}: {} {what}", task.as_deref().unwrap_or_default()));
         if let Some(task) = task {

@@ -87,21 +87,14 @@ impl Runtime {
         if self.log_fifo {
             super::shim::drain_log_fifo(bundle)?;
         }
-        let log = bundle.join("shim-start.log");
-        let io = |what: &'static str| {
-            let path = log.clone();
-            move |source| RuntimeError::Io { what, path, source }
-        };
-        let stderr = std::fs::File::create(&log).map_err(io("cannot create"))?;
         let output = self
             .command(bundle, id)
             .arg("start")
-            .stderr(stderr)
             .output()
             .await
             .map_err(|source| RuntimeError::Spawn { program: self.program.clone(), source })?;
         if !output.status.success() {
-            let mut said = std::fs::read_to_string(&log).unwrap_or_default();
+            let mut said = String::from_utf8_lossy(&output.stderr).into_owned();
             said.push_str(&String::from_utf8_lossy(&output.stdout));
             let said = if said.trim().is_empty() { output.status.to_string() } else { said };
             return Err(RuntimeError::Refused { verb: "start", said: said.trim().to_owned() });
@@ -171,7 +164,20 @@ fn parse_address(printed: &str) -> Result<String, RuntimeError> {
 
 #[cfg(test)]
 mod tests {
-    use super::parse_address;
+    use super::*;
+
+    #[tokio::test]
+    async fn a_shim_that_does_not_start_says_why() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let shim = dir.path().join("shim");
+        std::fs::write(&shim, "#!/bin/sh\necho 'no such group' >&2\nexit 1\n").unwrap();
+        std::fs::set_permissions(&shim, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let choice = RuntimeChoice::Longshore;
+        let runtime = Runtime::new(&choice, Some(&shim), "test", dir.path(), dir.path()).unwrap();
+        let error = runtime.start_shim(dir.path(), "one").await.unwrap_err();
+        assert_eq!(error.to_string(), "shim start failed: no such group");
+    }
 
     #[test]
     fn both_forms_of_an_address() {

@@ -96,7 +96,7 @@ impl Host {
         let config = bundle.join("config.json");
         if !config.exists() {
             let stub = format!(r#"{{"ociVersion":"1.0.2","annotations":{{"{GROUP}":"{}"}}}}"#, work.id);
-            std::fs::write(&config, stub).map_err(HostError::io("cannot write", &config))?;
+            super::spec::write(&config, stub.as_bytes())?;
         }
         let shim = self.config.runtime.start_shim(bundle, &first.runtime_id).await?;
         note_shim(bundle)?;

@@ -214,8 +214,12 @@ fn write_etc(
     Ok(paths)
 }
 
-fn write(path: &Path, content: &[u8]) -> Result<(), HostError> {
-    std::fs::write(path, content).map_err(HostError::io("cannot write", path))
+/// Whole or not at all: an agent that is killed meanwhile leaves nothing that its successor stumbles over.
+pub(super) fn write(path: &Path, content: &[u8]) -> Result<(), HostError> {
+    let new = path.with_added_extension("new");
+    std::fs::write(&new, content)
+        .and_then(|()| std::fs::rename(&new, path))
+        .map_err(HostError::io("cannot write", path))
 }
 
 pub(super) fn told(error: impl std::fmt::Display) -> HostError {
