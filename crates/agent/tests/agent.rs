@@ -8,6 +8,8 @@ mod control;
 mod image;
 #[path = "agent/measure.rs"]
 mod measure;
+#[path = "agent/restarts.rs"]
+mod restarts;
 #[path = "agent/storage.rs"]
 mod storage;
 #[path = "agent/stories.rs"]

@@ -368,7 +368,10 @@ fn a_tree_deeper_than_our_descriptors_is_removed() {
         nix::sys::stat::mkdirat(&here, "d", nix::sys::stat::Mode::from_bits_truncate(0o755)).unwrap();
         here = tree::open_child(&here, "d".as_ref()).unwrap();
     }
-    assert!(matches!(measure(std::slice::from_ref(&top)).unwrap(), Measure::Bytes(_)), "a chain is no effort");
+    assert!(
+        matches!(measure(std::slice::from_ref(&top)).unwrap(), Measure::Bytes(_)),
+        "a chain is no effort"
+    );
     remove_tree(&top).unwrap();
     assert!(!top.exists());
     remove_tree(&top).unwrap();
