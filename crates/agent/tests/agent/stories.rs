@@ -67,7 +67,7 @@ impl Running {
 
 pub(super) struct Bench {
     pub(super) control: Arc<Control>,
-    dir: tempfile::TempDir,
+    pub(super) dir: tempfile::TempDir,
     /// Serves the control plane.
     runtime: Runtime,
 }
