@@ -130,7 +130,7 @@ def everything(stage):
 def test_an_image_that_does_not_fit(small):
     small.start()
     account = Account(small)
-    big = image.busybox(extra=[("big", b"\0" * (24 << 20), 0o644)])
+    big = image.busybox(extra=[("big", b"x" * (24 << 20), 0o644)])
     stage = Stage(account, account.push(big))
     small.disk.fill(leave=8 << 20)
     task = stage.finish("exit 0")

@@ -173,7 +173,8 @@ mod tests {
         let shim = dir.path().join("shim");
         std::fs::write(&shim, "#!/bin/sh\necho 'no such group' >&2\nexit 1\n").unwrap();
         std::fs::set_permissions(&shim, std::fs::Permissions::from_mode(0o755)).unwrap();
-        let choice = RuntimeChoice::Longshore;
+        // A script: an interpreter can't open the program of our own shim, which is sealed.
+        let choice = RuntimeChoice::Named(shim.display().to_string());
         let runtime = Runtime::new(&choice, Some(&shim), "test", dir.path(), dir.path()).unwrap();
         let error = runtime.start_shim(dir.path(), "one").await.unwrap_err();
         assert_eq!(error.to_string(), "shim start failed: no such group");

@@ -276,6 +276,9 @@ fn links_lead_nowhere_else() {
     fs::write(outside.join("secret"), "s").unwrap();
     // The image's: read beneath its root, where there is no such thing.
     symlink(&outside, bench.rootfs().join("data")).unwrap();
+    let refused = bench.prepare(&[own("/data")]).unwrap_err();
+    assert!(refused.to_string().contains("/data"), "{refused}");
+    fs::remove_file(bench.rootfs().join("data")).unwrap();
     let made = bench.prepare(&[own("/data")]).unwrap().remove(0).source;
     assert_eq!(fs::read_dir(&made).unwrap().count(), 0);
 

@@ -298,14 +298,15 @@ mod tests {
         let store = SqliteStore::open(&path).unwrap();
         let one = store.commit(Revision(0), &put("a")).unwrap();
         store.writer.lock().unwrap().broken = true;
-        // The disk gives something else than it was given.
+        // Something else is where the database was.
         let aside = directory.path().join("aside");
         fs::rename(&path, &aside).unwrap();
-        fs::write(&path, "not a database, and long enough to be told apart from an empty file").unwrap();
+        fs::create_dir(&path).unwrap();
         let error = store.commit(one, &put("b")).unwrap_err();
         assert!(matches!(error, CommitError::Refused(_)), "{error:?}");
         assert!(store.probe().is_err());
         // It is well again.
+        fs::remove_dir(&path).unwrap();
         fs::rename(&aside, &path).unwrap();
         store.probe().unwrap();
         assert_eq!(store.load().unwrap().revision, one);

@@ -42,7 +42,8 @@ fn dependencies_must_make_sense() {
     };
     assert!(depends("web", "START").contains("cycle"));
     assert!(depends("nobody", "START").contains("nobody"));
-    assert!(depends("web", "CREATE").contains("CREATE"));
+    assert!(depends("web", "CREATE").contains("cycle"));
+    assert!(depends("web", "LATER").contains("LATER"));
     let waits = refused(|t| {
         let mut db = t.containers[0].clone();
         db.name = "db".into();
