@@ -106,3 +106,24 @@ def untag_log_group(scene):
 
 def list_tags_log_group(scene):
     assert scene.logs.list_tags_log_group(logGroupName=scene.log_group(tags=TAGS))["tags"] == TAGS
+
+
+def list_log_groups(scene):
+    group = scene.log_group()
+    answer = scene.logs.list_log_groups(logGroupNamePattern=group[-24:])
+    assert [found["logGroupName"] for found in answer["logGroups"]] == [group]
+
+
+def test_metric_filter(scene):
+    answer = scene.logs.test_metric_filter(filterPattern="[ip, status=4*]", logEventMessages=["::1 404", "::1 200"])
+    assert [match["eventNumber"] for match in answer["matches"]] == [1]
+    assert answer["matches"][0]["extractedValues"]["$status"] == "404"
+
+
+def start_live_tail(scene):
+    arn = scene.log_group_arn(scene.log_group())
+    # An address can't carry the prefix that the SDK would put before the host.
+    logs = scene.account.client("logs", inject_host_prefix=False)
+    events = logs.start_live_tail(logGroupIdentifiers=[arn])["responseStream"]
+    assert next(iter(events))["sessionStart"]["logGroupIdentifiers"] == [arn]
+    events.close()
