@@ -106,7 +106,7 @@ fn namespaces(plan: &ContainerPlan) -> Vec<LinuxNamespace> {
     namespaces
 }
 
-/// That the cgroups' mount asks to be read-only is not enough: libcontainer 0.7 makes each of version 1's
+/// That the cgroups' mount asks to be read-only is not enough: some runtimes make each of version 1's
 /// trees writable in it, and whoever may write there has whatever limits he likes.
 fn readonly(plan: &ContainerPlan) -> Vec<String> {
     let cgroups = plan.cgroup_mounts.iter().map(|path| path.display().to_string());
