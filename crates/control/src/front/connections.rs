@@ -8,11 +8,13 @@ use std::time::Duration;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use socket2::{SockRef, TcpKeepalive};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
+use super::head;
+use super::lingering::{Lent, lend, linger};
 use super::patient::Patient;
 
 /// A client must have sent a request's head by then; so long may a connection be idle, too.
@@ -20,9 +22,7 @@ const HEAD_TIME: Duration = Duration::from_secs(75);
 /// The same when three quarters of the connections are taken: who holds many without a word, holds most of
 /// them for a short time.
 const HEAD_TIME_CROWDED: Duration = Duration::from_secs(10);
-/// A request's line and headers; more is answered 431. Also what is read of a body at a time.
-const HEAD_BYTES: usize = 128 * 1024;
-/// More is answered 431, too.
+/// More is answered 431.
 const HEADERS: usize = 100;
 /// How long an answer may wait for its reader.
 const READER_TIME: Duration = Duration::from_secs(60);
@@ -54,6 +54,7 @@ pub(crate) async fn serve(
     bounds: Bounds,
     mut stop: watch::Receiver<bool>,
 ) {
+    let router = router.layer(axum::middleware::from_fn(head::bounded));
     let most = bounds.most;
     let room = Arc::new(Semaphore::new(most));
     let refusals = Arc::new(Semaphore::new(REFUSALS));
@@ -121,10 +122,7 @@ async fn refuse(mut stream: TcpStream, most: usize) -> io::Result<()> {
         body.len()
     );
     stream.write_all(answer.as_bytes()).await?;
-    stream.shutdown().await?;
-    // Closed with something unread, the connection would be reset and the answer lost.
-    let mut rest = [0; 4096];
-    while stream.read(&mut rest).await? > 0 {}
+    linger(stream).await;
     Ok(())
 }
 
@@ -132,26 +130,38 @@ async fn connection(
     stream: TcpStream,
     router: axum::Router,
     head_time: Duration,
-    mut stop: watch::Receiver<bool>,
+    stop: watch::Receiver<bool>,
 ) {
-    let stream = Patient::new(stream, READER_TIME);
+    let (stream, mut back) = lend(stream);
+    if let Err(error) = answer(Patient::new(stream, READER_TIME), router, head_time, stop).await {
+        tracing::trace!(%error, "a connection ended early");
+    }
+    // A websocket's isn't back: whoever holds it closes it in its own way.
+    if let Ok(socket) = back.try_recv() {
+        linger(socket).await;
+    }
+}
+
+async fn answer(
+    stream: Patient<Lent>,
+    router: axum::Router,
+    head_time: Duration,
+    mut stop: watch::Receiver<bool>,
+) -> hyper::Result<()> {
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(head_time)
-        .max_buf_size(HEAD_BYTES)
+        .max_buf_size(head::BYTES)
         .max_headers(HEADERS)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
         .with_upgrades();
     tokio::pin!(connection);
-    let ended = tokio::select! {
+    tokio::select! {
         ended = connection.as_mut() => ended,
         () = async { drop(stop.wait_for(|stop| *stop).await) } => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }
-    };
-    if let Err(error) = ended {
-        tracing::trace!(%error, "a connection ended early");
     }
 }
 

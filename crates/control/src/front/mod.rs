@@ -4,6 +4,8 @@ pub(crate) mod api;
 pub(crate) mod authenticate;
 pub(crate) mod body;
 pub(crate) mod connections;
+pub(crate) mod head;
+pub(crate) mod lingering;
 pub(crate) mod own;
 pub(crate) mod pages;
 pub(crate) mod patient;

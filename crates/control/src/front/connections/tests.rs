@@ -1,6 +1,7 @@
 //! Connections of every bad kind against a server on loopback that knows one page.
 
 use axum::routing::{get, post};
+use tokio::io::AsyncReadExt;
 
 use super::*;
 
@@ -33,21 +34,10 @@ impl Site {
     /// What is answered to `text` until the server closes the connection.
     async fn ask(&self, text: &str) -> String {
         let mut stream = self.connect().await;
-        let _ = stream.write_all(text.as_bytes()).await;
+        stream.write_all(text.as_bytes()).await.unwrap();
         let mut answer = Vec::new();
         let _ = stream.read_to_end(&mut answer).await;
         String::from_utf8_lossy(&answer).into_owned()
-    }
-
-    /// [`Site::ask`], again where the answer was lost: what the server hasn't read resets the connection.
-    async fn insist(&self, text: &str) -> String {
-        for _ in 0..100 {
-            match self.ask(text).await {
-                lost if lost.is_empty() => {}
-                answer => return answer,
-            }
-        }
-        String::new()
     }
 
     async fn page(&self) -> String {
@@ -92,9 +82,8 @@ async fn beyond_the_most_an_answer_says_so_and_room_comes_back() {
 async fn too_many_headers_and_what_is_no_http_are_told_so() {
     let site = Site::start(8).await;
     let many: String = (0..=HEADERS).map(|n| format!("x-{n}: 1\r\n")).collect();
-    assert!(
-        site.insist(&format!("GET / HTTP/1.1\r\nhost: x\r\n{many}\r\n")).await.starts_with("HTTP/1.1 431 ")
-    );
+    let answer = site.ask(&format!("GET / HTTP/1.1\r\nhost: x\r\n{many}\r\n")).await;
+    assert!(answer.starts_with("HTTP/1.1 431 "), "{answer}");
     for nonsense in [
         "\0\0\0\r\n\r\n",
         "GET / HTTP/9.9\r\n\r\n",
@@ -102,13 +91,45 @@ async fn too_many_headers_and_what_is_no_http_are_told_so() {
         "POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nab",
         "POST /echo HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
     ] {
-        let answer = site.insist(nonsense).await;
+        let answer = site.ask(nonsense).await;
         assert!(
             answer.starts_with("HTTP/1.1 400 ") || answer.starts_with("HTTP/1.1 505 "),
             "{nonsense:?}: {answer}"
         );
     }
     assert!(site.page().await.ends_with("here"));
+    site.end().await;
+}
+
+/// A head of exactly `bytes`.
+fn head_of(bytes: usize) -> String {
+    let (start, end) = ("GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\nx-long: ", "\r\n\r\n");
+    format!("{start}{}{end}", "a".repeat(bytes - start.len() - end.len()))
+}
+
+/// However the segments fall, and however much more was sent than is read.
+#[tokio::test]
+async fn a_head_is_bounded_to_the_byte() {
+    let site = Site::start(8).await;
+    assert!(site.ask(&head_of(head::BYTES)).await.ends_with("here"));
+    for more in [1, 10, 1000, 100_000, 10_000_000] {
+        let answer = site.ask(&head_of(head::BYTES + more)).await;
+        assert!(answer.starts_with("HTTP/1.1 431 "), "{more} more: {answer}");
+    }
+    site.end().await;
+}
+
+/// The answer of who reads no body comes through though megabytes are under way.
+#[tokio::test]
+async fn a_refusal_arrives_while_the_body_is_sent() {
+    let site = Site::start(8).await;
+    for _ in 0..20 {
+        let bytes = 8 * 1024 * 1024;
+        let body = "a".repeat(bytes);
+        let answer =
+            site.ask(&format!("POST / HTTP/1.1\r\nhost: x\r\ncontent-length: {bytes}\r\n\r\n{body}")).await;
+        assert!(answer.starts_with("HTTP/1.1 405 "), "{answer}");
+    }
     site.end().await;
 }
 
