@@ -2,10 +2,9 @@
 //!
 //! What can't be limited here is refused by name.
 
-use oci_spec::runtime::{
-    LinuxBlockIo, LinuxCpu, LinuxDeviceCgroup, LinuxDeviceType, LinuxHugepageLimit, LinuxMemory, LinuxPids,
-    LinuxResources,
-};
+use oci_spec::runtime::{LinuxBlockIo, LinuxCpu, LinuxHugepageLimit, LinuxMemory, LinuxPids, LinuxResources};
+
+use super::devices;
 
 /// One write: v1's controller, the file in its directory, what goes into it.
 #[derive(Debug, PartialEq, Eq)]
@@ -15,15 +14,6 @@ pub struct Write {
     pub value: String,
 }
 
-/// What every container may do with devices, whatever its rules say, as in runc: make nodes, which are only names, and
-/// open null, zero, full, random, urandom, tty, ptmx and the pseudo-terminals (OCI runtime specification, "Default
-/// Devices").
-#[rustfmt::skip]
-const DEFAULT_DEVICES: [&str; 10] = [
-    "c *:* m", "b *:* m", "c 1:3 rwm", "c 1:5 rwm", "c 1:7 rwm", "c 1:8 rwm", "c 1:9 rwm", "c 5:0 rwm",
-    "c 5:2 rwm", "c 136:* rwm",
-];
-
 /// What v1 needs, in the order in which the kernel takes it.
 pub fn legacy(resources: &LinuxResources) -> Result<Vec<Write>, String> {
     refuse(resources)?;
@@ -31,14 +21,9 @@ pub fn legacy(resources: &LinuxResources) -> Result<Vec<Write>, String> {
         return Err("resources.unified: this host has cgroup v1".into());
     }
     let mut writes = Writes(Vec::new());
-    if let Some(rules) = resources.devices().as_ref().filter(|rules| !rules.is_empty()) {
-        for rule in rules {
-            let file = if rule.allow() { "devices.allow" } else { "devices.deny" };
-            writes.put("devices", file, device(rule)?);
-        }
-        for rule in DEFAULT_DEVICES {
-            writes.put("devices", "devices.allow", rule);
-        }
+    for rule in devices::rules(resources.devices().as_deref().unwrap_or_default())? {
+        let file = if rule.allow { "devices.allow" } else { "devices.deny" };
+        writes.put("devices", file, rule);
     }
     if let Some(memory) = resources.memory() {
         writes.some("memory", "memory.swappiness", memory.swappiness());
@@ -65,7 +50,7 @@ pub fn legacy(resources: &LinuxResources) -> Result<Vec<Write>, String> {
     Ok(writes.0)
 }
 
-/// The same for v2, where values have other names and units.
+/// The same for v2, where values have other names and units. Devices aren't a file's business there ([`super::guard`]).
 pub fn unified(resources: &LinuxResources) -> Result<Vec<Write>, String> {
     refuse(resources)?;
     let mut writes = Writes(Vec::new());
@@ -197,18 +182,6 @@ fn hugepages(limit: &LinuxHugepageLimit) -> String {
     format!("hugetlb.{}.max", limit.page_size())
 }
 
-fn device(rule: &LinuxDeviceCgroup) -> Result<String, String> {
-    let kind = match rule.typ().unwrap_or(LinuxDeviceType::A) {
-        LinuxDeviceType::A => return Ok("a".into()),
-        LinuxDeviceType::B => 'b',
-        LinuxDeviceType::C | LinuxDeviceType::U => 'c',
-        LinuxDeviceType::P => return Err("resources.devices: a FIFO is no device".into()),
-    };
-    let number = |number: Option<i64>| number.filter(|n| *n >= 0).map_or("*".to_owned(), |n| n.to_string());
-    let access = rule.access().as_deref().filter(|access| !access.is_empty()).unwrap_or("rwm");
-    Ok(format!("{kind} {}:{} {access}", number(rule.major()), number(rule.minor())))
-}
-
 fn refuse(resources: &LinuxResources) -> Result<(), String> {
     let realtime = |cpu: &LinuxCpu| cpu.realtime_period().is_some() || cpu.realtime_runtime().is_some();
     let refused = [
@@ -249,6 +222,9 @@ mod tests {
         let given =
             "devices/devices.deny a\ndevices/devices.allow c 10:229 rw\ndevices/devices.allow c *:* m\n";
         assert!(text(devices).starts_with(given));
+        let refusal = |rule| legacy(&resources(&format!(r#"{{"devices":[{rule}]}}"#))).unwrap_err();
+        assert!(refusal(r#"{"allow":true,"type":"c","access":"rx"}"#).contains("'x'"));
+        assert!(refusal(r#"{"allow":true,"type":"c","major":99999999}"#).contains("number"));
         assert_eq!(legacy(&resources("{}")).unwrap(), [], "no rules, nothing to add to");
     }
 

@@ -5,10 +5,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use oci_spec::runtime::LinuxResources;
+use oci_spec::runtime::{LinuxDeviceCgroup, LinuxResources};
 
 use super::limits::{self, Write};
-use super::{Cgroup, ROOT};
+use super::{Cgroup, ROOT, devices, guard};
 
 /// How long the kernel may take to let go of the processes of a cgroup that is removed.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -40,6 +40,9 @@ impl Cgroup {
         }
         if self.unified {
             self.make_unified()?;
+            if let Some(rules) = resources.and_then(|resources| resources.devices().as_deref()) {
+                self.guard_devices(rules)?;
+            }
         } else {
             for (name, root) in hierarchies() {
                 let dir = root.join(&self.path);
@@ -52,8 +55,16 @@ impl Cgroup {
         resources.map_or(Ok(()), |resources| self.limit(resources))
     }
 
-    /// Sets limits, and leaves those alone that aren't named.
-    pub fn limit(&self, resources: &LinuxResources) -> Result<(), CgroupError> {
+    /// Changes the limits of a cgroup that is in use, and leaves those alone that aren't named.
+    pub fn change(&self, resources: &LinuxResources) -> Result<(), CgroupError> {
+        if self.unified && resources.devices().as_ref().is_some_and(|rules| !rules.is_empty()) {
+            let why = "resources.devices: they are decided when the container is made on cgroup v2";
+            return Err(CgroupError::Refused(why.into()));
+        }
+        self.limit(resources)
+    }
+
+    fn limit(&self, resources: &LinuxResources) -> Result<(), CgroupError> {
         let writes = if self.unified { limits::unified(resources) } else { limits::legacy(resources) };
         let writes = writes.map_err(CgroupError::Refused)?;
         // Of v1's two memory limits one must go first when they rise and the other when they fall.
@@ -163,6 +174,15 @@ impl Cgroup {
             above.push(part);
         }
         Ok(())
+    }
+
+    fn guard_devices(&self, rules: &[LinuxDeviceCgroup]) -> Result<(), CgroupError> {
+        let rules = devices::rules(rules).map_err(CgroupError::Refused)?;
+        if rules.is_empty() {
+            return Ok(());
+        }
+        let dir = self.dir("");
+        guard::set(&dir, &rules).map_err(io("guard the devices of", &dir))
     }
 
     /// A new cpuset of v1 has no processors and takes nobody in before it is given some.

@@ -3,6 +3,8 @@
 //!
 //! v1 mounts one hierarchy a controller below `/sys/fs/cgroup`, v2 one for all of them there (cgroups(7)).
 
+mod devices;
+mod guard;
 mod limits;
 mod make;
 

@@ -189,7 +189,7 @@ impl Handle {
 
     /// Sets new limits.
     pub fn update(&self, resources: &LinuxResources) -> Result<(), ContainerError> {
-        Ok(self.cgroup.limit(resources)?)
+        Ok(self.cgroup.change(resources)?)
     }
 
     /// Kills everything in the container's cgroup and waits until it is gone.
