@@ -2,7 +2,10 @@
 
 import json
 import os
+import pty
+import select
 import subprocess
+import termios
 
 from support import image
 from support.server import bin_dir
@@ -41,6 +44,37 @@ def test_top_tells_the_truth(server, stage):
     table = server.run("top", "--cluster", stage.cluster).stdout
     assert table.split()[0] == "TASK" and busy.rsplit("/", 1)[1][:12] in table
     assert server.run("top", "--all-clusters", "--once").stdout.count("\n") >= 3
+
+
+def test_top_on_a_terminal(server, stage):
+    """The other screen, keys at once, and everything put back at the end."""
+    arn = stage.run(stage.register(stage.container("sleep 600")))
+    short = arn.rsplit("/", 1)[1][:12]
+    ours, theirs = pty.openpty()
+    try:
+        termios.tcsetwinsize(theirs, (12, 100))
+        before = termios.tcgetattr(theirs)
+        top = subprocess.Popen(server.command("top", "--cluster", stage.cluster), stdin=theirs, stdout=theirs,
+                               stderr=theirs, start_new_session=True)
+        seen = ""
+
+        def shows(*words):
+            nonlocal seen
+            while select.select([ours], [], [], 0)[0]:
+                seen += os.read(ours, 65536).decode()
+            screen = seen.rsplit("\x1b[H", 1)[-1]
+            return all(word in screen for word in words)
+        wait_until(lambda: shows(short, "by cpu", "q quit", "\x1b[J"), "the task to be on the screen")
+        assert "└ app" not in seen
+        os.write(ours, b"tn")
+        wait_until(lambda: shows(short, "└ app", "by name", "\x1b[J"), "the keys to have their effect")
+        os.write(ours, b"q")
+        wait_until(lambda: shows("\x1b[?1049l"), "the first screen to come back")
+        assert top.wait(timeout=60) == 0
+        assert termios.tcgetattr(theirs) == before
+    finally:
+        os.close(theirs)
+        os.close(ours)
 
 
 def test_usage_is_for_who_signs(server, account):

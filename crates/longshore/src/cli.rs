@@ -31,8 +31,8 @@ Begin with:
   longshore ps                 what runs
   longshore down               stop the tasks and remove what was made on this machine
 
-Several can run side by side, each with its own --data-dir and --listen. `longshore explain` tells why a
-task or a service isn't as it should be.
+Several can run side by side, each with its own --data-dir and --listen.
+`longshore explain` tells why a task or a service isn't as it should be.
 
 Exit status: 0 where it went well, 1 where it failed (stderr says why, and what to do), 2 where the
 command line is wrong. `longshore run` ends as its container does.

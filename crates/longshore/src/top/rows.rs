@@ -152,7 +152,7 @@ fn order(a: &Row, b: &Row, sort: Sort) -> Ordering {
     first.then_with(|| a.name.cmp(&b.name)).then_with(|| a.task_arn.cmp(&b.task_arn))
 }
 
-/// The line above the table: sums, and what the keys do.
+/// The line above the table.
 pub fn heading(rows: &[Row], args: &TopArgs, sort: Sort) -> String {
     let tasks: Vec<&Row> = rows.iter().filter(|row| row.container.is_none()).collect();
     let sum = |of: fn(&Row) -> Option<f64>| tasks.iter().filter_map(|row| of(row)).sum::<f64>();
@@ -160,7 +160,7 @@ pub fn heading(rows: &[Row], args: &TopArgs, sort: Sort) -> String {
         if args.all_clusters { "all clusters".to_owned() } else { format!("cluster {}", args.cluster) };
     let by = sort.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
     format!(
-        "{place}: {} task{}, cpu {:.1} % of a core, memory {}; by {by}  [c cpu, m memory, a age, n name, t containers, q quit]",
+        "{place}: {} task{}, cpu {:.1} % of a core, memory {}; by {by}",
         tasks.len(),
         if tasks.len() == 1 { "" } else { "s" },
         sum(|row| row.cpu_percent),

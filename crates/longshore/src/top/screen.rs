@@ -98,24 +98,24 @@ fn meaning(key: u8) -> Key {
     }
 }
 
+const KEYS: &str = "c cpu  m memory  a age  n name  t containers  q quit";
+
 /// From the upper left corner on, each line cleared behind its text and cut to the width: nothing flickers
-/// and nothing wraps.
+/// and nothing wraps. The last line is the keys'.
 fn frame(heading: &str, table: &str, width: usize, height: usize) -> String {
     let lines: Vec<&str> = [heading, ""].into_iter().chain(table.lines()).collect();
+    let room = height.saturating_sub(1).max(1);
     let mut text = "\x1b[H".to_owned();
-    let room = height.max(1);
-    for (n, line) in lines.iter().take(room).enumerate() {
-        let more = lines.len() - n;
-        if n > 0 {
-            text.push_str("\r\n");
+    for n in 0..room {
+        let hidden = lines.len().saturating_sub(n);
+        match lines.get(n) {
+            Some(_) if n + 1 == room && hidden > 1 => text.push_str(&format!("… {hidden} more")),
+            line => text.extend(line.unwrap_or(&"").chars().take(width)),
         }
-        match n + 1 == room && more > 1 {
-            true => text.push_str(&format!("… {more} more")),
-            false => text.extend(line.chars().take(width)),
-        }
-        text.push_str("\x1b[K");
+        text.push_str("\x1b[K\r\n");
     }
-    text.push_str("\x1b[J");
+    text.extend(KEYS.chars().take(width));
+    text.push_str("\x1b[K\x1b[J");
     text
 }
 
@@ -125,8 +125,14 @@ mod tests {
 
     #[test]
     fn a_frame_keeps_to_the_terminal() {
-        let frame = frame("heading", "TASK\none-that-is-long\ntwo\nthree", 8, 5).replace('\x1b', "^");
-        assert_eq!(frame, "^[Hheading^[K\r\n^[K\r\nTASK^[K\r\none-that^[K\r\n… 2 more^[K^[J");
+        let frame = frame("heading", "TASK\none-that-is-long\ntwo\nthree", 8, 6).replace('\x1b', "^");
+        assert_eq!(frame, "^[Hheading^[K\r\n^[K\r\nTASK^[K\r\none-that^[K\r\n… 2 more^[K\r\nc cpu  m^[K^[J");
+    }
+
+    #[test]
+    fn the_keys_are_on_the_last_line() {
+        let frame = frame("heading", "TASK", 80, 5).replace('\x1b', "^");
+        assert_eq!(frame, format!("^[Hheading^[K\r\n^[K\r\nTASK^[K\r\n^[K\r\n{KEYS}^[K^[J"));
     }
 
     #[test]
