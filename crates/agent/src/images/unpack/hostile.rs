@@ -232,6 +232,16 @@ fn a_reason_is_one_short_line() {
     }
 }
 
+/// The archive reader names the entry whose header it can't read, by bytes out of that header.
+#[test]
+fn a_reason_is_one_line_also_where_the_header_is_none() {
+    let mut block = header(EntryType::Regular, "f\x1b[31m\n", 0).as_bytes().to_vec();
+    block[148..156].copy_from_slice(b"nonsense");
+    let (result, _) = unpack(block.as_slice(), Limits::default());
+    let reason = result.unwrap_err().to_string();
+    assert!(reason.contains("cksum") && !reason.contains(|c: char| c.is_control()), "{reason:?}");
+}
+
 #[test]
 fn bombs_of_every_packing_end_at_the_limit_and_leave_little() {
     let archive = Archive::new().entry(EntryType::Regular, b"f", 0o644, b"", &vec![b'x'; 16 << 20]).bytes();

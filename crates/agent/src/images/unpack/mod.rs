@@ -14,6 +14,7 @@ mod tree;
 pub(super) use blob::ChunkReader;
 pub use blob::{BlobDigests, Compression, unpack_blob};
 
+use super::error::short;
 use std::{io, io::Read, path::PathBuf};
 
 /// How much one layer may hold. The defaults are far above real images and far below what hurts.
@@ -64,7 +65,8 @@ pub enum UnpackError {
     #[error("the layer is larger than {0} bytes when unpacked")]
     TooLarge(u64),
 
-    #[error("the archive can't be read: {0}")]
+    /// What the archive reader says may hold the archive's own bytes.
+    #[error("the archive can't be read: {}", short(&.0.to_string(), 300))]
     Archive(#[source] io::Error),
 
     #[error("the directory {path} can't be opened: {source}")]
