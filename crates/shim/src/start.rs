@@ -71,10 +71,18 @@ pub fn run(args: &Args) -> Result<(), StartError> {
 /// On stdout for the caller, and into the bundle for whoever looks for the shim again later.
 fn announce(bundle: &Path, socket: &Path) -> io::Result<()> {
     let address = format!("unix://{}", socket.display());
-    std::fs::write(bundle.join("address"), &address)?;
+    write_address(bundle, &address)?;
     let mut out = io::stdout();
     out.write_all(address.as_bytes())?;
     out.flush()
+}
+
+/// Whole or not at all: who reads half an address takes the shim for dead.
+fn write_address(bundle: &Path, address: &str) -> io::Result<()> {
+    // Of a name of its own: two callers may be told of the same shim at once.
+    let temporary = bundle.join(format!(".address.{}", std::process::id()));
+    std::fs::write(&temporary, address)?;
+    std::fs::rename(&temporary, bundle.join("address"))
 }
 
 /// The serving process, from its first instruction to its last.
@@ -138,5 +146,25 @@ fn close_all_but(keep: i32) {
             libc::syscall(libc::SYS_close_range, 3u32, keep - 1, 0u32);
         }
         libc::syscall(libc::SYS_close_range, keep + 1, u32::MAX, 0u32);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_takes_another_ones_place_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let address = dir.path().join("address");
+        std::fs::write(&address, "unix:///an/older/and/longer/one").unwrap();
+        let mut before = std::fs::File::open(&address).unwrap();
+        write_address(dir.path(), "unix:///new").unwrap();
+        assert_eq!(std::fs::read_to_string(&address).unwrap(), "unix:///new");
+        // Whoever had it open reads what was there, and never a part of either.
+        let mut text = String::new();
+        std::io::Read::read_to_string(&mut before, &mut text).unwrap();
+        assert_eq!(text, "unix:///an/older/and/longer/one");
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
     }
 }

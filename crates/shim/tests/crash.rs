@@ -53,6 +53,21 @@ fn a_dead_shims_record_survives_its_delete() {
 }
 
 #[test]
+fn a_process_that_dies_before_it_is_started_is_told_as_such() {
+    let place = Place::new();
+    let bundle = Bundle::new(&place, &["sleep", "1000"]);
+    let shim = place.start(&bundle);
+    let pid = shim.create(&bundle).unwrap();
+    kill(Pid::from_raw(pid as i32), Signal::SIGKILL).unwrap();
+    assert_eq!(shim.wait(&bundle.id), 137);
+    let (_, message) = support::refusal(shim.start(&bundle.id));
+    assert_eq!(message, "the container's first process died before it was started (exit code 137)");
+    shim.delete(&bundle.id).unwrap();
+    bundle.assert_gone(&place);
+    shim.shutdown();
+}
+
+#[test]
 fn delete_of_nothing_succeeds() {
     let place = Place::new();
     let bundle = Bundle::new(&place, &["true"]);

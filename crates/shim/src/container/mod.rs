@@ -155,6 +155,11 @@ impl Handle {
         let _ = std::fs::remove_dir_all(&self.state);
     }
 
+    /// Whether the first process has not been let go on to the user's program.
+    pub fn waits(&self) -> bool {
+        self.gate.is_some()
+    }
+
     /// Lets the first process go on to the user's program. An error says why it isn't executed.
     pub fn start(&mut self) -> Result<(), ContainerError> {
         if let Some(gate) = self.gate.take() {

@@ -21,8 +21,15 @@ impl Service {
 
     fn start_init(&mut self, id: &str) -> Answer<u32> {
         let container = self.container(id)?;
-        if container.init.phase != Phase::Created {
-            return Err(Fault::state(format!("container {id:?} was started before")));
+        match container.init.phase {
+            Phase::Created => {}
+            Phase::Stopped(exit) if container.handle.waits() => {
+                return Err(Fault::state(format!(
+                    "the container's first process died before it was started (exit code {})",
+                    exit.exit_code
+                )));
+            }
+            _ => return Err(Fault::state(format!("container {id:?} was started before"))),
         }
         container.handle.start().map_err(|error| Fault::failed(chain(&error)))?;
         container.init.phase = Phase::Running;
