@@ -156,6 +156,7 @@ impl Fixture {
             ec2_instance_id: None,
             tags: Tags::default(),
             document: None,
+            token: None,
         };
         self.submit(Command::RegisterInstance(Box::new(registration))).await;
         self.submit(Command::SetAgentConnected { id, connected: true }).await;

@@ -143,6 +143,8 @@ pub struct Registration {
     pub ec2_instance_id: Option<Arc<str>>,
     pub tags: Tags,
     pub document: Option<Document>,
+    /// Of an agent that doesn't know yet which instance it is, with the scope that the token is of.
+    pub token: Option<(Scope, Token)>,
 }
 
 /// The state of one container as its agent saw it. A list may hold several entries for one

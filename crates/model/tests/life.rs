@@ -248,6 +248,18 @@ fn a_token_makes_a_call_happen_once() {
 }
 
 #[test]
+fn an_instance_registers_once_with_a_token() {
+    let mut bench = Bench::ready();
+    let token =
+        Token { operation: "RegisterContainerInstance".into(), token: "t".into(), fingerprint: "".into() };
+    let with_token = |id| Registration { token: Some((cluster().scope, token.clone())), ..registration(id) };
+    bench.run(Command::RegisterInstance(with_token(7).into()));
+    let again = bench.attempt(&Command::RegisterInstance(with_token(8).into()));
+    assert_eq!(again, Err(Refusal::AlreadyDone(TokenResult::Instance(InstanceId(7)))));
+    assert!(bench.world.instance(InstanceId(8)).is_none());
+}
+
+#[test]
 fn a_stop_that_nobody_asked_for_is_not_confirmed() {
     let mut bench = Bench::ready();
     bench.start(7);

@@ -1,6 +1,7 @@
 //! `cargo xtask codegen`: botocore's service models in, `crates/wire/src/<service>/generated` out.
 //! The same input gives the same bytes; CI runs it with `--check`.
 
+mod agent;
 mod fetch;
 mod model;
 mod names;
@@ -23,7 +24,8 @@ pub fn run(root: &Path, check: bool) -> anyhow::Result<()> {
     let models = fetch::Models::fetch(root)?;
     let mut stale = Vec::new();
     for service in SERVICES {
-        let model = models.load(service)?;
+        let mut model = models.load(service)?;
+        agent::add_members(service, &mut model);
         let types = types::Types::new(&model);
         let folder = root.join("crates/wire/src").join(service).join("generated");
         for (file, text) in [

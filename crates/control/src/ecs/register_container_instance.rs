@@ -1,21 +1,26 @@
 use std::sync::Arc;
 
-use model::command::Registration;
-use model::{Command, Document, Home, Subnet, Tags};
+use model::command::{Registration, Token};
+use model::{Command, Document, Home, Refusal, Subnet, Tags, TokenResult};
 use wire::ecs::{RegisterContainerInstanceRequest, RegisterContainerInstanceResponse};
 use wire::{Context, Error, arn};
 
 use super::reference;
+use super::service::rules;
 use super::translate::{instance, tags};
 use crate::app::App;
 use crate::keyring::Role;
+use crate::writer::SubmitError;
 
 /// Marks an instance of the serverless pool, which only an agent's key may register.
 const CAPACITY: &str = "longshore.capacity";
 /// Where the instance's tasks get their addresses.
 const SUBNET: &str = "longshore.subnet-cidr";
 
-/// With an ARN the instance registers again: what it says of itself takes the place of what it said.
+const OPERATION: &str = "RegisterContainerInstance";
+
+/// With an ARN the instance registers again: what it says of itself takes the place of what it said. So it is
+/// with a token that came before: the agent was killed before it could note which instance it had become.
 pub(crate) async fn handle(
     app: Arc<App>,
     context: Context,
@@ -43,14 +48,17 @@ pub(crate) async fn handle(
     let subnet = value(SUBNET).map(str::parse::<Subnet>).transpose().map_err(|error| {
         Error::invalid_parameter(format!("The attribute {SUBNET} is malformed: {error}."))
     })?;
-    let id = match input.container_instance_arn.as_deref().filter(|arn| !arn.is_empty()) {
-        Some(text) => arn::container_instance(text)
-            .and_then(|named| named.name.parse().ok())
-            .ok_or_else(|| Error::invalid_parameter("The container instance's ARN is malformed."))?,
-        None => app.instance_id(),
+    let (id, token) = match input.container_instance_arn.as_deref().filter(|arn| !arn.is_empty()) {
+        Some(text) => {
+            let id = arn::container_instance(text)
+                .and_then(|named| named.name.parse().ok())
+                .ok_or_else(|| Error::invalid_parameter("The container instance's ARN is malformed."))?;
+            (id, None)
+        }
+        None => (app.instance_id(), token(input.client_token.as_deref())?),
     };
     let (total, reserved_ports) = instance::totals(input.total_resources.as_deref().unwrap_or_default());
-    let registration = Registration {
+    let mut registration = Registration {
         id,
         home,
         attributes,
@@ -66,10 +74,62 @@ pub(crate) async fn handle(
         version_info: input.version_info.as_ref().and_then(|info| Document::of(info).ok()),
         tags: Tags::new(tags::from_wire(input.tags.as_deref())?),
         document: None,
+        token: token.map(|token| (reference::scope(&context), token)),
     };
-    let done = app.submit(Command::RegisterInstance(Box::new(registration))).await?;
-    let registered = done.world.instance(id);
+    let done = match app.submit(Command::RegisterInstance(Box::new(registration.clone()))).await {
+        Err(SubmitError::Refused(Refusal::AlreadyDone(TokenResult::Instance(id)))) => {
+            registration = Registration { id, token: None, ..registration };
+            app.submit(Command::RegisterInstance(Box::new(registration.clone()))).await?
+        }
+        other => other?,
+    };
+    let registered = done.world.instance(registration.id);
     let container_instance =
         registered.map(|registered| instance::to_wire(&done.world, registered, &app.config.home(), &[]));
     Ok(RegisterContainerInstanceResponse { container_instance })
+}
+
+/// It stands for the machine alone: an agent that comes back with it may say other things of itself.
+fn token(token: Option<&str>) -> Result<Option<Token>, Error> {
+    let Some(token) = token.filter(|token| !token.is_empty()) else { return Ok(None) };
+    rules::client_token(token)?;
+    Ok(Some(Token { operation: OPERATION.into(), token: token.into(), fingerprint: "".into() }))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use crate::testing::Fixture;
+
+    async fn register(fixture: &Fixture, input: Value) -> Result<String, String> {
+        let answer = fixture.json("RegisterContainerInstance", input).await.map_err(|e| e.to_string())?;
+        let arn = answer["containerInstance"]["containerInstanceArn"].as_str();
+        Ok(arn.expect("an ARN").to_owned())
+    }
+
+    #[tokio::test]
+    async fn an_agent_that_forgot_the_answer_is_the_same_instance() {
+        let fixture = Fixture::new().await;
+        let first = register(&fixture, json!({"clientToken": "a"})).await.unwrap();
+        let fixture = fixture.restarted();
+        // Started again, it may offer more than before.
+        let more = json!({"name": "CPU", "type": "INTEGER", "integerValue": 8192});
+        let again = json!({"clientToken": "a", "totalResources": [more]});
+        assert_eq!(register(&fixture, again).await.unwrap(), first);
+        let world = fixture.app.world();
+        let instances: Vec<_> = world.all_instances().collect();
+        assert_eq!((instances.len(), instances[0].total.cpu), (1, 8192));
+        let other = register(&fixture, json!({"clientToken": "b"})).await.unwrap();
+        assert_ne!(other, first);
+        // The ARN says more than a token, which is new with each start of the ECS agent.
+        let known = json!({"clientToken": "b", "containerInstanceArn": first});
+        assert_eq!(register(&fixture, known).await.unwrap(), first);
+        let elsewhere = fixture.called_from(crate::testing::ACCOUNT, "eu-west-1");
+        elsewhere.json("CreateCluster", json!({"clusterName": "default"})).await.unwrap();
+        let elsewhere = register(&elsewhere, json!({"clientToken": "a"})).await.unwrap();
+        assert_ne!(elsewhere, first, "a token is of its account and region");
+        let bad = register(&fixture, json!({"clientToken": "a b"})).await.unwrap_err();
+        assert!(bad.contains("clientToken"), "{bad}");
+    }
 }

@@ -25,6 +25,7 @@ fn world(count: u128) -> (World, InstanceId) {
         ec2_instance_id: None,
         tags: Tags::default(),
         document: None,
+        token: None,
     })));
     apply(Command::SetAgentConnected { id: instance, connected: true });
     apply(Command::RegisterTaskDefinition(Box::new(NewDefinition {

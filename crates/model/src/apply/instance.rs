@@ -12,6 +12,9 @@ impl Draft {
     /// An agent that restarts registers again under its id, perhaps with other attributes and
     /// totals; its tasks are still its own.
     pub(super) fn register_instance(&mut self, new: &Registration) -> Result<(), Refusal> {
+        if let Some((scope, token)) = &new.token {
+            self.check_token(scope, Some(token))?;
+        }
         if let Home::Cluster(cluster) = &new.home {
             self.need_active_cluster(cluster)?;
         }
@@ -38,6 +41,9 @@ impl Draft {
                 tags: new.tags.clone(),
                 document: new.document.clone(),
             })));
+            if let Some((scope, token)) = &new.token {
+                self.record_token(scope, Some(token), TokenResult::Instance(new.id));
+            }
             return Ok(());
         };
         if old.home != new.home {

@@ -1,4 +1,7 @@
-use crate::{ids::TaskId, key::Scope};
+use crate::{
+    ids::{InstanceId, TaskId},
+    key::Scope,
+};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -17,6 +20,7 @@ pub struct TokenKey {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum TokenResult {
     Tasks(Vec<TaskId>),
+    Instance(InstanceId),
     /// The resource is the one that the parameters name.
     Named,
 }

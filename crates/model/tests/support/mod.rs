@@ -59,6 +59,7 @@ pub fn registration(id: u128) -> Registration {
         ec2_instance_id: None,
         tags: Tags::default(),
         document: None,
+        token: None,
     }
 }
 

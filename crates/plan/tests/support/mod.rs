@@ -60,6 +60,7 @@ pub fn instance(id: u128, home: Home, total: Size) -> Registration {
         ec2_instance_id: None,
         tags: Tags::default(),
         document: None,
+        token: None,
     }
 }
 

@@ -57,6 +57,7 @@ fn entities(document: &ecs::TaskDefinition) -> (model::Task, model::TaskDefiniti
             ec2_instance_id: None,
             tags: Tags::default(),
             document: None,
+            token: None,
         })),
         Command::SetAgentConnected { id: InstanceId(1), connected: true },
         Command::RegisterTaskDefinition(Box::new(NewDefinition {

@@ -4635,6 +4635,7 @@ pub static REGISTER_CONTAINER_INSTANCE_REQUEST: Shape = Shape {
     kind: Kind::Structure {
         members: &[
             Member { name: "attributes", shape: &ATTRIBUTES, required: false },
+            Member { name: "clientToken", shape: &STRING, required: false },
             Member { name: "cluster", shape: &STRING, required: false },
             Member { name: "containerInstanceArn", shape: &STRING, required: false },
             Member { name: "instanceIdentityDocument", shape: &STRING, required: false },
