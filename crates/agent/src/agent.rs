@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep};
 use wire::Credentials;
 use wire::ecs::{self, DiscoverPollEndpointRequest};
 
-use crate::engine::{Engine, Host, HostConfig, HostError, Reports, Storage, Usage};
+use crate::engine::{self, Engine, Host, HostConfig, HostError, Reports, Storage, Usage};
 use crate::images::unpack::Limits;
 use crate::images::{EcrScope, EcrToken, ImageStore, ImagesConfig, OpenError, Resolver};
 use crate::network::{Cidr, Network, NetworkConfig, NetworkError};
@@ -23,6 +23,7 @@ use crate::session::{
 };
 use crate::state::{StateDir, StateError};
 use crate::volumes::{StoreError, Volumes};
+use crate::whole;
 
 /// The pseudo-cluster of the serverless pool; no user sees it.
 pub const SERVERLESS_CLUSTER: &str = "longshore-serverless";
@@ -148,10 +149,10 @@ impl Agent {
         })?;
         let subnet = network.subnet();
         let dir = StateDir::open(&places.root)?;
+        engine::salvage(&dir)?;
         let volumes = Volumes::open(&places.volumes())?;
-        volumes.sweep(
-            &dir.load()?.into_iter().filter(|t| t.record.closed_ms.is_none()).map(|t| t.id).collect(),
-        )?;
+        let open = dir.load()?.into_iter().filter(|t| t.record.closed_ms.is_none()).map(|t| t.id);
+        volumes.sweep(&open.chain(dir.all_lost()?).collect())?;
         let host = Host::new(HostConfig {
             images,
             network,
@@ -242,7 +243,11 @@ impl Places {
     fn remember(&self, runtime: &Runtime) -> Result<(), AgentError> {
         let path = self.host_file();
         let text = serde_json::json!(Remembered { shim: runtime.program().to_owned() }).to_string();
-        std::fs::write(&path, text).map_err(|source| AgentError::Io { what: "cannot write", path, source })
+        whole::write(&path, text.as_bytes()).map_err(|source| AgentError::Io {
+            what: "cannot write",
+            path,
+            source,
+        })
     }
 }
 
@@ -301,13 +306,20 @@ impl Supervisor {
         }
         let mut backoff = Backoff::api();
         let Registration { arn } = loop {
-            match register(&self.api, &self.identity, instance.arn.as_deref()).await {
+            if instance.arn.is_none() && instance.token.is_none() {
+                instance.token = Some(uuid::Uuid::new_v4().to_string());
+                instance.cluster = Some(self.identity.cluster.clone());
+                if let Err(error) = self.dir.save_instance(&instance) {
+                    tracing::error!(%error, "the registration's token could not be written down");
+                }
+            }
+            match register(&self.api, &self.identity, &instance).await {
                 Ok(registration) => break registration,
                 Err(error) => {
                     // A control plane that lost its state does not know the ARN: a new instance,
                     // then. Its tasks are told to it as they come.
                     if error.code() == Some("InvalidParameterException") {
-                        instance.arn = None;
+                        (instance.arn, instance.token) = (None, None);
                     }
                     tracing::warn!(%error, "not registered yet");
                     sleep(backoff.pause(rand::random())).await;
@@ -315,7 +327,7 @@ impl Supervisor {
             }
         };
         tracing::info!(arn, cluster = self.identity.cluster, "registered");
-        instance.arn = Some(arn.clone());
+        (instance.arn, instance.token) = (Some(arn.clone()), None);
         instance.cluster = Some(self.identity.cluster.clone());
         if let Err(error) = self.dir.save_instance(&instance) {
             tracing::error!(%error, "the instance's ARN could not be written down");

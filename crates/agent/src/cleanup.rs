@@ -96,16 +96,14 @@ fn remove_volumes(places: &Places, report: &mut Report) {
 }
 
 async fn remove_containers(places: &Places, dir: &StateDir, report: &mut Report) -> Result<(), AgentError> {
-    let saved = dir.load().unwrap_or_else(|error| {
-        tracing::error!(%error, "some tasks' state cannot be read");
-        vec![]
-    });
+    engine::salvage(dir)?;
+    let saved = dir.load()?;
     for task in &saved {
         if let Err(error) = stop(task, dir) {
             report.left.push(format!("task {}: {error}", task.id));
         }
     }
-    let left = left(&saved, dir);
+    let left = left(&saved, dir)?;
     if left.is_empty() {
         return Ok(());
     }
@@ -161,11 +159,11 @@ fn stop(task: &SavedTask, dir: &StateDir) -> Result<(), StateError> {
 }
 
 /// Every container on disk of which something may run, with its task's id.
-fn left(saved: &[SavedTask], dir: &StateDir) -> Vec<(String, Left)> {
-    let all = saved
-        .iter()
-        .flat_map(|task| engine::left_of(task, dir).into_iter().map(|left| (task.id.clone(), left)));
-    all.filter(|(_, left)| left.bundle.join(SPECIFICATION).exists()).collect()
+fn left(saved: &[SavedTask], dir: &StateDir) -> Result<Vec<(String, Left)>, StateError> {
+    let known = saved.iter().map(|task| (task.id.clone(), engine::left_of(task, dir)));
+    let lost = dir.all_lost()?.into_iter().map(|id| (id.clone(), engine::left_of_lost(&id, dir)));
+    let all = known.chain(lost).flat_map(|(id, left)| left.into_iter().map(move |left| (id.clone(), left)));
+    Ok(all.filter(|(_, left)| left.bundle.join(SPECIFICATION).exists()).collect())
 }
 
 /// There is no control plane here: lines are only kept.

@@ -22,6 +22,7 @@ pub mod session;
 pub mod state;
 pub mod task;
 pub mod volumes;
+mod whole;
 
 pub use agent::{Agent, AgentConfig, AgentError, AgentHandle, SERVERLESS_CLUSTER};
 pub use cleanup::{Report, cleanup};

@@ -9,6 +9,7 @@ mod actor;
 mod host;
 mod machine;
 mod plan;
+mod salvage;
 mod signal;
 mod vitals;
 
@@ -21,6 +22,7 @@ use tokio::sync::{Semaphore, mpsc};
 pub use host::{Host, HostConfig, HostError, Storage, Usage, remove_cgroups, remove_container};
 pub use machine::{Done, Machine, Reports, Seen, Submitted};
 pub use plan::{ContainerWork, Refusal, Work};
+pub(crate) use salvage::salvage;
 pub use vitals::{Changes, Vital};
 
 use crate::state::{Record, SavedTask, StateDir, StateError, task_id};
@@ -79,6 +81,7 @@ impl Engine {
         machine: Arc<dyn Machine>,
         reports: Arc<dyn Reports>,
     ) -> Result<Self, StateError> {
+        salvage(&dir)?;
         let saved = dir.load()?;
         let engine = Engine {
             inner: Arc::new(Inner {
@@ -119,13 +122,17 @@ impl Engine {
             return Ok(());
         }
         let id = task_id(&payload.arn).map_err(|e| Refusal::new(e.to_string()))?.to_owned();
-        let state = TaskState::new(plan::spec(&payload));
-        let record = Record { state, unsent: vec![], closed_ms: None };
         let dir = &self.inner.dir;
-        dir.save_payload(&id, &payload)
-            .and_then(|()| dir.save_record(&id, &record))
-            .map_err(|e| Refusal::new(e.to_string()))?;
-        self.spawn(&id, payload, record, Some(desired));
+        let lost = dir.lost(&id);
+        let record = match &lost {
+            // It was begun here once: what is left of it is found like that of any task on disk.
+            Some(why) => salvage::anew(&payload, why),
+            None => Record { state: TaskState::new(plan::spec(&payload)), unsent: vec![], closed_ms: None },
+        };
+        let task = SavedTask { id, payload, record };
+        dir.save_whole(&task).map_err(|e| Refusal::new(e.to_string()))?;
+        let SavedTask { id, payload, record } = task;
+        self.spawn(&id, payload, record, lost.is_none().then_some(desired));
         let dir = dir.clone();
         tokio::spawn(async move {
             tokio::time::sleep(SYNC_AFTER).await;
@@ -203,7 +210,7 @@ impl Engine {
     }
 }
 
-/// A container of a saved task, as far as its removal needs it.
+/// A container that may be left of a task, as far as its removal needs it.
 pub(crate) struct Left {
     pub runtime_id: String,
     pub bundle: std::path::PathBuf,
@@ -214,6 +221,14 @@ pub(crate) fn left_of(task: &SavedTask, dir: &StateDir) -> Vec<Left> {
     let (work, _) = plan::work(&task.id, task.payload.clone(), dir);
     let containers = work.containers.into_iter();
     containers.map(|c| Left { runtime_id: c.runtime_id, bundle: c.bundle, logs: c.logs }).collect()
+}
+
+/// Those of a task of which neither file can be read, by what their bundles say.
+pub(crate) fn left_of_lost(id: &str, dir: &StateDir) -> Vec<Left> {
+    let entries = std::fs::read_dir(dir.task(id)).into_iter().flatten().flatten();
+    let bundles = entries.map(|entry| entry.path()).filter(|path| path.is_dir());
+    let named = bundles.filter_map(|bundle| Some((salvage::runtime_id_of(&bundle)?, bundle)));
+    named.map(|(runtime_id, bundle)| Left { runtime_id, bundle, logs: None }).collect()
 }
 
 /// The engine's clock: ms since the epoch.

@@ -179,7 +179,7 @@ async fn what_is_not_honoured_is_refused_by_name() {
 #[tokio::test]
 async fn what_cannot_be_written_down_is_not_made() {
     let dir = tempfile::tempdir().unwrap();
-    let in_the_way = Some(dir.path().join("tasks/0123456789abcdef/record.new"));
+    let in_the_way = Some(dir.path().join("tasks/0123456789abcdef/record.json.new"));
     let (machine, ears) = (Arc::new(Words { in_the_way, ..Default::default() }), Arc::new(Ears::default()));
     let engine = open(dir.path(), &machine, &ears);
     engine.accept(payload("RUNNING")).unwrap();

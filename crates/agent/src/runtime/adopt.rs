@@ -5,6 +5,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::{Ended, RuntimeError, Shim, Status};
+use crate::whole;
 
 /// `<bundle>/exit.json`, which the shim makes durable before it tells anybody of an exit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,7 +33,7 @@ pub fn keep_exit_record(bundle: &Path, ended: Ended) -> std::io::Result<()> {
         return Ok(());
     }
     let record = ExitRecord { exit_code: ended.code, exited_at_ms: ended.at_ms };
-    std::fs::write(path, serde_json::to_vec(&record)?)
+    whole::write(&path, &serde_json::to_vec(&record)?)
 }
 
 /// What was found.

@@ -10,6 +10,7 @@ use tokio::process::Command;
 use super::choice::locate;
 use super::seal::Sealed;
 use super::{RuntimeChoice, RuntimeError, Shim};
+use crate::whole;
 
 /// A shim program and the places it may use.
 #[derive(Clone, Debug)]
@@ -101,7 +102,7 @@ impl Runtime {
         }
         let address = parse_address(&String::from_utf8_lossy(&output.stdout))?;
         let path = bundle.join("address");
-        std::fs::write(&path, &address).map_err(|source| RuntimeError::Io {
+        whole::write(&path, address.as_bytes()).map_err(|source| RuntimeError::Io {
             what: "cannot write",
             path,
             source,

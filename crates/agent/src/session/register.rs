@@ -3,6 +3,7 @@
 use wire::ecs::{self, Attribute, RegisterContainerInstanceRequest, Resource};
 
 use super::{Api, ApiError};
+use crate::state::Instance;
 
 /// What the instance has to give.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,9 +53,10 @@ const CAPABILITIES: &[&str] = &[
     "ecs.capability.task-eni",
 ];
 
-/// Registers, or registers again under the ARN that the instance had.
-pub async fn register(api: &Api, identity: &Identity, arn: Option<&str>) -> Result<Registration, ApiError> {
-    let input = request(identity, arn);
+/// Registers, or registers again: under the ARN that the instance had, or with the token of an attempt whose answer is
+/// not known.
+pub async fn register(api: &Api, identity: &Identity, instance: &Instance) -> Result<Registration, ApiError> {
+    let input = request(identity, instance);
     let sent = input.attributes.clone().unwrap_or_default();
     let answer = api.call::<ecs::ops::RegisterContainerInstance>(&input).await?;
     let operation = "RegisterContainerInstance";
@@ -72,7 +74,7 @@ pub async fn register(api: &Api, identity: &Identity, arn: Option<&str>) -> Resu
     Ok(Registration { arn })
 }
 
-fn request(identity: &Identity, arn: Option<&str>) -> RegisterContainerInstanceRequest {
+fn request(identity: &Identity, instance: &Instance) -> RegisterContainerInstanceRequest {
     let named =
         |name: &str, value: Option<String>| Attribute { name: name.to_owned(), value, ..Default::default() };
     let mut attributes: Vec<_> = CAPABILITIES.iter().map(|name| named(name, None)).collect();
@@ -110,7 +112,8 @@ fn request(identity: &Identity, arn: Option<&str>) -> RegisterContainerInstanceR
     };
     RegisterContainerInstanceRequest {
         cluster: Some(identity.cluster.clone()),
-        container_instance_arn: arn.map(str::to_owned),
+        container_instance_arn: instance.arn.clone(),
+        client_token: instance.token.clone(),
         attributes: Some(attributes),
         total_resources: Some(vec![
             integer("CPU", identity.capacity.cpu),

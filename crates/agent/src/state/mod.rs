@@ -9,6 +9,8 @@
 //! that from the next manifest. The payload is synced behind the answer's back, see
 //! [`StateDir::sync_payload`].
 
+mod damaged;
+
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -16,6 +18,9 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::task::{StateChange, TaskState};
+use crate::whole;
+
+pub use damaged::Damaged;
 
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
@@ -41,6 +46,10 @@ pub enum StateError {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Instance {
     pub arn: Option<String>,
+    /// With which it registers until it knows its ARN. Written down first: an agent that is killed before the
+    /// answer says the same again, and is the same instance.
+    #[serde(default)]
+    pub token: Option<String>,
     /// The cluster it registered into: another one makes it another instance.
     pub cluster: Option<String>,
     /// Highest `seqNum` or `timeline` seen (agent protocol §7).
@@ -128,18 +137,25 @@ impl StateDir {
         }
     }
 
-    /// Every task on disk. A directory whose payload or record was never completed belongs to a
-    /// payload that was not acknowledged: it is removed, the control plane sends it again.
-    pub fn load(&self) -> Result<Vec<SavedTask>, StateError> {
-        let mut saved = vec![];
+    fn ids(&self) -> Result<Vec<String>, StateError> {
         let path = self.tasks();
         let entries = std::fs::read_dir(&path).map_err(|source| StateError::Io {
             what: "cannot read",
             path,
             source,
         })?;
-        for entry in entries.flatten() {
-            let Ok(id) = entry.file_name().into_string() else { continue };
+        Ok(entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect())
+    }
+
+    /// Every task on disk. A directory whose payload or record was never completed belongs to a
+    /// payload that was not acknowledged: it is removed, the control plane sends it again. What can't be
+    /// read is an error: [`StateDir::set_damaged_aside`] comes first.
+    pub fn load(&self) -> Result<Vec<SavedTask>, StateError> {
+        let mut saved = vec![];
+        for id in self.ids()? {
+            if self.lost(&id).is_some() {
+                continue;
+            }
             let payload = read(&self.task(&id).join("task.json"))?;
             let record = read(&self.task(&id).join("record.json"))?;
             match (payload, record) {
@@ -183,8 +199,7 @@ fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, StateError> {
 fn write<T: Serialize>(path: &Path, value: &T) -> Result<(), StateError> {
     let bytes =
         serde_json::to_vec(value).map_err(|source| StateError::Content { path: path.to_owned(), source })?;
-    let new = path.with_extension("new");
-    std::fs::write(&new, bytes).and_then(|()| std::fs::rename(&new, path)).map_err(|source| StateError::Io {
+    whole::write(path, &bytes).map_err(|source| StateError::Io {
         what: "cannot write",
         path: path.to_owned(),
         source,

@@ -6,7 +6,7 @@
 //! therefore carried out idempotently, and every observation may arrive twice.
 //!
 //! Read `state.rs` for the words, `step.rs` for the verbs, `order.rs` for `dependsOn`, `health.rs`
-//! for health checks, `restart.rs` for restart policies.
+//! for health checks, `restart.rs` for restart policies, `unknown.rs` for tasks whose state was lost.
 
 mod health;
 mod observe;
@@ -15,6 +15,7 @@ mod report;
 mod restart;
 mod state;
 mod step;
+mod unknown;
 
 pub use health::{Checkup, Health, HealthCheck};
 pub use observe::{Action, Found, Observation, Timer};

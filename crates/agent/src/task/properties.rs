@@ -52,18 +52,21 @@ fn health() -> impl Strategy<Value = HealthCheck> {
     })
 }
 
-fn observation() -> impl Strategy<Value = Observation> {
-    use Observation as O;
-    let c = 0usize..6;
-    let why = || "why".to_owned();
-    let code = prop::option::of(prop_oneof![Just(0), Just(1), Just(137)]);
-    let found = prop_oneof![
+fn found() -> impl Strategy<Value = Found> {
+    prop_oneof![
         Just(Found::Nothing),
         Just(Found::Created),
         Just(Found::Running),
         Just(Found::Exited { code: Some(1), oom: false, reason: None, at_ms: 0 }),
         Just(Found::Exited { code: Some(1), oom: false, reason: None, at_ms: 7 }),
-    ];
+    ]
+}
+
+fn observation() -> impl Strategy<Value = Observation> {
+    use Observation as O;
+    let c = 0usize..6;
+    let why = || "why".to_owned();
+    let code = prop::option::of(prop_oneof![Just(0), Just(1), Just(137)]);
     prop_oneof![
         2 => Just(O::Desired(Desired::Running)),
         1 => Just(O::Desired(Desired::Stopped)),
@@ -86,7 +89,7 @@ fn observation() -> impl Strategy<Value = Observation> {
         4 => c.clone().prop_map(|container| O::Deleted { container }),
         1 => c.clone().prop_map(|container| O::Due(Timer::Kill { container })),
         1 => c.prop_map(|container| O::Due(Timer::Start { container })),
-        1 => prop::collection::vec(found, 0..6).prop_map(|found| O::Adopted { found }),
+        1 => prop::collection::vec(found(), 0..6).prop_map(|found| O::Adopted { found }),
     ]
 }
 
@@ -198,6 +201,39 @@ proptest! {
         }
         prop_assert!(state.is_over(), "{state:#?}");
         prop_assert_eq!(stopped_said, 1);
+    }
+
+    /// A task whose state was lost starts nothing, whatever is found of it, and ends with STOPPED said once.
+    #[test]
+    fn an_unknown_state_only_ends(spec in spec(), found in prop::collection::vec(found(), 0..6)) {
+        let mut state = TaskState::unknown(spec.clone(), "why".into());
+        // Without a word about a container nothing is left of it.
+        let all = found.into_iter().chain(std::iter::repeat(Found::Nothing)).take(spec.containers.len()).collect();
+        let mut open = vec![];
+        let (next, actions) = step(&state, Observation::Adopted { found: all }, 0);
+        state = next;
+        open.extend(actions);
+        let (mut at, mut stopped) = (0, 0);
+        while let Some(action) = (!open.is_empty()).then(|| open.remove(0)) {
+            at += 1000;
+            let ends = matches!(
+                action,
+                Action::Stop { .. } | Action::Kill { .. } | Action::Delete { .. } | Action::DetachNetwork
+                    | Action::SetTimer { .. } | Action::Report(_)
+            );
+            prop_assert!(ends, "{action:?}");
+            if let Action::Report(change) = &action && change.status == Known::Stopped {
+                prop_assert_eq!(change.reason.as_deref(), Some("why"));
+                stopped += 1;
+            }
+            for observation in obey(&action) {
+                let (next, actions) = step(&state, observation, at);
+                state = next;
+                open.extend(actions);
+            }
+        }
+        prop_assert!(state.is_over(), "{state:#?}");
+        prop_assert_eq!(stopped, 1);
     }
 
     /// On a machine that works a task without dependencies comes up, and the end of an essential

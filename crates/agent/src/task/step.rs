@@ -402,6 +402,8 @@ fn adopt_process(
     match found {
         Found::Running if before == Phase::Running => {
             let c = &mut task.containers[container];
+            // Of one whose state was lost it isn't known.
+            c.was_started = true;
             if c.spec.health.is_some() && !task.stopping {
                 let due_ms = c.checkup.resume(now_ms);
                 actions.push(Action::SetTimer { timer: Timer::Check { container }, due_ms });
@@ -421,6 +423,8 @@ fn adopt_process(
         }
         Found::Created if before == Phase::Starting => actions.push(Action::Start { container }),
         Found::Created if before < Phase::Starting => task.containers[container].phase = Phase::Created,
+        // A container doesn't go back: this one's state was lost. It never ran.
+        Found::Created if task.stopping => ended(task, container, None, None, now_ms),
         Found::Created => {}
         // The end that it is being restarted after: the restart hasn't begun.
         Found::Exited { code: Some(_), at_ms, .. }

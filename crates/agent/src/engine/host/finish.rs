@@ -11,6 +11,7 @@ use crate::engine::signal;
 use crate::logs::{AwsLogs, ContainerLogs};
 use crate::runtime::{Ended, Runtime, RuntimeError, Shim, keep_exit_record};
 use crate::task::Observation as O;
+use crate::whole;
 
 const SIGTERM: i32 = 15;
 const SIGKILL: i32 = 9;
@@ -20,6 +21,8 @@ const DEATH: Duration = Duration::from_secs(10);
 const TRIES: u32 = 5;
 /// A bundle's file with the image's stop signal, for an agent that comes later.
 pub(super) const STOP_SIGNAL: &str = "stop-signal";
+/// A bundle's file with what the container wrote.
+const SPOOL: &str = "log.spool";
 /// A file beside the task's bundles with the address of its shim.
 pub(super) const SHIM: &str = "shim";
 
@@ -121,22 +124,12 @@ impl Host {
     /// and is sent from there.
     fn keep_unsent_lines(self: &Arc<Self>, c: &ContainerWork) {
         let Some(target) = &c.logs else { return };
-        let spool = c.bundle.join("log.spool");
+        let spool = c.bundle.join(SPOOL);
         if ContainerLogs::is_all_sent(&spool) {
             return;
         }
         let aside = self.config.spools.join(&c.runtime_id);
-        let moved = std::fs::create_dir_all(&aside)
-            .and_then(|()| std::fs::rename(&spool, aside.join("log.spool")))
-            .and_then(|()| match std::fs::rename(c.bundle.join("log.sent"), aside.join("log.sent")) {
-                Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(e),
-                _ => Ok(()),
-            })
-            .and_then(|()| {
-                let target = serde_json::to_vec(target).map_err(std::io::Error::other)?;
-                std::fs::write(aside.join("target.json"), target)
-            });
-        match moved {
+        match move_spool(&c.bundle, &aside, target) {
             Ok(()) => self.send_spool(&aside),
             Err(error) => tracing::error!(%error, "a container's last lines are lost"),
         }
@@ -153,7 +146,9 @@ impl Host {
         let Some(target) = std::fs::read(aside.join("target.json"))
             .ok()
             .and_then(|b| serde_json::from_slice::<AwsLogs>(&b).ok())
+            .filter(|_| aside.join(SPOOL).exists())
         else {
+            // A move that was interrupted. The container's removal begins anew, and the move with it.
             let _ = std::fs::remove_dir_all(aside);
             return;
         };
@@ -169,6 +164,19 @@ impl Host {
             }
         });
     }
+}
+
+/// The spool goes last: an agent that is killed in between finds it in the bundle and moves it again, and without it
+/// there is nothing to send.
+fn move_spool(bundle: &Path, aside: &Path, target: &AwsLogs) -> std::io::Result<()> {
+    std::fs::create_dir_all(aside)?;
+    let target = serde_json::to_vec(target).map_err(std::io::Error::other)?;
+    whole::write(&aside.join("target.json"), &target)?;
+    match std::fs::copy(bundle.join("log.sent"), aside.join("log.sent")) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(e),
+        _ => {}
+    }
+    std::fs::rename(bundle.join(SPOOL), aside.join(SPOOL))
 }
 
 /// The shim that an agent before this one had started, if it still lives.

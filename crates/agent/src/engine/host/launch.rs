@@ -11,7 +11,7 @@ use crate::engine::machine::Seen;
 use crate::engine::plan::{ContainerWork, Work};
 use crate::images::{Auth, Platform, PulledImage};
 use crate::logs::{ContainerLogs, LogError};
-use crate::runtime::{Shim, read_exit_record};
+use crate::runtime::{RuntimeError, Shim, read_exit_record};
 use crate::task::Observation as O;
 use crate::volumes::Place;
 
@@ -175,8 +175,7 @@ impl Host {
         if container > 0 {
             // Each bundle knows the task's shim, so that each container is found by itself. The first's
             // may be gone already: what others depend on can be over before they begin.
-            let note = c.bundle.join("address");
-            std::fs::write(&note, shim.address()).map_err(HostError::io("cannot write", &note))?;
+            super::spec::write(&c.bundle.join("address"), shim.address().as_bytes())?;
         }
         let created = self.create_in_bundle(work, container, &shim);
         timed("create", &work.id, created).await?;
@@ -251,10 +250,16 @@ impl Host {
         let live = self.live(&work.id);
         let started = async {
             let shim = self.shim(work, &live).await?;
-            shim.start(&work.containers[container].runtime_id).await.map_err(HostError::from)
+            match shim.start(&work.containers[container].runtime_id).await {
+                // Killed, perhaps after the container had ended. Whoever waits for its end tells of that, with the
+                // exit code if there is one.
+                Err(RuntimeError::Gone { .. }) if Shim::connect(shim.address()).await.is_err() => Ok(false),
+                other => other.map(|()| true).map_err(HostError::from),
+            }
         };
         match timed("start", &work.id, started).await {
-            Ok(()) => seen.see(O::Started { container }),
+            Ok(true) => seen.see(O::Started { container }),
+            Ok(false) => {}
             Err(error) => {
                 let reason = format!("CannotStartContainerError: {error}");
                 seen.see(O::StartFailed { container, reason });
@@ -266,8 +271,9 @@ impl Host {
 /// The shim outlives the bundles: an agent that is killed between the last removal and Shutdown finds it
 /// by this note.
 fn note_shim(bundle: &Path) -> Result<(), HostError> {
-    let note = bundle.with_file_name(SHIM);
-    std::fs::copy(bundle.join("address"), &note).map(drop).map_err(HostError::io("cannot write", &note))
+    let address = bundle.join("address");
+    let content = std::fs::read(&address).map_err(HostError::io("cannot read", &address))?;
+    super::spec::write(&bundle.with_file_name(SHIM), &content)
 }
 
 fn make_bundle_dir(bundle: &Path) -> Result<(), HostError> {

@@ -9,7 +9,7 @@ use crate::bundle::{self, ContainerPlan, EtcFiles, ImageDefaults, Profile, Ulimi
 use crate::engine::plan::{ContainerWork, Work};
 use crate::images::{PulledImage, ResolvedUser, resolve_user};
 use crate::network::files;
-use crate::volumes;
+use crate::{volumes, whole};
 
 const MIB: u64 = 1 << 20;
 
@@ -214,12 +214,8 @@ fn write_etc(
     Ok(paths)
 }
 
-/// Whole or not at all: an agent that is killed meanwhile leaves nothing that its successor stumbles over.
 pub(super) fn write(path: &Path, content: &[u8]) -> Result<(), HostError> {
-    let new = path.with_added_extension("new");
-    std::fs::write(&new, content)
-        .and_then(|()| std::fs::rename(&new, path))
-        .map_err(HostError::io("cannot write", path))
+    whole::write(path, content).map_err(HostError::io("cannot write", path))
 }
 
 pub(super) fn told(error: impl std::fmt::Display) -> HostError {
