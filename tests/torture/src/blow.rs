@@ -26,11 +26,14 @@ pub async fn strike(site: &mut Site, load: &Load, dice: &mut Dice) -> anyhow::Re
     if parts.is_empty() {
         let shims = site.host.shims();
         if let Some((pid, task)) = dice.pick(&shims) {
-            load.ledger().shims_killed.insert(task.clone());
-            // It may have ended by itself meanwhile; then this was no blow.
+            // Noted first: the load must not go on to stop a task of which nothing is promised any more.
+            let new = load.ledger().shims_killed.insert(task.clone());
             if kill(Pid::from_raw(i32::try_from(*pid)?), Signal::SIGKILL).is_ok() {
                 killed += 1;
                 words.push(format!("the shim of {task}"));
+            } else if new {
+                // It had ended by itself meanwhile: this was no blow.
+                load.ledger().shims_killed.remove(task);
             }
         }
         if !dice.chance(25) {

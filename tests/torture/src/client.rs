@@ -10,7 +10,7 @@ use wire::operation::Operation;
 /// Between two tries while the server is away.
 const AGAIN: Duration = Duration::from_millis(20);
 /// How long a server may be away (it is restarted at once) before that is a finding.
-const PATIENCE: Duration = Duration::from_secs(90);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 #[derive(Debug, thiserror::Error)]
 pub enum CallError {

@@ -39,9 +39,9 @@ impl Host {
     }
 
     fn shim_of(&self, pid: u32) -> Option<String> {
-        // The name that a serving shim gives itself; `start` and `delete` are gone in a moment.
-        let name = fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
-        if name.trim() != "longshore-shim" {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+        if !serves(&stat, &status) {
             return None;
         }
         let line = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
@@ -146,6 +146,23 @@ impl Host {
     }
 }
 
+/// Whether a process's `stat` and `status` (proc(5)) are those of a serving shim.
+///
+/// A serving shim gives itself a name and leads a session. Its copies have the name too: a container's first
+/// process until it executes its program, which is the first of a pid namespace; and a helper of a few
+/// milliseconds, which leads no session. To kill one of those is no blow to the shim.
+fn serves(stat: &str, status: &str) -> bool {
+    let name = status.lines().find_map(|line| line.strip_prefix("Name:"));
+    let pids = status.lines().find_map(|line| line.strip_prefix("NSpid:")).unwrap_or_default();
+    // After the name, which may hold anything: state, parent, group, session.
+    let session = stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(3));
+    let pid = stat.split_whitespace().next();
+    name.is_some_and(|name| name.trim() == "longshore-shim")
+        && pids.split_whitespace().count() == 1
+        && session.is_some()
+        && session == pid
+}
+
 fn processes() -> impl Iterator<Item = u32> {
     names(Path::new("/proc")).into_iter().filter_map(|name| name.parse().ok())
 }
@@ -153,4 +170,19 @@ fn processes() -> impl Iterator<Item = u32> {
 fn names(directory: &Path) -> Vec<String> {
     let entries = fs::read_dir(directory).into_iter().flatten().flatten();
     entries.filter_map(|entry| entry.file_name().into_string().ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shims_copies_are_not_taken_for_it() {
+        let stat = |session: u32| format!("70 (longshore-shim) S 1 70 {session} 0 -1 4194304");
+        let status = |pids: &str| format!("Name:\tlongshore-shim\nPid:\t70\nNSpid:\t{pids}\n");
+        assert!(serves(&stat(70), &status("70")));
+        assert!(!serves(&stat(60), &status("70")), "one that hurries the kernel");
+        assert!(!serves(&stat(70), &status("70\t1")), "a container's first process");
+        assert!(!serves(&stat(70), "Name:\tsleep\nNSpid:\t70\n"));
+    }
 }

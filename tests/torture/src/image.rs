@@ -16,7 +16,7 @@ use crate::client::Client;
 
 const BUSYBOX: &str = "/bin/busybox";
 const AGAIN: Duration = Duration::from_millis(20);
-const PATIENCE: Duration = Duration::from_secs(90);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 #[derive(Clone, Debug)]
 pub struct Blob {

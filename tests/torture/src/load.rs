@@ -1,7 +1,7 @@
 //! The load: what people do all day, chosen by the seed. Every call is repeated until it has a definite
 //! answer, as a careful client does it, and only then written into the ledger.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -24,6 +24,9 @@ pub const STARTED_BY: &str = "torture";
 /// Tasks that stay, at most: what the machine has memory for.
 const STAYING: usize = 6;
 const NOISE: u64 = 256 << 10;
+/// RunTask calls from one blow to the next, at most: a slow machine is asked for no more than a fast one, and has no
+/// heap of tasks to work off at the end of a round.
+const RUNS_A_BLOW: u64 = 8;
 
 /// What a kill can be timed by.
 #[derive(Debug)]
@@ -41,6 +44,8 @@ pub struct Load {
     base: Arc<Base>,
     ledger: Arc<Mutex<Ledger>>,
     ending: Arc<AtomicBool>,
+    /// RunTask calls that may still be made before the next blow.
+    runs_left: Arc<AtomicU64>,
     pub moments: Arc<Moments>,
     definition: String,
 }
@@ -55,6 +60,7 @@ impl Load {
             base: Arc::new(Base::build()?),
             ledger: Arc::default(),
             ending: Arc::default(),
+            runs_left: Arc::default(),
             moments: Arc::new(Moments {
                 acknowledged: watch::Sender::new(0),
                 run: watch::Sender::new(0),
@@ -81,6 +87,7 @@ impl Load {
     /// Starts the workers of one round.
     pub fn begin(&self, seed: u64, round: u32) -> JoinSet<anyhow::Result<()>> {
         self.ending.store(false, Ordering::SeqCst);
+        self.go_on();
         let mut workers = JoinSet::new();
         for worker in 0..2 {
             let (load, dice) = (self.clone(), Dice::of(seed, round, worker));
@@ -95,6 +102,23 @@ impl Load {
         let (load, dice) = (self.clone(), Dice::of(seed, round, 30));
         workers.spawn(async move { load.push_and_run(dice, format!("{seed}-{round}-push")).await });
         workers
+    }
+
+    /// Another blow has fallen.
+    pub fn go_on(&self) {
+        self.runs_left.store(RUNS_A_BLOW, Ordering::SeqCst);
+    }
+
+    /// Waits until one more RunTask may be made; false at the end of the round.
+    async fn may_run(&self) -> bool {
+        let take = |left: u64| left.checked_sub(1);
+        while self.goes_on() {
+            if self.runs_left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, take).is_ok() {
+                return true;
+            }
+            pause(10).await;
+        }
+        false
     }
 
     /// Begins nothing more; what is under way is brought to its answer.
@@ -227,6 +251,9 @@ impl Load {
         count: u64,
         token: &str,
     ) -> anyhow::Result<()> {
+        if !self.may_run().await {
+            return Ok(());
+        }
         let command = json!(["sh", "-c", script(course, ms)]);
         let input = json!({
             "cluster": CLUSTER, "taskDefinition": definition, "launchType": "FARGATE", "count": count,

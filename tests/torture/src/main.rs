@@ -137,6 +137,7 @@ async fn rounds_of(
             }
             kills += killed;
             blows.push(words);
+            load.go_on();
             site.answers().await?;
             found = oracle::remembered(&load).await?;
         }

@@ -14,8 +14,10 @@ use crate::host::Host;
 use crate::ledger::{Course, Promise, id};
 use crate::load::{CLUSTER, LOG_GROUP, Load, SERVICES, STARTED_BY};
 
-/// How long things may take to come to rest, on a machine that does other things too.
+/// How long nothing may change before everything is as it should be: a slow machine is no finding.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// What changes for ever doesn't come to rest.
+const PATIENCE_IN_ALL: Duration = Duration::from_secs(1200);
 const LOOK_EVERY: Duration = Duration::from_millis(150);
 /// The limit of DescribeTasks.
 const PAGE: usize = 100;
@@ -74,11 +76,17 @@ pub async fn remembered(load: &Load) -> anyhow::Result<Vec<Finding>> {
 
 /// With the load at rest: waits until everything is as it was promised. What is found wrong at the end.
 pub async fn settle(load: &Load, host: &Host) -> anyhow::Result<Vec<Finding>> {
-    let until = Instant::now() + PATIENCE;
+    let began = Instant::now();
+    let mut changed = (began, String::new());
     loop {
         let look = everything(load, host).await?;
         let hopeless = look.findings.iter().any(|finding| !finding.may_mend);
-        if look.findings.is_empty() || hopeless || Instant::now() > until {
+        let told: String = look.findings.iter().map(|finding| finding.what.as_str()).collect();
+        if told != changed.1 {
+            changed = (Instant::now(), told);
+        }
+        let stuck = changed.0.elapsed() > PATIENCE || began.elapsed() > PATIENCE_IN_ALL;
+        if look.findings.is_empty() || hopeless || stuck {
             return Ok(look.findings);
         }
         tokio::time::sleep(LOOK_EVERY).await;
@@ -95,6 +103,10 @@ async fn everything(load: &Load, host: &Host) -> anyhow::Result<Look> {
         services(load, &mut look).await?;
         images(load, &mut look).await?;
         definitions(load, &mut look).await?;
+    }
+    if look.findings.is_empty() {
+        // The shim that was killed is not the one that it has: from here on everything is promised again.
+        load.ledger().shims_killed.retain(|task| !running.contains(task));
     }
     Ok(look)
 }
@@ -135,8 +147,10 @@ async fn tasks(load: &Load, look: &mut Look) -> anyhow::Result<BTreeSet<String>>
                     }
                 }
             },
-            Some("RUNNING") if stays(promise) && !shim_killed => {
-                starts(load, arn, task, shim_killed, look).await?;
+            // Also where its shim was killed: before it had a container, another took its place. Whether it really
+            // runs is asked of the machine.
+            Some("RUNNING") if stays(promise) => {
+                starts(load, arn, task, false, look).await?;
             }
             _ => look.not_yet(Some(arn), format!("{promise:?} should have come further: {}", summary(task))),
         }

@@ -15,7 +15,7 @@ use crate::client::Client;
 use crate::host::Host;
 
 /// How long a server may take until it answers.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(300);
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 /// Which processes there are.
