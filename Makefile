@@ -29,7 +29,7 @@ demo: build $(VENV) ## the same against a throw-away data directory, each step c
 	@scripts/deps demo
 	scripts/demo $(BIN) $(VENV)/bin
 
-test: lint unit e2e conformance fuzz ## everything that CI checks
+test: lint unit e2e conformance fuzz torture ## everything that CI checks
 
 lint:
 	@scripts/deps test
