@@ -236,3 +236,35 @@ async fn remove_by_shim(shim: &Shim, id: &str) -> Result<Option<Ended>, RuntimeE
         other => other.map(Some),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::logs::Mode;
+
+    /// An agent that is killed at any moment of the move leaves the spool in one place, never without its target.
+    #[test]
+    fn a_spool_moves_last() {
+        let dir = tempfile::tempdir().unwrap();
+        let (bundle, aside) = (dir.path().join("0"), dir.path().join("spools/a"));
+        std::fs::create_dir(&bundle).unwrap();
+        let target = AwsLogs {
+            group: "g".into(),
+            stream: "s".into(),
+            region: None,
+            create_group: false,
+            mode: Mode::Blocking,
+        };
+        assert!(move_spool(&bundle, &aside, &target).is_err(), "there is no spool");
+        let noted: AwsLogs =
+            serde_json::from_slice(&std::fs::read(aside.join("target.json")).unwrap()).unwrap();
+        assert_eq!(noted, target, "what it is sent with is there first");
+        for (file, text) in [(SPOOL, "lines"), ("log.sent", "{}")] {
+            std::fs::write(bundle.join(file), text).unwrap();
+        }
+        move_spool(&bundle, &aside, &target).unwrap();
+        assert!(!bundle.join(SPOOL).exists());
+        assert_eq!(std::fs::read_to_string(aside.join(SPOOL)).unwrap(), "lines");
+        assert_eq!(std::fs::read_to_string(aside.join("log.sent")).unwrap(), "{}");
+    }
+}
