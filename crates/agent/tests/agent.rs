@@ -4,6 +4,8 @@
 
 #[path = "agent/control.rs"]
 mod control;
+#[path = "agent/damage.rs"]
+mod damage;
 #[path = "agent/image.rs"]
 mod image;
 #[path = "agent/measure.rs"]

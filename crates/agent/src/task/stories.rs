@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::*;
 use Observation as O;
 
-fn container(name: &str, essential: bool) -> ContainerSpec {
+pub(super) fn container(name: &str, essential: bool) -> ContainerSpec {
     ContainerSpec {
         name: name.into(),
         essential,
@@ -21,7 +21,7 @@ fn tell(containers: Vec<ContainerSpec>, seen: Vec<(u64, O)>) -> String {
     tell_of(TaskState::new(TaskSpec { arn: "t".into(), containers }), seen)
 }
 
-fn tell_of(mut state: TaskState, seen: Vec<(u64, O)>) -> String {
+pub(super) fn tell_of(mut state: TaskState, seen: Vec<(u64, O)>) -> String {
     let mut out = String::new();
     for (now_ms, observation) in seen {
         writeln!(out, "{now_ms}: {}", word(&observation)).expect("a String takes everything");
@@ -68,7 +68,7 @@ fn up(container: usize) -> [(u64, O); 3] {
     ]
 }
 
-fn exit(container: usize, code: i32) -> O {
+pub(super) fn exit(container: usize, code: i32) -> O {
     O::Exited { container, code: Some(code), oom: false, reason: None, at_ms: 0 }
 }
 
@@ -389,45 +389,6 @@ fn a_restart_of_the_agent_begins_again_what_it_interrupted() {
 20: Adopted { found: [Running, Exited { code: None, oom: true, reason: Some("gone"), at_ms: 0 }] }
     Delete { container: 1 }
     report RUNNING [side STOPPED OutOfMemoryError: Container killed due to memory usage]
-"#);
-}
-
-#[test]
-fn what_is_left_of_a_task_whose_state_was_lost_is_ended_and_removed() {
-    let containers = ["runs", "ended", "waits", "gone"].map(|name| container(name, true)).to_vec();
-    let state = TaskState::unknown(TaskSpec { arn: "t".into(), containers }, "TaskStateError: why".into());
-    let ended = Found::Exited { code: Some(5), oom: false, reason: None, at_ms: 0 };
-    let found = vec![Found::Running, ended, Found::Created, Found::Nothing];
-    let deleted = |container| O::Deleted { container };
-    let seen = vec![
-        (1, O::Adopted { found }),
-        (2, O::Desired(Desired::Running)),
-        (3, deleted(1)),
-        (3, deleted(2)),
-        (3, deleted(3)),
-        (4, exit(0, 143)),
-        (5, deleted(0)),
-        (6, O::NetworkDetached),
-    ];
-    insta::assert_snapshot!(tell_of(state, seen), @r#"
-1: Adopted { found: [Running, Exited { code: Some(5), oom: false, reason: None, at_ms: 0 }, Created, Nothing] }
-    Stop { container: 0 }
-    SetTimer { timer: Kill { container: 0 }, due_ms: 30001 }
-    Delete { container: 1 }
-    Delete { container: 2 }
-    Delete { container: 3 }
-    report PENDING [runs RUNNING] [ended RUNNING] [ended STOPPED exit 5] [waits STOPPED] [gone STOPPED ContainerVanishedError: the container was gone when the agent came back] because TaskStateError: why
-2: Desired(Running)
-3: Deleted { container: 1 }
-3: Deleted { container: 2 }
-3: Deleted { container: 3 }
-4: Exited { container: 0, code: Some(143), oom: false, reason: None, at_ms: 0 }
-    Delete { container: 0 }
-5: Deleted { container: 0 }
-    DetachNetwork
-6: NetworkDetached
-    report STOPPED [runs STOPPED exit 143] because TaskStateError: why
-over
 "#);
 }
 
