@@ -7,7 +7,7 @@
 //! A rename survives the agent's death at any moment. It is not synced on the launch path: what a
 //! dying machine forgets is a task whose containers died with it, and the control plane learns of
 //! that from the next manifest. The payload is synced behind the answer's back, see
-//! [`StateDir::sync_payload`].
+//! [`StateDir::sync_payload`]. What can't be read all the same is `damaged.rs`'s.
 
 mod damaged;
 
