@@ -94,7 +94,6 @@ fn serve(args: &Args, bundle: &Path, socket: &Path, listener: &UnixListener) -> 
         log.error(&format!("detach: {error}"));
         std::process::exit(1);
     }
-    crate::cgroup::quicken();
     log.debug(&format!("serving {}", socket.display()));
     let mut service = Service::new(state_root, publisher, log.clone());
     let result = server::serve(listener, &mut service);

@@ -2,6 +2,8 @@
 
 mod support;
 
+use std::path::Path;
+
 use containerd_shim_protos::api::{
     PauseRequest, PidsRequest, ResumeRequest, StatsRequest, Status, UpdateTaskRequest,
 };
@@ -43,6 +45,51 @@ fn more_memory_than_allowed_ends_with_137_and_says_so() {
     shim.delete(&bundle.id).unwrap();
     bundle.assert_gone(&place);
     shim.shutdown();
+}
+
+/// The cgroups of a process, the hierarchies without controllers left out.
+fn cgroups_of(pid: u32) -> Vec<String> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap();
+    let v2 = Path::new("/sys/fs/cgroup/cgroup.controllers").exists();
+    let mounted = |name: &str| Path::new("/sys/fs/cgroup").join(name).join("cgroup.procs").exists();
+    let of_interest = |name: &str| {
+        if v2 { name.is_empty() } else { !name.is_empty() && !name.starts_with("name=") && mounted(name) }
+    };
+    text.lines()
+        .filter(|line| line.split(':').nth(1).is_some_and(of_interest))
+        .map(|line| line.splitn(3, ':').nth(2).unwrap().to_owned())
+        .collect()
+}
+
+#[test]
+fn every_process_is_in_its_containers_cgroup_before_its_program_runs() {
+    let place = Place::new();
+    for own_namespace in [false, true] {
+        let bundle = Bundle::with(&place, &["sleep", "1000"], |config| {
+            if own_namespace {
+                let namespaces = config["linux"]["namespaces"].as_array_mut().unwrap();
+                namespaces.push(json!({"type": "cgroup"}));
+            }
+        });
+        let shim = place.start(&bundle);
+        // It waits for Start, and is there already.
+        let first = shim.create(&bundle).unwrap();
+        let expected = cgroups_of(first);
+        assert!(!expected.is_empty());
+        for cgroup in &expected {
+            assert!(bundle.cgroups().iter().any(|dir| dir.ends_with(&cgroup[1..])), "{cgroup}");
+        }
+        shim.start(&bundle.id).unwrap();
+        shim.exec(&bundle, "more", &["sleep", "1000"], "");
+        let second = shim.start_exec(&bundle.id, "more").unwrap();
+        assert_eq!(cgroups_of(second), expected);
+        assert_ne!(cgroups_of(shim.pid), expected, "the shim stays outside");
+        shim.kill(&bundle.id, 9).unwrap();
+        shim.wait(&bundle.id);
+        shim.delete(&bundle.id).unwrap();
+        bundle.assert_gone(&place);
+        shim.shutdown();
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Making a container's cgroup, limiting it, moving a process in, and removing it.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -44,11 +44,10 @@ impl Cgroup {
                 self.guard_devices(rules)?;
             }
         } else {
-            for (name, root) in hierarchies() {
-                let dir = root.join(&self.path);
+            for (name, dir) in self.hierarchies() {
                 std::fs::create_dir_all(&dir).map_err(io("make", &dir))?;
                 if name.split(',').any(|controller| controller == "cpuset") {
-                    self.inherit_cpuset(&root)?;
+                    self.inherit_cpuset(&Path::new(ROOT).join(name))?;
                 }
             }
         }
@@ -69,18 +68,28 @@ impl Cgroup {
         let writes = writes.map_err(CgroupError::Refused)?;
         // Of v1's two memory limits one must go first when they rise and the other when they fall.
         let mut late = Vec::new();
+        let mut open = None;
         for one in &writes {
-            match self.write(one) {
+            match self.write(one, &mut open) {
                 Err(_) if one.file.ends_with("limit_in_bytes") => late.push(one),
                 other => other?,
             }
         }
-        late.into_iter().try_for_each(|one| self.write(one))
+        late.into_iter().try_for_each(|one| self.write(one, &mut open))
     }
 
-    fn write(&self, one: &Write) -> Result<(), CgroupError> {
+    /// Rules for devices are many writes to one file, which stays `open` meanwhile.
+    fn write(&self, one: &Write, open: &mut Option<(PathBuf, File)>) -> Result<(), CgroupError> {
         let path = self.dir(one.controller).join(&one.file);
-        std::fs::write(&path, &one.value).map_err(io("write to", &path))
+        let file = match open {
+            Some((of, file)) if *of == path => file,
+            _ => {
+                let file = File::options().write(true).open(&path).map_err(io("open", &path))?;
+                &mut open.insert((path.clone(), file)).1
+            }
+        };
+        // One call to write(2), as the kernel wants it.
+        file.write_all(one.value.as_bytes()).map_err(io("write to", &path))
     }
 
     /// On v2 the directory that a process can be cloned into (clone(2), CLONE_INTO_CGROUP).
@@ -89,15 +98,26 @@ impl Cgroup {
         if self.unified { File::open(&dir).map(Some).map_err(io("open", &dir)) } else { Ok(None) }
     }
 
-    /// Moves a process in.
+    /// On v2, moves a process in that could not be cloned into it.
     pub fn take_in(&self, pid: i32) -> Result<(), CgroupError> {
-        let dirs =
-            if self.unified { vec![self.dir("")] } else { self.hierarchies().map(|(_, dir)| dir).collect() };
-        for dir in dirs {
-            let path = dir.join("cgroup.procs");
-            std::fs::write(&path, pid.to_string()).map_err(io("move a process into", &path))?;
+        if !self.unified {
+            return Ok(());
         }
-        Ok(())
+        let path = self.dir("").join("cgroup.procs");
+        std::fs::write(&path, pid.to_string()).map_err(io("move a process into", &path))
+    }
+
+    /// On v1, what a process needs to move itself in; on v2 nothing.
+    pub fn doors(&self) -> Result<Doors, CgroupError> {
+        if self.unified {
+            return Ok(Doors(Vec::new()));
+        }
+        let open = |(_, dir): (&str, PathBuf)| {
+            let path = dir.join("tasks");
+            let file = File::options().write(true).open(&path).map_err(io("open", &path))?;
+            Ok((path, file))
+        };
+        self.hierarchies().map(open).collect::<Result<_, _>>().map(Doors)
     }
 
     /// Stops everything in it where it is, or lets it go on.
@@ -138,11 +158,8 @@ impl Cgroup {
             return Ok(());
         }
         let end = Instant::now() + PATIENCE;
-        let dirs = if self.unified {
-            vec![self.dir("")]
-        } else {
-            hierarchies().into_iter().map(|(_, root)| root.join(&self.path)).collect()
-        };
+        let dirs =
+            if self.unified { vec![self.dir("")] } else { self.hierarchies().map(|(_, dir)| dir).collect() };
         for dir in dirs {
             while let Err(source) = remove_all(&dir) {
                 if Instant::now() > end {
@@ -154,10 +171,10 @@ impl Cgroup {
         Ok(())
     }
 
-    /// v1's hierarchies in which it is: the name of each one's directory, and its own directory there.
-    pub fn hierarchies(&self) -> impl Iterator<Item = (String, PathBuf)> {
-        let dirs = hierarchies().into_iter().map(|(name, root)| (name, root.join(&self.path)));
-        dirs.filter(|(_, dir)| dir.is_dir())
+    /// v1's hierarchies: the name of each one's directory below [`ROOT`], and the cgroup's own directory there.
+    pub fn hierarchies(&self) -> impl Iterator<Item = (&str, PathBuf)> {
+        let own = |name: &String| Path::new(ROOT).join(name).join(&self.path);
+        self.hierarchies.iter().map(move |name| (name.as_str(), own(name)))
     }
 
     /// Each controller must be given to a cgroup's children by all above it (cgroup-v2.rst, "Enabling and Disabling").
@@ -203,17 +220,36 @@ impl Cgroup {
     }
 }
 
-/// v1's hierarchies with controllers: the name of each one's directory below [`ROOT`], and the directory.
-fn hierarchies() -> Vec<(String, PathBuf)> {
+/// The `tasks` files of a cgroup in each of v1's hierarchies, open: a process that has left the host's file systems
+/// behind can still enter by them.
+#[derive(Debug)]
+pub struct Doors(Vec<(PathBuf, File)>);
+
+impl Doors {
+    /// Moves this process in, which must have one thread, and closes the files.
+    ///
+    /// By "0" in `tasks`, which is the calling thread. Any other pid, and whatever is written to `cgroup.procs`, takes
+    /// the kernel's `cgroup_threadgroup_rwsem` for writing, which waits for an RCU grace period: 9 to 14 ms, in which
+    /// nobody can make a cgroup. A thread that moves itself alone takes no such lock
+    /// (`cgroup_procs_write_start` in kernel/cgroup/cgroup.c).
+    pub fn enter(self) -> Result<(), CgroupError> {
+        self.0
+            .into_iter()
+            .try_for_each(|(path, mut file)| file.write_all(b"0").map_err(io("move a process into", &path)))
+    }
+}
+
+/// v1's hierarchies with controllers, by the names of their directories below [`ROOT`].
+pub(super) fn hierarchies() -> Vec<String> {
     let text = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
-    let named = |line: &str| {
-        let name = line.split(':').nth(1)?;
-        let root = Path::new(ROOT).join(name);
-        // Without controllers: v2's in a hybrid set-up, or systemd's own.
-        let counts = !name.is_empty() && !name.starts_with("name=") && root.join("cgroup.procs").exists();
-        counts.then(|| (name.to_owned(), root))
+    let names = text.lines().filter_map(|line| line.split(':').nth(1));
+    // Without controllers: v2's in a hybrid set-up, or systemd's own.
+    let counts = |name: &&str| {
+        !name.is_empty()
+            && !name.starts_with("name=")
+            && Path::new(ROOT).join(name).join("cgroup.procs").exists()
     };
-    text.lines().filter_map(named).collect()
+    names.filter(counts).map(str::to_owned).collect()
 }
 
 fn remove_all(dir: &Path) -> io::Result<()> {

@@ -9,13 +9,14 @@ mod limits;
 mod make;
 
 use std::path::{Component, Path, PathBuf};
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-pub use make::CgroupError;
+pub use make::{CgroupError, Doors};
 
 use nix::sys::signal::{Signal, kill};
 use nix::sys::statfs::{CGROUP2_SUPER_MAGIC, statfs};
-use nix::unistd::{ForkResult, Pid, fork};
+use nix::unistd::Pid;
 
 const ROOT: &str = "/sys/fs/cgroup";
 
@@ -24,6 +25,8 @@ const ROOT: &str = "/sys/fs/cgroup";
 pub struct Cgroup {
     path: PathBuf,
     unified: bool,
+    /// v1's, see [`make::hierarchies`].
+    hierarchies: Rc<[String]>,
 }
 
 impl Cgroup {
@@ -31,7 +34,8 @@ impl Cgroup {
     pub fn new(path: &Path) -> Self {
         let path = path.components().filter(|part| matches!(part, Component::Normal(_))).collect();
         let unified = statfs(ROOT).is_ok_and(|stat| stat.filesystem_type() == CGROUP2_SUPER_MAGIC);
-        Self { path, unified }
+        let hierarchies = if unified { Vec::new() } else { make::hierarchies() };
+        Self { path, unified, hierarchies: hierarchies.into() }
     }
 
     /// The path below each hierarchy's root.
@@ -101,41 +105,6 @@ impl Cgroup {
     }
 }
 
-/// Makes the moves into cgroups that will come soon cheap.
-///
-/// A write to `cgroup.procs` takes the kernel's `cgroup_threadgroup_rwsem` for writing. The first one after a pause
-/// waits for an RCU grace period (10 to 20 ms measured, with next to no cpu), those that follow within another don't
-/// (`rcu_sync_enter` in kernel/rcu/sync.c). A child that moves itself to where it is waits for it now, while our caller
-/// and we do other things; it is reaped like a stray.
-pub fn quicken() {
-    // SAFETY: this process has one thread, so the child may go on as it likes.
-    if let Ok(ForkResult::Child) = unsafe { fork() } {
-        move_to_where_we_are();
-        // SAFETY: ends this process without what its parent has registered for its own end.
-        unsafe { libc::_exit(0) }
-    }
-}
-
-fn move_to_where_we_are() {
-    let text = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
-    if let Some(dir) = text.lines().find_map(own_cgroup) {
-        // A refusal costs time at most.
-        let _ = std::fs::write(dir.join("cgroup.procs"), "0");
-    }
-}
-
-/// The directory that a line of `/proc/self/cgroup` names: v2's, or v1's freezer, to which belonging costs nothing.
-fn own_cgroup(line: &str) -> Option<PathBuf> {
-    let (_, rest) = line.split_once(':')?;
-    let (controllers, path) = rest.split_once(':')?;
-    let controller = match controllers {
-        "" | "freezer" => controllers,
-        _ => return None,
-    };
-    let dir = Path::new(ROOT).join(controller).join(path.trim_start_matches('/'));
-    dir.join("cgroup.procs").exists().then_some(dir)
-}
-
 fn collect(dir: &Path, pids: &mut Vec<i32>) {
     let text = std::fs::read_to_string(dir.join("cgroup.procs")).unwrap_or_default();
     pids.extend(text.lines().filter_map(|line| line.parse::<i32>().ok()).filter(|pid| *pid > 0));
@@ -165,7 +134,7 @@ mod tests {
 
     #[test]
     fn a_path_stays_below_the_root() {
-        let cgroup = Cgroup { path: PathBuf::new(), unified: false };
+        let cgroup = Cgroup { path: PathBuf::new(), unified: false, hierarchies: Rc::new([]) };
         assert!(cgroup.dir("memory").ends_with("memory"));
         let cgroup = Cgroup::new(Path::new("/../a/./b"));
         assert!(cgroup.dir("memory").ends_with("a/b"));

@@ -18,7 +18,7 @@ use super::program::Program;
 use super::report::{Opened, Told};
 use super::seccomp::Filter;
 use super::{devices, fd, hide, identity, mounts, streams, target};
-use crate::cgroup::Cgroup;
+use crate::cgroup::{Cgroup, Doors};
 use crate::stdio::Given;
 
 /// What the first process needs to know.
@@ -57,24 +57,23 @@ impl Child<'_> {
             .transpose()?;
         self.names()?;
         self.sysctls(linux)?;
-        let placed = self.namespaces.has_own(CloneFlags::CLONE_NEWCGROUP);
-        if placed {
+        if self.namespaces.has_own(CloneFlags::CLONE_NEWCGROUP) {
             // The root of a cgroup namespace is where its first process is at that moment.
-            if !opened.wait() {
-                return Err("the shim is gone".into());
-            }
+            self.enter_cgroup()?;
             unshare(CloneFlags::CLONE_NEWCGROUP).map_err(said("make a cgroup namespace"))?;
         }
         self.enter_root(linux)?;
-        if !placed && !opened.wait() {
-            return Err("the shim is gone".into());
-        }
         let program = confine(process, filter.as_ref())?;
         told.ready();
         if !opened.wait() {
             return Err("the shim is gone".into());
         }
         Err(program.become_it())
+    }
+
+    /// On v2 it was born there.
+    fn enter_cgroup(&self) -> Result<(), String> {
+        self.cgroup.doors().and_then(Doors::enter).map_err(|error| crate::fault::chain(&error))
     }
 
     fn names(&self) -> Result<(), String> {
@@ -146,6 +145,10 @@ impl Child<'_> {
         hide::apply(root, linux)?;
         if self.spec.root().as_ref().and_then(|root| root.readonly()) == Some(true) {
             mounts::set_read_only(root, false).map_err(said("make the root read-only"))?;
+        }
+        // As late as its files can be found: what a task may use isn't spent on making its container.
+        if !self.namespaces.has_own(CloneFlags::CLONE_NEWCGROUP) {
+            self.enter_cgroup()?;
         }
         // The old root ends up on top of the new one, and is taken off again (pivot_root(2), "pivot_root(".", ".")").
         fchdir(root).map_err(said("go to the root"))?;

@@ -16,7 +16,7 @@ use super::init::confine;
 use super::report::{self, Opened, Told};
 use super::seccomp::Filter;
 use super::{ContainerError, fd, identity, streams};
-use crate::cgroup::Cgroup;
+use crate::cgroup::{Cgroup, Doors};
 use crate::stdio::Given;
 
 /// What the joining process needs to know.
@@ -37,7 +37,7 @@ impl Child<'_> {
         let (gate, opened) = report::gate().map_err(io("open the gate"))?;
         let container = pidfd(self.container).map_err(io("open the container's first process"))?;
         let first = match clone::clone(0, None).map_err(io("clone the process"))? {
-            Side::Child => self.enter(&container, &given, &told, &opened),
+            Side::Child => self.enter(cgroup, &container, &given, &told, &opened),
             Side::Parent(pid) => Pid::from_raw(pid),
         };
         drop((told, opened, given));
@@ -62,8 +62,8 @@ impl Child<'_> {
     }
 
     /// The first clone: enters the namespaces and makes the second.
-    fn enter(&self, container: &OwnedFd, given: &Given, told: &Told, opened: &Opened) -> ! {
-        let entered = || -> Result<Option<Filter>, String> {
+    fn enter(&self, cgroup: &Cgroup, container: &OwnedFd, given: &Given, told: &Told, opened: &Opened) -> ! {
+        let entered = || -> Result<(Doors, Option<Filter>), String> {
             fd::keep_only(
                 streams(given),
                 &[container.as_raw_fd(), told.0.as_raw_fd(), opened.0.as_raw_fd()],
@@ -72,7 +72,8 @@ impl Child<'_> {
             nix::sys::prctl::set_dumpable(false)
                 .map_err(|errno| format!("hide from the container: {errno}"))?;
             identity::oom_score(self.process)?;
-            // The cache is on the host.
+            // The cache is on the host, and so are the cgroup's files.
+            let doors = cgroup.doors().map_err(|error| crate::fault::chain(&error))?;
             let filter = self.profile.map(|p| Filter::of(p, self.cache.as_deref())).transpose()?;
             let all = CloneFlags::CLONE_NEWNS
                 | CloneFlags::CLONE_NEWPID
@@ -82,14 +83,14 @@ impl Child<'_> {
                 | CloneFlags::CLONE_NEWCGROUP;
             setns(container, all).map_err(|errno| format!("enter the container's namespaces: {errno}"))?;
             fd::close(container);
-            Ok(filter)
+            Ok((doors, filter))
         };
         match entered()
-            .and_then(|filter| Ok((clone::sibling().map_err(|e| format!("clone the process: {e}"))?, filter)))
+            .and_then(|with| Ok((clone::sibling().map_err(|e| format!("clone the process: {e}"))?, with)))
         {
             Ok((Side::Parent(pid), _)) => told.pid(pid),
-            Ok((Side::Child, filter)) => {
-                let Err(why) = self.go(filter.as_ref(), told, opened);
+            Ok((Side::Child, (doors, filter))) => {
+                let Err(why) = self.go(doors, filter.as_ref(), told, opened);
                 told.failed(&why);
             }
             Err(why) => told.failed(&why),
@@ -101,10 +102,12 @@ impl Child<'_> {
     /// The second clone: the process itself.
     fn go(
         &self,
+        doors: Doors,
         filter: Option<&Filter>,
         told: &Told,
         opened: &Opened,
     ) -> Result<std::convert::Infallible, String> {
+        doors.enter().map_err(|error| crate::fault::chain(&error))?;
         // Its own, so that what it starts can be ended with it.
         setsid().map_err(|errno| format!("begin a session: {errno}"))?;
         if !opened.wait() {

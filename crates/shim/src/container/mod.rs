@@ -1,11 +1,10 @@
 //! A container of the kernel's parts: namespaces, mounts, a cgroup, limits, a seccomp filter.
 //!
-//! [`create`] clones the first process into its namespaces. That process makes everything it will see ([`init`]) while
-//! we make its cgroup's limits hold for it, says that it is ready, and waits; [`Handle::start`] lets it become the
-//! user's program. [`Handle::exec`] sends one more process into the container ([`join`]).
+//! [`create`] makes the cgroup with its limits and clones the first process into its namespaces. That process makes
+//! everything it will see ([`init`]), enters its cgroup, says that it is ready, and waits; [`Handle::start`] lets it
+//! become the user's program. [`Handle::exec`] sends one more process into the container ([`join`]).
 //!
-//! Everything that takes time or memory happens in the child: the shim stays as small as it is, and a wait of the
-//! kernel's for the move into a cgroup passes while the child mounts. What a specification asks for and isn't done here
+//! Everything that takes time or memory happens in the child: the shim stays as small as it is. What a specification asks for and isn't done here
 //! is refused by name ([`wishes`]), never left out.
 //!
 //! Must never: fork with more than one thread, run in a container's mount namespace with a descriptor of the host's
@@ -132,10 +131,6 @@ impl Handle {
             clone::Side::Parent(pid) => self.pid = pid,
         }
         drop((told, opened, given));
-        if born_in.is_none() {
-            self.cgroup.take_in(self.pid)?;
-        }
-        gate.placed();
         self.gate = Some(gate);
         report.ready().map_err(ContainerError::Refused)?;
         self.report = Some(report);

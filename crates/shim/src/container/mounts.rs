@@ -109,12 +109,12 @@ impl Place<'_> {
         for (name, dir) in self.cgroup.hierarchies() {
             let tree = open_tree(&dir, false)?;
             set_attributes(&tree, &options.attributes, false)?;
-            nix::sys::stat::mkdirat(&top, name.as_str(), nix::sys::stat::Mode::from_bits_truncate(0o755))?;
-            let below = target::find(&top, Path::new(&name))?;
+            nix::sys::stat::mkdirat(&top, name, nix::sys::stat::Mode::from_bits_truncate(0o755))?;
+            let below = target::find(&top, Path::new(name))?;
             attach(&tree, &below)?;
             // A hierarchy of several controllers is also found by each one's name.
             for alias in name.split(',').filter(|alias| *alias != name) {
-                nix::unistd::symlinkat(name.as_str(), &top, alias)?;
+                nix::unistd::symlinkat(name, &top, alias)?;
             }
         }
         set_attributes(&top, &options.attributes, false)

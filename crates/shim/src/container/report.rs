@@ -1,8 +1,8 @@
 //! How a container's process and the shim tell each other where they are.
 //!
 //! The *report* goes from the child to the shim: "ready", or in words what could not be done. It closes by itself when
-//! the program is executed. The *gate* goes the other way: one byte when the child is in its cgroup, one when it may go
-//! on to the program. A gate that closes without a word says that the shim is dead.
+//! the program is executed. The *gate* goes the other way: one byte when the child may go on to the program, before it
+//! another for one that joins, when it is in its cgroup. A gate that closes without a word says that the shim is dead.
 
 use std::fs::File;
 use std::io::{self, Read};
