@@ -18,7 +18,7 @@ use crate::task::{Action, Found, Known as Status, StateChange};
 struct Words {
     done: Mutex<Vec<String>>,
     found: Mutex<Vec<Found>>,
-    /// Made a directory when an image is pulled: no file of this name can be written then.
+    /// Becomes a directory when an image is pulled: no file of this name can be written then.
     in_the_way: Option<std::path::PathBuf>,
 }
 
@@ -26,6 +26,7 @@ impl Machine for Words {
     fn perform(self: Arc<Self>, _: Arc<Work>, action: Action, seen: Seen) -> Done<'static> {
         self.done.lock().unwrap().push(format!("{action:?}"));
         if let (Action::Pull { .. }, Some(path)) = (&action, &self.in_the_way) {
+            let _ = std::fs::remove_file(path);
             std::fs::create_dir(path).unwrap();
         }
         Box::pin(async move {
@@ -179,7 +180,7 @@ async fn what_is_not_honoured_is_refused_by_name() {
 #[tokio::test]
 async fn what_cannot_be_written_down_is_not_made() {
     let dir = tempfile::tempdir().unwrap();
-    let in_the_way = Some(dir.path().join("tasks/0123456789abcdef/record.json.new"));
+    let in_the_way = Some(dir.path().join("tasks/0123456789abcdef/record.json"));
     let (machine, ears) = (Arc::new(Words { in_the_way, ..Default::default() }), Arc::new(Ears::default()));
     let engine = open(dir.path(), &machine, &ears);
     engine.accept(payload("RUNNING")).unwrap();

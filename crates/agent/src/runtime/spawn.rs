@@ -81,6 +81,11 @@ impl Runtime {
         self.log_fifo
     }
 
+    /// Containers are moved into their cgroups: true for shims other than ours, whose containers enter by themselves.
+    pub fn moves_containers(&self) -> bool {
+        self.log_fifo
+    }
+
     /// Starts the process that serves the bundle's group (or finds it, if it runs already), and
     /// connects. The bundle's `config.json` must be there with its group annotation; its resolved
     /// content is not read before Create.
@@ -102,6 +107,10 @@ impl Runtime {
         }
         let address = parse_address(&String::from_utf8_lossy(&output.stdout))?;
         let path = bundle.join("address");
+        // Most shims write it themselves.
+        if std::fs::read(&path).is_ok_and(|there| there == address.as_bytes()) {
+            return Shim::connect(&address).await;
+        }
         whole::write(&path, address.as_bytes()).map_err(|source| RuntimeError::Io {
             what: "cannot write",
             path,

@@ -233,6 +233,7 @@ impl AcsSession {
             return vec![];
         }
         self.advance(message.timeline);
+        self.remember_timeline();
         let mut answers = vec![ToServer::AckRequest(AckRequest {
             cluster: message.cluster_arn.clone(),
             container_instance: message.container_instance_arn.clone(),
@@ -255,11 +256,15 @@ impl AcsSession {
 
     fn advance(&self, to: i64) {
         let mut instance = self.instance.lock().unwrap_or_else(PoisonError::into_inner);
-        if to > instance.timeline {
-            instance.timeline = to;
-            if let Err(error) = self.dir.save_instance(&instance) {
-                tracing::error!(%error, "the timeline could not be written down");
-            }
+        instance.timeline = instance.timeline.max(to);
+    }
+
+    /// Only when a manifest is processed, as the ECS agent does it (agent protocol §7): what payloads have advanced in
+    /// between may be forgotten, for the next session begins with a manifest that is newer still.
+    fn remember_timeline(&self) {
+        let instance = self.instance.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Err(error) = self.dir.save_instance(&instance) {
+            tracing::error!(%error, "the timeline could not be written down");
         }
     }
 }

@@ -6,7 +6,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use super::{Record, SavedTask, StateDir, StateError, make, read, write};
+use super::{PAYLOAD, RECORD, Record, SavedTask, StateDir, StateError, make, read, write};
 
 /// Stands in the directory of a task of which neither file can be read: it is known by its id alone.
 const LOST: &str = "lost";
@@ -28,8 +28,8 @@ impl StateDir {
         let mut found = vec![];
         for id in self.ids()? {
             let mut bad = vec![];
-            let payload = self.read_part(&id, "task.json", &mut bad);
-            let record = self.read_part(&id, "record.json", &mut bad);
+            let payload = part(&id, PAYLOAD, self.payload(&id), &mut bad);
+            let record = part(&id, RECORD, self.record(&id), &mut bad);
             let why: Vec<&str> = bad.iter().map(|(_, why)| why.as_str()).collect();
             let why = self.lost(&id).unwrap_or_else(|| why.join("; "));
             if !bad.is_empty() {
@@ -44,23 +44,6 @@ impl StateDir {
             found.push(Damaged { id, payload, record, why });
         }
         Ok(found)
-    }
-
-    fn read_part<T: serde::de::DeserializeOwned>(
-        &self,
-        id: &str,
-        file: &'static str,
-        bad: &mut Vec<(&'static str, String)>,
-    ) -> Option<T> {
-        read(&self.task(id).join(file)).unwrap_or_else(|error| {
-            tracing::error!(%error, task = id, "a task's file cannot be read");
-            let why = match error {
-                StateError::Content { source, .. } => source.to_string(),
-                other => other.to_string(),
-            };
-            bad.push((file, why));
-            None
-        })
     }
 
     fn set_aside(&self, id: &str, file: &str) -> Result<(), StateError> {
@@ -107,6 +90,23 @@ impl StateDir {
         let path = self.task(id).join(LOST);
         path.exists().then(|| read::<String>(&path).ok().flatten().unwrap_or_default())
     }
+}
+
+fn part<T>(
+    id: &str,
+    file: &'static str,
+    read: Result<Option<T>, StateError>,
+    bad: &mut Vec<(&'static str, String)>,
+) -> Option<T> {
+    read.unwrap_or_else(|error| {
+        tracing::error!(%error, task = id, "a task's file cannot be read");
+        let why = match error {
+            StateError::Content { source, .. } => source.to_string(),
+            other => other.to_string(),
+        };
+        bad.push((file, why));
+        None
+    })
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //!
 //! Small files, each replaced as a whole by a rename, under the agent's directory:
 //! `instance.json`; `tasks/<id>/task.json` (the payload, written once); `tasks/<id>/record.json`
-//! (the task's state together with its unsent reports, so that the two can't disagree).
+//! (the task's state together with its unsent reports, so that the two can't disagree; see [`record`]).
 //!
 //! A rename survives the agent's death at any moment. It is not synced on the launch path: what a
 //! dying machine forgets is a task whose containers died with it, and the control plane learns of
@@ -10,6 +10,7 @@
 //! [`StateDir::sync_payload`]. What can't be read all the same is `damaged.rs`'s.
 
 mod damaged;
+mod record;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -21,6 +22,9 @@ use crate::task::{StateChange, TaskState};
 use crate::whole;
 
 pub use damaged::Damaged;
+
+const PAYLOAD: &str = "task.json";
+const RECORD: &str = "record.json";
 
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
@@ -111,19 +115,30 @@ impl StateDir {
 
     pub fn save_payload(&self, id: &str, payload: &wire::acs::Task) -> Result<(), StateError> {
         make(&self.task(id))?;
-        write(&self.task(id).join("task.json"), payload)
+        write(&self.task(id).join(PAYLOAD), payload)
     }
 
     /// Makes a saved payload outlive the machine. Slow: off the launch path, on a blocking thread.
     pub fn sync_payload(&self, id: &str) -> io::Result<()> {
-        for path in [self.task(id).join("task.json"), self.task(id), self.tasks()] {
+        for path in [self.task(id).join(PAYLOAD), self.task(id), self.tasks()] {
             std::fs::File::open(path)?.sync_all()?;
         }
         Ok(())
     }
 
     pub fn save_record(&self, id: &str, record: &Record) -> Result<(), StateError> {
-        write(&self.task(id).join("record.json"), record)
+        let path = self.task(id).join(RECORD);
+        let text = serde_json::to_vec(record)
+            .map_err(|source| StateError::Content { path: path.clone(), source })?;
+        record::append(&path, &text).map_err(|source| StateError::Io { what: "cannot write", path, source })
+    }
+
+    fn payload(&self, id: &str) -> Result<Option<wire::acs::Task>, StateError> {
+        read(&self.task(id).join(PAYLOAD))
+    }
+
+    fn record(&self, id: &str) -> Result<Option<Record>, StateError> {
+        read_by(&self.task(id).join(RECORD), record::last)
     }
 
     /// Forgets a task.
@@ -156,8 +171,8 @@ impl StateDir {
             if self.lost(&id).is_some() {
                 continue;
             }
-            let payload = read(&self.task(&id).join("task.json"))?;
-            let record = read(&self.task(&id).join("record.json"))?;
+            let payload = self.payload(&id)?;
+            let record = self.record(&id)?;
             match (payload, record) {
                 (Some(payload), Some(record)) => saved.push(SavedTask { id, payload, record }),
                 _ => self.remove(&id)?,
@@ -187,10 +202,17 @@ fn make(path: &Path) -> Result<(), StateError> {
 }
 
 fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, StateError> {
+    read_by(path, serde_json::from_slice)
+}
+
+fn read_by<T>(
+    path: &Path,
+    parse: impl FnOnce(&[u8]) -> serde_json::Result<T>,
+) -> Result<Option<T>, StateError> {
     match std::fs::read(path) {
-        Ok(bytes) => serde_json::from_slice(&bytes)
-            .map(Some)
-            .map_err(|source| StateError::Content { path: path.to_owned(), source }),
+        Ok(bytes) => {
+            parse(&bytes).map(Some).map_err(|source| StateError::Content { path: path.to_owned(), source })
+        }
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(source) => Err(StateError::Io { what: "cannot read", path: path.to_owned(), source }),
     }

@@ -54,7 +54,7 @@ fn a_record_that_cannot_be_read_costs_its_task_alone() {
     agent.kill();
     let file = |name: &str| bench.dir.path().join("tasks").join(name);
     let whole = std::fs::read(file("record/record.json")).unwrap();
-    std::fs::write(file("record/record.json"), &whole[..whole.len() / 2]).unwrap();
+    std::fs::write(file("record/record.json"), &whole[..20]).unwrap();
     for name in ["both/record.json", "both/task.json"] {
         std::fs::write(file(name), "").unwrap();
     }

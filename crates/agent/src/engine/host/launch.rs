@@ -21,10 +21,11 @@ pub(super) const GROUP: &str = "io.containerd.runc.v2.group";
 const LAST_LINES: Duration = Duration::from_secs(5);
 
 impl Host {
-    /// What the task as a whole needs: its network namespace, its cgroup, its shim and the shared volumes,
-    /// at once.
+    /// What the task as a whole needs: its network namespace, its cgroup and the shared volumes, at once. Its shim is
+    /// begun meanwhile; whoever needs it waits for it then.
     pub(super) async fn attach(self: &Arc<Self>, work: &Arc<Work>, seen: &Seen) {
         let live = self.live(&work.id);
+        let shim = self.begin_shim(work, &live).await;
         self.begin_streams(work, &live);
         let network = async {
             match work.address.clone() {
@@ -39,7 +40,9 @@ impl Host {
             let (host, work) = (self.clone(), work.clone());
             async {
                 let made = blocking(move || host.make_cgroup(&work)).await;
-                self.quicken();
+                if self.config.runtime.moves_containers() {
+                    self.quicken();
+                }
                 made
             }
         };
@@ -52,13 +55,12 @@ impl Host {
                 }
             }
         };
-        let (network, cgroup, shim, volumes) = tokio::join!(
+        let (network, cgroup, volumes) = tokio::join!(
             timed("network", &work.id, network),
             timed("cgroup", &work.id, cgroup),
-            timed("shim spawn", &work.id, self.shim(work, &live)),
             timed("volumes", &work.id, volumes),
         );
-        match network.and(cgroup).and(shim.map(drop)).and(volumes.map_err(told)) {
+        match network.and(cgroup).and(shim).and(volumes.map_err(told)) {
             Ok(()) => seen.see(O::NetworkAttached),
             Err(error) => seen.see(O::NetworkFailed { reason: error.to_string() }),
         }
@@ -76,30 +78,47 @@ impl Host {
         }
     }
 
+    /// Starts the task's shim beside everything else. From here on its place is locked, so that a task which is over
+    /// before its shim is there waits for it, and ends it.
+    async fn begin_shim(self: &Arc<Self>, work: &Arc<Work>, live: &Arc<LiveTask>) -> Result<(), HostError> {
+        let mut held = live.shim.clone().lock_owned().await;
+        live.with(0, |_| make_shims_bundle(work))?;
+        let (host, work, live) = (self.clone(), work.clone(), live.clone());
+        tokio::spawn(async move {
+            if let Err(error) = timed("shim spawn", &work.id, host.shim_at(&mut held, &work, &live)).await {
+                // Create tries again, and tells of it.
+                tracing::debug!(%error, task = work.id, "a shim did not start");
+            }
+        });
+        Ok(())
+    }
+
     /// The task's shim: the one that runs, or a new one.
     pub(super) async fn shim(&self, work: &Work, live: &LiveTask) -> Result<Shim, HostError> {
-        let mut held = live.shim.lock().await;
+        self.shim_at(&mut *live.shim.lock().await, work, live).await
+    }
+
+    async fn shim_at(
+        &self,
+        held: &mut Option<Shim>,
+        work: &Work,
+        live: &LiveTask,
+    ) -> Result<Shim, HostError> {
         if let Some(shim) = held.as_ref() {
             return Ok(shim.clone());
         }
-        let first = work.containers.first().ok_or_else(|| HostError::Told("no containers".into()))?;
+        let first = first(work)?;
         let bundle = &first.bundle;
         if let Ok(address) = std::fs::read_to_string(bundle.join("address"))
             && let Ok(shim) = Shim::connect(address.trim()).await
         {
-            note_shim(bundle)?;
+            note_shim(bundle, &shim)?;
             *held = Some(shim.clone());
             return Ok(shim);
         }
-        make_bundle_dir(bundle)?;
-        // `start` reads only the group from it; the whole specification is there before Create.
-        let config = bundle.join("config.json");
-        if !config.exists() {
-            let stub = format!(r#"{{"ociVersion":"1.0.2","annotations":{{"{GROUP}":"{}"}}}}"#, work.id);
-            super::spec::write(&config, stub.as_bytes())?;
-        }
+        live.with(0, |_| make_shims_bundle(work))?;
         let shim = self.config.runtime.start_shim(bundle, &first.runtime_id).await?;
-        note_shim(bundle)?;
+        note_shim(bundle, &shim)?;
         *held = Some(shim.clone());
         Ok(shim)
     }
@@ -148,6 +167,8 @@ impl Host {
             None => self.fetch(&c.payload.image).await.map_err(|e| told("CannotPullContainerError")(&e))?,
         };
         make_bundle_dir(&c.bundle)?;
+        // After a restart of the agent nobody has done it, and the specification must not be written twice at once.
+        live.with(container, |_| make_shims_bundle(work))?;
         let bundle = {
             let (host, work) = (self.clone(), work.clone());
             blocking(move || host.write_bundle(&work, container, &image))
@@ -270,10 +291,26 @@ impl Host {
 
 /// The shim outlives the bundles: an agent that is killed between the last removal and Shutdown finds it
 /// by this note.
-fn note_shim(bundle: &Path) -> Result<(), HostError> {
-    let address = bundle.join("address");
-    let content = std::fs::read(&address).map_err(HostError::io("cannot read", &address))?;
-    super::spec::write(&bundle.with_file_name(SHIM), &content)
+fn note_shim(bundle: &Path, shim: &Shim) -> Result<(), HostError> {
+    let note = bundle.with_file_name(SHIM);
+    super::spec::write(&note, shim.address().as_bytes())
+}
+
+fn first(work: &Work) -> Result<&ContainerWork, HostError> {
+    work.containers.first().ok_or_else(|| HostError::Told("no containers".into()))
+}
+
+/// What the shim's `start` needs. It reads only the group from the specification; the whole of it is there before
+/// Create.
+fn make_shims_bundle(work: &Work) -> Result<(), HostError> {
+    let bundle = &first(work)?.bundle;
+    make_bundle_dir(bundle)?;
+    let config = bundle.join("config.json");
+    if config.exists() {
+        return Ok(());
+    }
+    let stub = format!(r#"{{"ociVersion":"1.0.2","annotations":{{"{GROUP}":"{}"}}}}"#, work.id);
+    super::spec::write(&config, stub.as_bytes())
 }
 
 fn make_bundle_dir(bundle: &Path) -> Result<(), HostError> {

@@ -106,7 +106,7 @@ pub struct Host {
 #[derive(Debug, Default)]
 struct LiveTask {
     /// Locked while the shim is being started.
-    shim: tokio::sync::Mutex<Option<Shim>>,
+    shim: Arc<tokio::sync::Mutex<Option<Shim>>>,
     containers: Mutex<HashMap<usize, LiveContainer>>,
 }
 
@@ -144,7 +144,7 @@ impl Host {
         Ok(host)
     }
 
-    /// Begins the kernel's wait before a container can move into its cgroup. Not before the task's own
+    /// Begins the kernel's wait before another's shim can move a container into its cgroup. Not before the task's own
     /// cgroup is made: who waits holds the lock that mkdir needs.
     fn quicken(self: &Arc<Self>) {
         if self.quickening.swap(true, Ordering::AcqRel) {
