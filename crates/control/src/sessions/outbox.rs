@@ -20,12 +20,14 @@ pub(crate) type Told = (TaskId, DesiredStatus);
 struct Sent {
     tasks: Vec<Told>,
     at_ms: u64,
+    acknowledged: bool,
 }
 
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
     started: bool,
-    /// Unacknowledged payloads by message id.
+    /// By message id: payloads that aren't acknowledged, or whose acknowledgement isn't committed. Were the latter left
+    /// out, each task would be told again while its commit is under way.
     sent: BTreeMap<String, Sent>,
     /// Messages numbered so far in this session.
     numbered: u64,
@@ -42,14 +44,16 @@ impl Outbox {
     /// The payloads that are due now, each a list of tasks.
     pub(crate) fn due(&mut self, world: &World, instance: &ContainerInstance, now_ms: u64) -> Vec<Vec<Told>> {
         let stale = |sent: &Sent| sent.at_ms + RESEND_MS <= now_ms;
-        self.sent.retain(|_, sent| !stale(sent));
-        let all = !std::mem::replace(&mut self.started, true);
         let told = |task: &std::sync::Arc<model::Task>| (task.id, task.desired_status);
+        let awaited: Vec<Told> = world.awaiting_agent(instance.id).map(told).collect();
+        let committed = |sent: &Sent| sent.acknowledged && !sent.tasks.iter().any(|t| awaited.contains(t));
+        self.sent.retain(|_, sent| !stale(sent) && !committed(sent));
+        let all = !std::mem::replace(&mut self.started, true);
         let due: Vec<Told> = if all {
             world.live_tasks_on(instance.id).map(told).collect()
         } else {
             let in_flight = |told: &Told| self.sent.values().any(|sent| sent.tasks.contains(told));
-            world.awaiting_agent(instance.id).map(told).filter(|told| !in_flight(told)).collect()
+            awaited.into_iter().filter(|told| !in_flight(told)).collect()
         };
         // What stops makes room for what starts.
         let (stops, starts): (Vec<Told>, Vec<Told>) =
@@ -59,12 +63,15 @@ impl Outbox {
     }
 
     pub(crate) fn sent(&mut self, message_id: String, tasks: Vec<Told>, now_ms: u64) {
-        self.sent.insert(message_id, Sent { tasks, at_ms: now_ms });
+        self.sent.insert(message_id, Sent { tasks, at_ms: now_ms, acknowledged: false });
     }
 
-    /// The tasks of the payload that the agent acknowledged; `None` for an id that isn't a payload's.
+    /// The tasks of the payload that the agent acknowledged; `None` for an id that isn't a payload's, and for a second
+    /// time.
     pub(crate) fn acknowledged(&mut self, message_id: &str) -> Option<Vec<Told>> {
-        self.sent.remove(message_id).map(|sent| sent.tasks)
+        let sent = self.sent.get_mut(message_id).filter(|sent| !sent.acknowledged)?;
+        sent.acknowledged = true;
+        Some(sent.tasks.clone())
     }
 
     /// When something unacknowledged must be sent again.

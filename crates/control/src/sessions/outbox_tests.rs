@@ -105,9 +105,23 @@ fn each_task_is_told_once_until_it_is_acknowledged_or_overdue() {
 
     outbox.sent("m2".into(), due.concat(), 15_000);
     let told = outbox.acknowledged("m2").unwrap();
+    assert!(outbox.due(&world, &instance, 15_000).is_empty(), "the commit is under way");
     acknowledge(&mut world, id, told);
     assert!(outbox.due(&world, &instance, 15_001).is_empty());
     assert_eq!(outbox.acknowledged("m2"), None, "a second ack says nothing new");
+}
+
+#[test]
+fn an_acknowledgement_that_is_never_committed_is_asked_for_again() {
+    let (world, id) = world(1);
+    let instance = world.instance(id).unwrap().clone();
+    let mut outbox = Outbox::default();
+    let due = outbox.due(&world, &instance, 0).concat();
+    outbox.sent("m1".into(), due.clone(), 0);
+    outbox.acknowledged("m1").unwrap();
+    assert_eq!(outbox.wake_at_ms(), Some(15_000));
+    assert_eq!(outbox.due(&world, &instance, 15_000), [due]);
+    assert_eq!(outbox.wake_at_ms(), None);
 }
 
 #[test]
