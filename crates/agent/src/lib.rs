@@ -19,6 +19,7 @@ pub mod logs;
 pub mod network;
 pub mod runtime;
 pub mod session;
+mod spread;
 pub mod state;
 pub mod task;
 pub mod volumes;

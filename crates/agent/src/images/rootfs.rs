@@ -89,6 +89,7 @@ impl Rootfs {
         let (directory, empty) = (store.join("rootfs"), store.join("empty"));
         fs::create_dir_all(&directory)?;
         fs::create_dir_all(&empty)?;
+        crate::spread::spread(&directory);
         let mut in_use = HashMap::new();
         let mut spares = Vec::new();
         let mut next = 0;

@@ -89,6 +89,7 @@ impl StateDir {
     pub fn open(root: &Path) -> Result<Self, StateError> {
         let dir = StateDir { root: root.to_owned() };
         make(&dir.tasks())?;
+        crate::spread::spread(&dir.tasks());
         Ok(dir)
     }
 
