@@ -203,7 +203,11 @@ fn make(path: &Path) -> Result<(), StateError> {
 }
 
 fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, StateError> {
-    read_by(path, serde_json::from_slice)
+    read_by(path, json)
+}
+
+fn json<T: DeserializeOwned>(bytes: &[u8]) -> serde_json::Result<T> {
+    serde_json::from_slice(bytes)
 }
 
 fn read_by<T>(
