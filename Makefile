@@ -58,7 +58,8 @@ fuzz: ## every fuzz target for SECONDS (SECONDS=600 TARGETS="layer json" SEED=7 
 
 bench: build $(VENV) ## the figures, each beside its peer; also written to target/bench.json
 	@scripts/deps bench
-	$(VENV)/bin/python tests/bench/bench.py --bin $(BIN) --out target/bench.json
+	cargo build --locked --release -p longshore -p load
+	$(VENV)/bin/python tests/bench/bench.py --bin $(BIN) --load target/release/load --out target/bench.json
 
 conformance: checked $(VENV) ## the registry and the API against their specifications
 	LONGSHORE_BIN=$(CHECKED) $(VENV)/bin/python -m pytest -q tests/conformance

@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import statistics
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -58,6 +59,17 @@ def service(server):
     return took, shims
 
 
+def load(args):
+    """RunTask against simulated agents: the median of three runs, each with a server of its own."""
+    runs = []
+    for _ in range(3):
+        done = subprocess.run([args.load, "--bin", args.bin], capture_output=True, text=True)
+        if done.returncode:
+            raise SystemExit(f"{args.load} failed:\n{done.stdout}{done.stderr}")
+        runs.append(json.loads(done.stdout))
+    return sorted(runs, key=lambda run: run["load_acknowledged_tasks_per_s"])[1]
+
+
 def measure(args):
     figures = {"cores": os.cpu_count(), "time": int(time.time())}
     with longshore_server.Server(args.bin) as server:
@@ -80,6 +92,8 @@ def measure(args):
         if shims:
             figures["shim_pss_mb_per_task"] = round(statistics.mean(shims) / 1024, 2)
         figures["daemon_after_load_pss_mb"] = round(pss_kib(server.pid) / 1024, 1)
+    if args.load:
+        figures.update(load(args))
     if args.peers:
         figures.update(docker_peer.measure(max(3, args.rounds // 5), SERVICE))
     return figures
@@ -95,7 +109,15 @@ ROWS = [
     ("shim, PSS a task", "shim_pss_mb_per_task", "MB", "docker_shim_pss_mb_per_task", "containerd-shim-runc-v2"),
     ("daemon idle, PSS", "daemon_idle_pss_mb", "MB", "docker_daemons_idle_pss_mb", "dockerd + containerd"),
     ("daemon after the load, PSS", "daemon_after_load_pss_mb", "MB", None, None),
+    ("RunTask, durable, simulated agents", "load_acknowledged_tasks_per_s", "/s", None, None),
+    ("  one call of ten tasks, p50", "load_call_ms_p50", "ms", None, None),
+    ("  until all are RUNNING", "load_running_tasks_per_s", "/s", None, None),
+    ("  server's processor time a task", "load_server_cpu_us_per_task", "µs", None, None),
+    ("  load generator's", "load_generator_cpu_us_per_task", "µs", None, None),
 ]
+
+# What a figure must reach where it isn't set against a peer: at least, or at most.
+MARKS = {"load_acknowledged_tasks_per_s": "≥ 10000"}
 
 
 def table(figures):
@@ -106,6 +128,8 @@ def table(figures):
         theirs = figures.get(peer_key) if peer_key else None
         if theirs:
             line += f"   {peer}: {theirs} {unit} ({theirs / figures[key]:.1f}×)"
+        if key in MARKS:
+            line += f"   mark: {MARKS[key]} {unit}"
         print(line)
 
 
@@ -115,6 +139,7 @@ def main():
     parser.add_argument("--out", type=Path, default=Path("target/bench.json"))
     parser.add_argument("--rounds", type=int, default=50)
     parser.add_argument("--services", type=int, default=3)
+    parser.add_argument("--load", type=Path, help="the load generator (tests/load); without it that part is left out")
     parser.add_argument("--no-peers", dest="peers", action="store_false")
     args = parser.parse_args()
     figures = measure(args)

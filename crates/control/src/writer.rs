@@ -5,6 +5,7 @@
 //! Nothing is answered, and no reader sees a change, before the commit that holds it: not even a
 //! refusal, which may rest on a change of the same group.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -30,8 +31,17 @@ const FOLLOWERS_LAG: usize = 4096;
 /// later commands' events too).
 #[derive(Clone, Debug)]
 pub struct Committed {
-    pub events: Arc<[Event]>,
+    /// Of the whole commit.
+    all: Arc<[Event]>,
+    own: Range<usize>,
     pub world: Arc<World>,
+}
+
+impl Committed {
+    /// The command's own events.
+    pub fn events(&self) -> &[Event] {
+        &self.all[self.own.clone()]
+    }
 }
 
 /// Why a command was not carried out.
@@ -209,13 +219,11 @@ impl Thread {
     fn carry_out(&mut self, group: Vec<Request>) {
         let started = Instant::now();
         let now_ms = self.clock.now_ms();
-        let mut world = World::clone(&self.world);
-        let outcomes: Vec<Result<Arc<[Event]>, Refusal>> = group
-            .iter()
-            .map(|request| model::transact(&mut world, &request.command, now_ms).map(Arc::from))
-            .collect();
-        let events: Arc<[Event]> =
-            outcomes.iter().flatten().flat_map(|events| events.iter().cloned()).collect();
+        let mut decided = model::Transaction::on(&self.world);
+        let outcomes: Vec<Result<Range<usize>, Refusal>> =
+            group.iter().map(|request| decided.decide(&request.command, now_ms)).collect();
+        let (world, events) = decided.into_parts();
+        let events: Arc<[Event]> = events.into();
         if let Err(error) = self.commit(&world, &events) {
             return self.fail(group, error);
         }
@@ -226,7 +234,7 @@ impl Thread {
         self.metrics.committed(group.len(), events.len(), started.elapsed());
         for (request, outcome) in group.into_iter().zip(outcomes) {
             let outcome = outcome
-                .map(|events| Committed { events, world: self.world.clone() })
+                .map(|own| Committed { all: events.clone(), own, world: self.world.clone() })
                 .map_err(SubmitError::Refused);
             // Whoever asked may have gone: what is committed stays.
             let _ = request.answer.send(outcome);

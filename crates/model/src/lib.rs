@@ -22,7 +22,7 @@ pub mod refusal;
 mod spelling;
 pub mod world;
 
-pub use apply::{apply, transact};
+pub use apply::{Transaction, apply, transact};
 pub use command::Command;
 pub use entity::*;
 pub use event::Event;

@@ -235,6 +235,26 @@ proptest! {
     }
 
     #[test]
+    fn commands_that_share_a_commit_are_decided_as_if_one_by_one(
+        commands in prop::collection::vec(any_command(), 1..60),
+    ) {
+        let bench = Bench::ready();
+        let mut world = bench.world.clone();
+        let mut events = Vec::new();
+        let mut transaction = Transaction::on(&bench.world);
+        for command in &commands {
+            let alone = transact(&mut world, command, bench.now_ms);
+            let own = transaction.decide(command, bench.now_ms);
+            prop_assert_eq!(own.map(|own| own.len()), alone.clone().map(|events| events.len()));
+            events.extend(alone.into_iter().flatten());
+        }
+        let (after, all) = transaction.into_parts();
+        prop_assert_eq!(&all, &events);
+        prop_assert_eq!(&after, &world);
+        prop_assert_eq!(&bench.world, &Bench::ready().world, "who reads meanwhile sees nothing of it");
+    }
+
+    #[test]
     fn a_path_goes_forward_and_arrives(from in prop::sample::select(TaskStatus::ALL), to in prop::sample::select(TaskStatus::ALL)) {
         let path: Vec<_> = apply::path(from, to).collect();
         prop_assert!(path.is_sorted() && path.iter().all(|status| *status > from));

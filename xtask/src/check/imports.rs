@@ -18,6 +18,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("registry", &["wire", "store"]),
     ("logs", &["wire", "store"]),
     ("control", &["wire", "model", "plan", "store"]),
+    ("load", &["wire"]),
     ("torture", &["wire"]),
     ("fuzz", &["wire", "registry", "agent"]),
     ("longshore", &["wire", "model", "plan", "store", "control", "registry", "logs", "agent"]),
@@ -25,10 +26,12 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 
 pub fn check(root: &Path) -> anyhow::Result<Vec<Finding>> {
     let mut findings = Vec::new();
-    // A test that kills: it judges the product from outside, and shares only the wire with it.
-    let torture = root.join("tests/torture/Cargo.toml");
-    let manifest = fs::read_to_string(&torture).with_context(|| format!("reading {}", torture.display()))?;
-    findings.extend(check_one("torture", &manifest));
+    // Tests that kill and that measure: they judge the product from outside, and share only the wire with it.
+    for name in ["load", "torture"] {
+        let path = root.join("tests").join(name).join("Cargo.toml");
+        let manifest = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+        findings.extend(check_one(name, &manifest));
+    }
     let folder = root.join("crates");
     for entry in fs::read_dir(&folder).with_context(|| format!("reading {}", folder.display()))? {
         let entry = entry?;

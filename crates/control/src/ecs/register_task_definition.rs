@@ -16,7 +16,7 @@ pub(crate) async fn handle(
 ) -> Result<RegisterTaskDefinitionResponse, Error> {
     let new = definition::admit(input, reference::scope(&context), &context.principal_arn)?;
     let done = app.submit(Command::RegisterTaskDefinition(Box::new(new))).await?;
-    let registered = done.events.iter().find_map(|event| match event {
+    let registered = done.events().iter().find_map(|event| match event {
         Event::DefinitionRegistered(definition) => Some(definition),
         _ => None,
     });

@@ -4,7 +4,7 @@
 //! remembers (redelivery is harmless: agent protocol, PayloadMessage), and with a manifest, so that the
 //! agent can name what it runs and shouldn't. After that it sends what the world says is unacknowledged.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use model::{ContainerInstance, DesiredStatus, TaskId, World};
 
@@ -52,8 +52,8 @@ impl Outbox {
         let due: Vec<Told> = if all {
             world.live_tasks_on(instance.id).map(told).collect()
         } else {
-            let in_flight = |told: &Told| self.sent.values().any(|sent| sent.tasks.contains(told));
-            awaited.into_iter().filter(|told| !in_flight(told)).collect()
+            let in_flight: BTreeSet<&Told> = self.sent.values().flat_map(|sent| &sent.tasks).collect();
+            awaited.into_iter().filter(|told| !in_flight.contains(told)).collect()
         };
         // What stops makes room for what starts.
         let (stops, starts): (Vec<Told>, Vec<Told>) =

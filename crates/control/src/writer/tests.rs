@@ -28,7 +28,7 @@ async fn what_is_answered_is_stored_and_seen() {
     let writer = writer(store.clone());
     let mut changes = writer.follow();
     let done = writer.submit(create("a")).await.unwrap();
-    assert_eq!(done.events.len(), 1);
+    assert_eq!(done.events().len(), 1);
     assert_eq!(writer.world().all_clusters().count(), 1);
     assert_eq!(store.load().unwrap().entries.len(), 1);
     assert_eq!(changes.recv().await.unwrap().events.len(), 1);

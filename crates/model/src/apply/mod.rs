@@ -18,6 +18,7 @@ mod start;
 mod step;
 mod tag;
 mod token;
+mod transaction;
 mod why;
 
 use crate::{command::Command, event::Event, refusal::Refusal, world::World};
@@ -26,6 +27,7 @@ pub use life::path;
 pub use protect::{Unprotectable, unprotectable};
 pub use service::{completed_reason, in_progress_reason};
 pub use start::mac_of;
+pub use transaction::Transaction;
 pub use why::{DEREGISTERED, ESSENTIAL_CONTAINER_EXITED, FAILED_TO_START, STOPPED_BY_USER};
 
 /// A task that ends by itself this soon after RUNNING counts as failing when its service decides
@@ -39,14 +41,18 @@ pub const FAILURES_FORGOTTEN_MS: u64 = 10 * 60 * 1000;
 /// The events that `command` brings about at `now_ms` (milliseconds since the epoch); none when it
 /// changes nothing. A refused command changes nothing.
 pub fn apply(world: &World, command: &Command, now_ms: u64) -> Result<Vec<Event>, Refusal> {
-    decide(world, command, now_ms).map(|draft| draft.events)
+    let mut transaction = Transaction::on(world);
+    transaction.decide(command, now_ms)?;
+    Ok(transaction.into_parts().1)
 }
 
 /// As [`apply`], and takes the events into `world`.
 pub fn transact(world: &mut World, command: &Command, now_ms: u64) -> Result<Vec<Event>, Refusal> {
-    let draft = decide(world, command, now_ms)?;
-    *world = draft.world;
-    Ok(draft.events)
+    let mut transaction = Transaction::on(world);
+    transaction.decide(command, now_ms)?;
+    let (after, events) = transaction.into_parts();
+    *world = after;
+    Ok(events)
 }
 
 /// A world to come: the present one with the events decided so far.
@@ -63,8 +69,8 @@ impl Draft {
     }
 }
 
-fn decide(world: &World, command: &Command, now_ms: u64) -> Result<Draft, Refusal> {
-    let mut draft = Draft { world: world.clone(), events: Vec::new(), now_ms };
+/// What it emits before it refuses is for the caller to take back.
+fn decide(draft: &mut Draft, command: &Command) -> Result<(), Refusal> {
     match command {
         Command::CreateCluster { key, change, tags } => draft.create_cluster(key, change, tags)?,
         Command::UpdateCluster { key, change } => draft.update_cluster(key, change)?,
@@ -106,5 +112,5 @@ fn decide(world: &World, command: &Command, now_ms: u64) -> Result<Draft, Refusa
         Command::Untag { resource, keys } => draft.tag(resource, |old| old.without(keys))?,
         Command::Forget(things) => things.iter().for_each(|thing| draft.forget(thing)),
     }
-    Ok(draft)
+    Ok(())
 }

@@ -2,7 +2,7 @@
 //! passed over.
 
 use super::{TaskCounts, Usage, World};
-use crate::{entity::*, event::Event, ids::TaskId};
+use crate::{entity::*, event::Event, ids::TaskId, key::ClusterKey};
 use std::sync::Arc;
 
 impl World {
@@ -117,18 +117,61 @@ impl World {
     }
 
     fn change_task(&mut self, event: &Event) {
-        let Some(old) = event.task().and_then(|id| self.tasks.get(&id)).cloned() else { return };
-        let mut task = Task::clone(&old);
+        let Some(slot) = event.task().and_then(|id| self.tasks.get_mut(&id)) else { return };
+        let before = Place::of(slot);
+        // In place, unless somebody else holds this very version of it.
+        let task = Arc::make_mut(slot);
         task.version += 1;
-        record(&mut task, event);
-        let task = Arc::new(task);
-        self.tasks.insert(task.id, task.clone());
-        // Only these parts of a task ever move it within the indexes.
-        let place =
-            |task: &Task| (task.desired_status, task.last_status, task.acknowledged, task.stopped_at_ms);
-        if place(&old) != place(&task) {
-            self.unindex(&old);
-            self.index(&task);
+        record(task, event);
+        let after = Place::of(task);
+        if before != after {
+            let task = slot.clone();
+            self.move_task(&task, before, after);
+        }
+    }
+
+    /// Moves the task within those indexes whose keys the change touched.
+    fn move_task(&mut self, task: &Task, before: Place, after: Place) {
+        if before.desired_status != after.desired_status {
+            self.tasks_in.remove(&(task.cluster.clone(), before.desired_status), &task.id);
+            self.tasks_in.insert((task.cluster.clone(), after.desired_status), task.id);
+        }
+        if before.is_live != after.is_live
+            && let Some(service) = task.service_key()
+        {
+            self.tasks_of_service.remove(&(service.clone(), before.is_live), &task.id);
+            self.tasks_of_service.insert((service, after.is_live), task.id);
+        }
+        match (before.awaits_agent, after.awaits_agent) {
+            (false, true) => self.awaiting_agent.insert(task.instance, task.id),
+            (true, false) => self.awaiting_agent.remove(&task.instance, &task.id),
+            _ => {}
+        }
+        if before.stopped_at_ms != after.stopped_at_ms {
+            before.stopped_at_ms.and_then(|at_ms| self.stopped.remove(&(at_ms, task.id)));
+            after.stopped_at_ms.and_then(|at_ms| self.stopped.insert((at_ms, task.id)));
+        }
+        match (before.is_live, after.is_live) {
+            (true, true) if before.last_status != after.last_status => {
+                let tasks = &mut self.usage.entry(task.instance).or_default().tasks;
+                tasks.count(before.last_status, false);
+                tasks.count(after.last_status, true);
+            }
+            (true, false) => self.release(task, before.last_status),
+            (false, true) => self.usage.entry(task.instance).or_default().hold(task),
+            _ => {}
+        }
+        if before.last_status != after.last_status {
+            self.count_in_cluster(&task.cluster, Some(before.last_status), Some(after.last_status));
+        }
+    }
+
+    /// What a live task holds is free again; an instance that holds nothing has no entry.
+    fn release(&mut self, task: &Task, last_status: TaskStatus) {
+        let usage = self.usage.entry(task.instance).or_default();
+        usage.release(task, last_status);
+        if *usage == Usage::default() {
+            self.usage.remove(&task.instance);
         }
     }
 
@@ -155,7 +198,7 @@ impl World {
         if task.is_live() {
             self.usage.entry(task.instance).or_default().hold(task);
         }
-        self.count_in_cluster(task, true);
+        self.count_in_cluster(cluster, None, Some(task.last_status));
     }
 
     fn unindex(&mut self, task: &Task) {
@@ -177,23 +220,47 @@ impl World {
             self.stopped.remove(&(at_ms, task.id));
         }
         if task.is_live() {
-            let usage = self.usage.entry(task.instance).or_default();
-            usage.release(task);
-            if *usage == Usage::default() {
-                self.usage.remove(&task.instance);
-            }
+            self.release(task, task.last_status);
         }
-        self.count_in_cluster(task, false);
+        self.count_in_cluster(cluster, Some(task.last_status), None);
     }
 
     /// A cluster without tasks to count has no entry.
-    fn count_in_cluster(&mut self, task: &Task, enters: bool) {
-        let mut counts = self.cluster_tasks.get(&task.cluster).copied().unwrap_or_default();
-        counts.count(task, enters);
+    fn count_in_cluster(
+        &mut self,
+        cluster: &ClusterKey,
+        leaves: Option<TaskStatus>,
+        enters: Option<TaskStatus>,
+    ) {
+        let mut counts = self.cluster_tasks.get(cluster).copied().unwrap_or_default();
+        leaves.into_iter().for_each(|status| counts.count(status, false));
+        enters.into_iter().for_each(|status| counts.count(status, true));
         match counts == TaskCounts::default() {
-            true => self.cluster_tasks.remove(&task.cluster),
-            false => self.cluster_tasks.insert(task.cluster.clone(), counts),
+            true => self.cluster_tasks.remove(cluster),
+            false => self.cluster_tasks.insert(cluster.clone(), counts),
         };
+    }
+}
+
+/// What decides where a task stands in the indexes, of all that can change in it.
+#[derive(Clone, Copy, PartialEq)]
+struct Place {
+    desired_status: DesiredStatus,
+    last_status: TaskStatus,
+    is_live: bool,
+    awaits_agent: bool,
+    stopped_at_ms: Option<u64>,
+}
+
+impl Place {
+    fn of(task: &Task) -> Self {
+        Self {
+            desired_status: task.desired_status,
+            last_status: task.last_status,
+            is_live: task.is_live(),
+            awaits_agent: task.awaits_agent(),
+            stopped_at_ms: task.stopped_at_ms,
+        }
     }
 }
 

@@ -10,8 +10,8 @@ pub struct TaskCounts {
 }
 
 impl TaskCounts {
-    pub(super) fn count(&mut self, task: &Task, enters: bool) {
-        let counter = match task.last_status {
+    pub(super) fn count(&mut self, status: TaskStatus, enters: bool) {
+        let counter = match status {
             status if status < TaskStatus::Running => &mut self.pending,
             TaskStatus::Running => &mut self.running,
             _ => return,
@@ -37,11 +37,12 @@ impl Usage {
         self.size += task.size;
         self.ports.extend(task.host_ports.iter().copied());
         self.addresses.extend(task.eni.iter().map(|eni| u32::from(eni.address)));
-        self.tasks.count(task, true);
+        self.tasks.count(task.last_status, true);
         self.live += 1;
     }
 
-    pub(super) fn release(&mut self, task: &Task) {
+    /// `last_status`: as it was held.
+    pub(super) fn release(&mut self, task: &Task, last_status: TaskStatus) {
         self.size -= task.size;
         for port in &task.host_ports {
             self.ports.remove(port);
@@ -49,7 +50,7 @@ impl Usage {
         if let Some(eni) = &task.eni {
             self.addresses.remove(&u32::from(eni.address));
         }
-        self.tasks.count(task, false);
+        self.tasks.count(last_status, false);
         self.live = self.live.saturating_sub(1);
     }
 

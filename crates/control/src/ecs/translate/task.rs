@@ -12,8 +12,8 @@ use crate::ecs::launch::capacity::FARGATE_STORAGE_GIB;
 pub(crate) fn to_wire(world: &World, task: &Task, home: &Scope, include: &[TaskField]) -> ecs::Task {
     let scope = &task.cluster.scope;
     let definition = world.definition(&task.definition_key());
-    let document: ecs::TaskDefinition =
-        definition.and_then(|definition| definition.document.to().ok()).unwrap_or_default();
+    let document = definition.and_then(|definition| definition.document.shared::<ecs::TaskDefinition>().ok());
+    let defined = document.iter().flat_map(|document| &document.container_definitions).flatten();
     let fargate = task.launch_type == LaunchType::Fargate;
     let storage = task
         .ephemeral_storage_gib
@@ -41,7 +41,14 @@ pub(crate) fn to_wire(world: &World, task: &Task, home: &Scope, include: &[TaskF
         connectivity_at: at(task.connectivity_at_ms),
         health_status: task.health.as_str().parse().ok(),
         containers: Some(
-            task.containers.iter().map(|container| to_wire_container(task, container, &document)).collect(),
+            task.containers
+                .iter()
+                .map(|container| {
+                    let named =
+                        |one: &&ecs::ContainerDefinition| one.name.as_deref() == Some(&container.name);
+                    to_wire_container(task, container, defined.clone().find(named))
+                })
+                .collect(),
         ),
         attachments: Some(task.eni.iter().map(|eni| attachment(scope, eni)).collect()),
         attributes: Some(vec![ecs::Attribute {
@@ -98,12 +105,11 @@ fn overrides(task: &Task) -> ecs::TaskOverride {
     }
 }
 
-fn to_wire_container(task: &Task, container: &Container, document: &ecs::TaskDefinition) -> ecs::Container {
-    let definition = document
-        .container_definitions
-        .iter()
-        .flatten()
-        .find(|definition| definition.name.as_deref() == Some(&container.name));
+fn to_wire_container(
+    task: &Task,
+    container: &Container,
+    definition: Option<&ecs::ContainerDefinition>,
+) -> ecs::Container {
     let text = |value: Option<i32>| value.map(|value| value.to_string());
     ecs::Container {
         container_arn: Some(arn::container(&task.cluster, task.id, container.id)),

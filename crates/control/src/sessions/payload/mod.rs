@@ -35,7 +35,8 @@ pub enum PayloadError {
 pub fn task(world: &World, task: &Task) -> Result<acs::Task, PayloadError> {
     let definition = world.definition(&task.definition_key()).ok_or(PayloadError::DefinitionGone(task.id))?;
     let unreadable = |what| move |source| PayloadError::Unreadable { task: task.id, what, source };
-    let document: ecs::TaskDefinition = definition.document.to().map_err(unreadable("task definition"))?;
+    let document =
+        definition.document.shared::<ecs::TaskDefinition>().map_err(unreadable("task definition"))?;
     let overrides: ecs::TaskOverride = match &task.overrides {
         Some(overrides) => overrides.to().map_err(unreadable("overrides"))?,
         None => ecs::TaskOverride::default(),

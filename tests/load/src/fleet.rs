@@ -1,0 +1,75 @@
+//! All agents together.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use tokio::task::JoinSet;
+
+use crate::agent::Agent;
+use crate::site::Caller;
+
+/// What the agents have come to.
+#[derive(Debug, Default)]
+pub struct Tally {
+    /// Agents that have acknowledged their manifest.
+    pub connected: AtomicUsize,
+    /// Tasks whose RUNNING was acknowledged.
+    pub reported: AtomicUsize,
+    /// What ended an agent, or a report that was refused.
+    pub failures: AtomicUsize,
+    /// What fails from now on fails because all is over.
+    ending: AtomicBool,
+}
+
+impl Tally {
+    pub fn failed(&self, what: &str, error: &anyhow::Error) {
+        if !self.ending.load(Ordering::Relaxed) {
+            self.failures.fetch_add(1, Ordering::Relaxed);
+            eprintln!("load: {what}: {error:#}");
+        }
+    }
+}
+
+/// Agents that live as long as this does.
+#[derive(Debug)]
+pub struct Fleet {
+    size: usize,
+    tally: Arc<Tally>,
+    _agents: JoinSet<()>,
+}
+
+impl Fleet {
+    /// Registers them, one after the other, and lets each open its sessions.
+    pub async fn connect(caller: &Caller, size: usize) -> anyhow::Result<Fleet> {
+        let tally = Arc::new(Tally::default());
+        let mut agents = JoinSet::new();
+        for _ in 0..size {
+            let agent = Agent::register(caller.clone(), tally.clone()).await?;
+            let tally = tally.clone();
+            agents.spawn(async move {
+                if let Err(error) = agent.run().await {
+                    tally.failed("an agent's session ended", &error);
+                }
+            });
+        }
+        Ok(Fleet { size, tally, _agents: agents })
+    }
+
+    pub fn ready(&self) -> bool {
+        self.tally.connected.load(Ordering::Relaxed) == self.size
+    }
+
+    pub fn reported(&self) -> usize {
+        self.tally.reported.load(Ordering::Relaxed)
+    }
+
+    pub fn failures(&self) -> usize {
+        self.tally.failures.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Fleet {
+    fn drop(&mut self) {
+        self.tally.ending.store(true, Ordering::Relaxed);
+    }
+}
