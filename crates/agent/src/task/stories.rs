@@ -24,7 +24,7 @@ fn tell(containers: Vec<ContainerSpec>, seen: Vec<(u64, O)>) -> String {
 pub(super) fn tell_of(mut state: TaskState, seen: Vec<(u64, O)>) -> String {
     let mut out = String::new();
     for (now_ms, observation) in seen {
-        writeln!(out, "{now_ms}: {}", word(&observation)).expect("a String takes everything");
+        writeln!(out, "{now_ms}: {observation:?}").expect("a String takes everything");
         let (next, actions) = step(&state, observation, now_ms);
         for action in actions {
             match action {
@@ -54,10 +54,6 @@ pub(super) fn tell_of(mut state: TaskState, seen: Vec<(u64, O)>) -> String {
         out.push_str("over\n");
     }
     out
-}
-
-fn word(observation: &O) -> String {
-    format!("{observation:?}")
 }
 
 fn up(container: usize) -> [(u64, O); 3] {
