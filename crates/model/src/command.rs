@@ -223,6 +223,21 @@ pub enum DeploymentChange {
     Remove,
 }
 
+/// A pushed image that a service is to run: the revision that names it, and the deployment to it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PushDeployment {
+    pub service: ServiceKey,
+    /// The change was made of this version of the service only.
+    pub expected_version: u64,
+    /// The number that the registry gave the push.
+    pub push: u64,
+    pub definition: NewDefinition,
+    /// The number that the definition is to get: the change names it.
+    pub revision: Revision,
+    pub change: ServiceChange,
+    pub event: ServiceEvent,
+}
+
 /// What may be dropped from the world when its time is over.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Forgettable {
@@ -342,6 +357,8 @@ pub enum Command {
         expected_version: u64,
         change: Box<ServiceChange>,
     },
+    /// Once a push: a service that has taken this one or a later one is left alone.
+    DeployPush(Box<PushDeployment>),
     /// Without `force` the service must be scaled to zero first.
     DeleteService {
         key: ServiceKey,

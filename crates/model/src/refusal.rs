@@ -2,7 +2,7 @@
 
 use crate::{
     entity::{InstanceStatus, TokenResult},
-    ids::{InstanceId, TaskId},
+    ids::{Family, InstanceId, TaskId},
     key::{ClusterKey, DefinitionKey, ServiceKey},
 };
 
@@ -81,6 +81,8 @@ pub enum Stale {
     Port(InstanceId),
     #[error("container instance {0} has no address left")]
     Address(InstanceId),
+    #[error("the next revision of {0} is another")]
+    Revision(Family),
     /// A task of the service was forgotten, or belongs to another.
     #[error("task {0} is not the service's")]
     Task(TaskId),

@@ -16,12 +16,12 @@ mod clock;
 mod config;
 mod digest;
 mod ecr;
-mod events;
 #[doc(hidden)]
 pub mod fuzzing;
 mod manifest;
 mod name;
 mod oci;
+mod push;
 mod range;
 mod registry;
 mod shared;
@@ -30,8 +30,8 @@ mod state;
 pub use clock::Clock;
 pub use config::RegistryConfig;
 pub use digest::{Algorithm, Digest, InvalidDigest};
-pub use events::ImagePushed;
 pub use name::{InvalidName, RepositoryName, Tag};
+pub use push::Push;
 pub use registry::{Registry, RegistryError};
 
 pub(crate) use shared::Shared;

@@ -3,7 +3,7 @@
 use std::{fs, io, path::PathBuf, sync::Arc};
 
 use store::Store;
-use tokio::sync::broadcast;
+use tokio::sync::watch;
 
 use crate::{
     Shared,
@@ -13,11 +13,10 @@ use crate::{
         upload::{UploadError, Uploads},
     },
     config::RegistryConfig,
-    ecr,
-    events::ImagePushed,
-    oci,
+    ecr, oci,
+    push::Push,
     state::{
-        command::CollectBlobs,
+        command::{CollectBlobs, ForgetPushes},
         writer::{self, OpenError, WriteError, Writer},
     },
 };
@@ -99,9 +98,19 @@ impl Registry {
         oci::routes(self.shared.clone())
     }
 
-    /// Images as they are pushed, from now on.
-    pub fn subscribe(&self) -> broadcast::Receiver<ImagePushed> {
-        self.shared.writer.subscribe()
+    /// The pushes after a number, oldest first, as far as they haven't been forgotten.
+    pub fn pushes_after(&self, number: u64) -> Vec<(u64, Push)> {
+        self.shared.writer.index().pushes_after(number).map(|(n, push)| (n, push.clone())).collect()
+    }
+
+    /// The number of the newest push: it changes after the push is durable.
+    pub fn newest_push(&self) -> watch::Receiver<u64> {
+        self.shared.writer.newest_push()
+    }
+
+    /// Drops the pushes up to a number, which have been acted on. The newest is kept.
+    pub async fn forget_pushes(&self, through: u64) -> Result<(), RegistryError> {
+        Ok(self.shared.writer.submit(ForgetPushes { through }).await?)
     }
 
     /// Removes the uploads that nobody has touched for a day, and the blobs that no manifest has named for

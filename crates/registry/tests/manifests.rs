@@ -229,12 +229,18 @@ async fn concurrent_pushes_of_one_tag() {
 async fn a_push_is_told() {
     let h = Harness::start().await;
     h.create("app").await;
-    let mut events = h.registry.subscribe();
+    let mut newest = h.registry.newest_push();
     let digest = h.push_image("app", "v1", b"layer").await;
-    let event = events.recv().await.unwrap();
-    assert_eq!(event.digest.as_str(), digest);
-    assert_eq!(event.tag.unwrap().as_str(), "v1");
-    // The same again is no news.
+    newest.wait_for(|number| *number == 1).await.unwrap();
+    let (number, push) = h.registry.pushes_after(0).pop().unwrap();
+    assert_eq!((number, push.digest.as_str(), push.tag.as_str()), (1, digest.as_str(), "v1"));
+    assert!(push.is_image);
+    // The same again is no news; another tag at it is.
     h.push_image("app", "v1", b"layer").await;
-    assert!(events.try_recv().is_err());
+    assert_eq!(h.registry.pushes_after(1), []);
+    h.push_image("app", "v2", b"layer").await;
+    h.registry.forget_pushes(2).await.unwrap();
+    assert_eq!(h.registry.pushes_after(0).iter().map(|(number, _)| *number).collect::<Vec<_>>(), [2]);
+    h.push_image("app", "v1", b"other").await;
+    assert_eq!(h.registry.pushes_after(2).len(), 1, "the numbers go on");
 }

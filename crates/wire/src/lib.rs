@@ -17,6 +17,7 @@ pub mod client;
 pub mod codec;
 mod context;
 pub mod dispatch;
+pub mod ecr_host;
 mod error;
 pub mod eventstream;
 mod form;

@@ -107,18 +107,9 @@ fn authority(url: &str) -> Option<&str> {
     rest.split('/').next()
 }
 
-/// The account and region of an ECR registry's host name (`<account>.dkr.ecr.<region>.amazonaws.com`,
-/// with `.cn` for China's regions; also the dual-stack form `<account>.dkr-ecr.<region>.on.aws`).
 fn ecr_scope(host: &str) -> Option<EcrScope> {
-    let parts: Vec<&str> = host.split('.').collect();
-    let (account, region) = match parts.as_slice() {
-        [account, "dkr", "ecr", region, "amazonaws", "com"]
-        | [account, "dkr", "ecr", region, "amazonaws", "com", "cn"]
-        | [account, "dkr-ecr", region, "on", "aws"] => (account, region),
-        _ => return None,
-    };
-    let is_account = account.len() == 12 && account.bytes().all(|b| b.is_ascii_digit());
-    is_account.then(|| EcrScope { account: (*account).to_owned(), region: (*region).to_owned() })
+    let (account, region) = wire::ecr_host::account_and_region(host)?;
+    Some(EcrScope { account: account.to_owned(), region: region.to_owned() })
 }
 
 fn is_loopback(host: &str) -> bool {

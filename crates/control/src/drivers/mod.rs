@@ -1,6 +1,7 @@
 //! What goes on without being asked. Each driver wakes from commits or a timer, takes a snapshot, lets
 //! a planner decide, and submits what it decided. None keeps state that a restart would miss.
 
+mod pushes;
 mod reaper;
 mod services;
 
@@ -12,11 +13,17 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::app::App;
+use crate::pushes::SharedPushes;
 use crate::writer::SubmitError;
 
 /// Starts them all. They end when `stop` turns true.
-pub(crate) fn start(app: &Arc<App>, stop: &watch::Receiver<bool>) -> Vec<JoinHandle<()>> {
+pub(crate) fn start(
+    app: &Arc<App>,
+    pushes: SharedPushes,
+    stop: &watch::Receiver<bool>,
+) -> Vec<JoinHandle<()>> {
     vec![
+        tokio::spawn(pushes::run(app.clone(), pushes, stop.clone())),
         tokio::spawn(reaper::run(app.clone(), stop.clone())),
         tokio::spawn(services::run(app.clone(), stop.clone())),
     ]

@@ -3,6 +3,7 @@
 mod descriptors;
 mod drain;
 mod log;
+mod pushes;
 mod rotate;
 pub mod taken_down;
 
@@ -77,6 +78,7 @@ pub async fn start(dir: &DataDir, keys: &Keys, listen: SocketAddr, args: &Server
         keyring: Arc::new(keyring(keys)),
         operations,
         routes: registry.routes().merge(drain.routes()),
+        pushes: Arc::new(pushes::Outbox(registry.clone())),
         most_connections: descriptors::connections(),
     };
     let server = Server::start(parts, listener).await.context("start the control plane")?;

@@ -11,6 +11,7 @@ mod forget;
 mod instance;
 mod life;
 mod protect;
+mod push;
 mod report;
 mod service;
 mod setting;
@@ -106,6 +107,7 @@ fn decide(draft: &mut Draft, command: &Command) -> Result<(), Refusal> {
         Command::UpdateService { key, expected_version, change } => {
             draft.update_service(key, *expected_version, change)?
         }
+        Command::DeployPush(wanted) => draft.deploy_push(wanted)?,
         Command::DeleteService { key, force } => draft.delete_service(key, *force)?,
         Command::ServiceStep(step) => draft.step_service(step)?,
         Command::Tag { resource, tags } => draft.tag(resource, |old| old.with(tags.iter().cloned()))?,

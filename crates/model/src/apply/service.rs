@@ -60,6 +60,7 @@ impl Draft {
             created_at_ms: self.now_ms,
             inactive_at_ms: None,
             document: new.document.clone(),
+            push: 0,
             version: 1,
         })));
         self.record_token(&key.cluster.scope, token, TokenResult::Named);

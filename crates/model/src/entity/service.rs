@@ -116,6 +116,9 @@ pub struct Service {
     pub inactive_at_ms: Option<u64>,
     /// Load balancers, registries and whatever else is given back.
     pub document: Option<Document>,
+    /// The number of the newest push that it was deployed for; 0 for none.
+    #[serde(default)]
+    pub push: u64,
     /// Grows with each change; a plan made for another version is refused.
     pub version: u64,
 }

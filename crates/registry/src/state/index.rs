@@ -13,6 +13,7 @@ use super::{
 use crate::{
     digest::Digest,
     name::{Reference, RepositoryName, Tag},
+    push::Push,
 };
 
 /// Everything of one repository.
@@ -86,6 +87,8 @@ pub enum Change {
     DeleteManifest(RepositoryKey, Digest),
     PutBlob(RepositoryKey, Digest, BlobLink),
     DeleteBlob(RepositoryKey, Digest),
+    PutPush(u64, Push),
+    DeletePush(u64),
 }
 
 /// The whole state at one revision.
@@ -94,6 +97,8 @@ pub struct Index {
     repositories: OrdMap<RepositoryKey, Repository>,
     /// How many links and manifests stand on each stored blob.
     uses: HashMap<Digest, u64>,
+    /// The outbox, by number.
+    pushes: OrdMap<u64, Push>,
 }
 
 /// What stands in the store is not what this crate wrote.
@@ -120,6 +125,7 @@ impl Index {
                 Key::Tag(r, t) => rest.push(Change::PutTag(r, t, read(key, value)?)),
                 Key::Manifest(r, d) => rest.push(Change::PutManifest(r, d, read(key, value)?)),
                 Key::Blob(r, d) => rest.push(Change::PutBlob(r, d, read(key, value)?)),
+                Key::Push(n) => rest.push(Change::PutPush(n, read(key, value)?)),
             }
         }
         let mut index = Self::default();
@@ -147,6 +153,16 @@ impl Index {
 
     pub fn all(&self) -> impl Iterator<Item = (&RepositoryKey, &Repository)> {
         self.repositories.iter()
+    }
+
+    /// The pushes after a number, oldest first.
+    pub fn pushes_after(&self, number: u64) -> impl Iterator<Item = (u64, &Push)> {
+        self.pushes.range(number.saturating_add(1)..).map(|(number, push)| (*number, push))
+    }
+
+    /// The number of the last push; 0 before the first.
+    pub fn newest_push(&self) -> u64 {
+        self.pushes.get_max().map_or(0, |(number, _)| *number)
     }
 
     /// Does anything stand on this stored blob?
@@ -208,6 +224,8 @@ impl Index {
                     self.release(digest);
                 }
             }
+            Change::PutPush(number, push) => drop(self.pushes.insert(*number, push.clone())),
+            Change::DeletePush(number) => drop(self.pushes.remove(number)),
         }
     }
 
@@ -237,6 +255,8 @@ impl Change {
             Self::DeleteManifest(r, d) => (Key::Manifest(r.clone(), d.clone()).to_string(), None),
             Self::PutBlob(r, d, v) => (Key::Blob(r.clone(), d.clone()).to_string(), Some(json(v))),
             Self::DeleteBlob(r, d) => (Key::Blob(r.clone(), d.clone()).to_string(), None),
+            Self::PutPush(n, v) => (Key::Push(*n).to_string(), Some(json(v))),
+            Self::DeletePush(n) => (Key::Push(*n).to_string(), None),
         }
     }
 

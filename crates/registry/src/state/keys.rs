@@ -1,5 +1,5 @@
 //! How records are named in the store: `<kind>/<account>/<region>/<repository>[:tag | @digest]`.
-//! A repository's name holds neither ':' nor '@', so a key reads back in one way only.
+//! The outbox's are `push/<number>`. A repository's name holds neither ':' nor '@', so a key reads back in one way only.
 
 use std::str::FromStr;
 
@@ -13,6 +13,8 @@ pub enum Key {
     Tag(RepositoryKey, Tag),
     Manifest(RepositoryKey, Digest),
     Blob(RepositoryKey, Digest),
+    /// Of the outbox.
+    Push(u64),
 }
 
 impl std::fmt::Display for Key {
@@ -23,6 +25,7 @@ impl std::fmt::Display for Key {
             Self::Tag(r, tag) => write!(f, "tag/{}:{tag}", path(r)),
             Self::Manifest(r, digest) => write!(f, "manifest/{}@{digest}", path(r)),
             Self::Blob(r, digest) => write!(f, "blob/{}@{digest}", path(r)),
+            Self::Push(number) => write!(f, "push/{number:020}"),
         }
     }
 }
@@ -42,6 +45,9 @@ impl FromStr for Key {
 
 fn parse(s: &str) -> Option<Key> {
     let (kind, rest) = s.split_once('/')?;
+    if kind == "push" {
+        return Some(Key::Push(rest.parse().ok()?));
+    }
     let (account, rest) = rest.split_once('/')?;
     let (region, rest) = rest.split_once('/')?;
     let repository = |name: &str| {

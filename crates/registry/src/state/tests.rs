@@ -27,6 +27,7 @@ enum Step {
     DeleteManifest(u8, u8),
     DeleteImages(u8, Vec<(Option<u8>, Option<u8>)>),
     Collect(u64),
+    Forget(u64),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -53,6 +54,7 @@ fn step() -> impl Strategy<Value = Step> {
         (r, proptest::collection::vec((proptest::option::of(d), proptest::option::of(0u8..3)), 0..3))
             .prop_map(|(r, ids)| Step::DeleteImages(r, ids)),
         (0u64..40).prop_map(Step::Collect),
+        (0u64..20).prop_map(Step::Forget),
     ]
 }
 
@@ -133,6 +135,7 @@ fn decide(index: &Index, step: Step, now_ms: u64) -> Vec<Change> {
             changes(index, DeleteImages { key: key(r), ids: ids.into_iter().map(id).collect(), now_ms })
         }
         Step::Collect(grace_ms) => changes(index, CollectBlobs { now_ms, grace_ms }),
+        Step::Forget(through) => changes(index, ForgetPushes { through }),
     }
 }
 
@@ -144,6 +147,7 @@ proptest! {
         let mut index = Index::default();
         let mut records: BTreeMap<String, Vec<u8>> = BTreeMap::new();
         for (now_ms, step) in (1u64..).zip(steps) {
+            let newest = index.newest_push();
             for change in decide(&index, step, now_ms) {
                 index.apply(&change);
                 match change.record() {
@@ -151,6 +155,7 @@ proptest! {
                     (key, None) => records.remove(&key),
                 };
             }
+            prop_assert!(index.newest_push() >= newest, "a number is never given twice");
             // A tag stands at a manifest that is there, an index's and an image's parts are there when it is put.
             for (_, repository) in index.all() {
                 for record in repository.tags.values() {
@@ -172,6 +177,7 @@ proptest! {
         let loaded = Index::load(entries).unwrap();
         prop_assert_eq!(format!("{:?}", loaded.all().collect::<Vec<_>>()),
                         format!("{:?}", index.all().collect::<Vec<_>>()));
+        prop_assert_eq!(loaded.pushes_after(0).collect::<Vec<_>>(), index.pushes_after(0).collect::<Vec<_>>());
         for n in 0..5 {
             prop_assert_eq!(loaded.is_used(&blob(n)), index.is_used(&blob(n)));
         }

@@ -5,7 +5,7 @@ use std::{sync::Arc, thread};
 
 use arc_swap::ArcSwap;
 use store::{Batch, CommitError, Revision, Store, StoreError};
-use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
     command::{Command, Decision, Refusal},
@@ -14,7 +14,6 @@ use super::{
 use crate::{
     blobs::storage::{BlobError, BlobStorage, Staged},
     digest::{Algorithm, Digest},
-    events::ImagePushed,
 };
 
 /// Commands that may share one commit. Bounds how long the first of them waits.
@@ -47,7 +46,7 @@ pub enum WriteError {
 pub struct Writer {
     queue: mpsc::Sender<Box<dyn Job>>,
     index: Arc<ArcSwap<Index>>,
-    pushed: broadcast::Sender<ImagePushed>,
+    newest_push: watch::Receiver<u64>,
 }
 
 impl Writer {
@@ -59,7 +58,7 @@ impl Writer {
         revision: Revision,
     ) -> std::io::Result<Self> {
         let (queue, commands) = mpsc::channel(QUEUE);
-        let (pushed, _) = broadcast::channel(1024);
+        let (push_sender, newest_push) = watch::channel(index.newest_push());
         let published = Arc::new(ArcSwap::from_pointee(index.clone()));
         let mut thread = WriterThread {
             store,
@@ -67,11 +66,11 @@ impl Writer {
             index,
             revision,
             published: published.clone(),
-            pushed: pushed.clone(),
+            newest_push: push_sender,
             must_load: false,
         };
         thread::Builder::new().name("registry-writer".to_owned()).spawn(move || thread.run(commands))?;
-        Ok(Self { queue, index: published, pushed })
+        Ok(Self { queue, index: published, newest_push })
     }
 
     /// The state as of the last commit.
@@ -79,8 +78,9 @@ impl Writer {
         self.index.load_full()
     }
 
-    pub fn subscribe(&self) -> broadcast::Receiver<ImagePushed> {
-        self.pushed.subscribe()
+    /// The number of the newest push that is committed.
+    pub fn newest_push(&self) -> watch::Receiver<u64> {
+        self.newest_push.clone()
     }
 
     /// Runs a command; answers after its changes are durable.
@@ -105,7 +105,6 @@ impl Writer {
 /// What a job wants of the group that it is in.
 struct Wanted {
     changes: Vec<Change>,
-    pushed: Vec<ImagePushed>,
     placed: Option<Algorithm>,
 }
 
@@ -138,9 +137,9 @@ impl<C: Command> Job for Submitted<C> {
         });
         match decided {
             Ok((decision, placed)) => {
-                let Decision { changes, pushed, outcome } = decision;
+                let Decision { changes, outcome } = decision;
                 *self = Self::Decided { outcome, reply };
-                Some(Wanted { changes, pushed, placed })
+                Some(Wanted { changes, placed })
             }
             // A caller that went away needs no answer.
             Err(error) => {
@@ -169,7 +168,7 @@ struct WriterThread {
     index: Index,
     revision: Revision,
     published: Arc<ArcSwap<Index>>,
-    pushed: broadcast::Sender<ImagePushed>,
+    newest_push: watch::Sender<u64>,
     /// The store may be ahead of `index`: a commit ended in doubt.
     must_load: bool,
 }
@@ -198,7 +197,6 @@ impl WriterThread {
         }
         let mut next = self.index.clone();
         let mut changes = Vec::new();
-        let mut events = Vec::new();
         let mut placed = Vec::new();
         let mut decided = Vec::new();
         for mut job in jobs {
@@ -207,17 +205,12 @@ impl WriterThread {
             };
             wanted.changes.iter().for_each(|c| next.apply(c));
             changes.extend(wanted.changes);
-            events.extend(wanted.pushed);
             placed.extend(wanted.placed);
             decided.push(job);
         }
         let result = self.commit(next, &changes, placed);
         if result.is_ok() {
             self.remove_unused(&changes);
-            for event in events {
-                // Nobody listening is no error.
-                let _ = self.pushed.send(event);
-            }
         }
         for job in decided {
             job.finish(result.clone());
@@ -262,6 +255,8 @@ impl WriterThread {
 
     fn publish(&mut self, index: Index) {
         self.published.store(Arc::new(index.clone()));
+        let newest = index.newest_push();
+        self.newest_push.send_if_modified(|known| std::mem::replace(known, newest) != newest);
         self.index = index;
     }
 

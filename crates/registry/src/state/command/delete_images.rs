@@ -76,7 +76,7 @@ impl Command for DeleteImages {
             }
             rest = referenced.into_iter().map(|(id, _)| id).collect();
         }
-        Ok(Decision { changes, pushed: Vec::new(), outcome })
+        Ok(Decision { changes, outcome })
     }
 }
 

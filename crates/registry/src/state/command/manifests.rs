@@ -3,8 +3,8 @@
 use super::{Command, Decision, MissingReference, Refusal, find};
 use crate::{
     digest::Digest,
-    events::ImagePushed,
     name::{Reference, Tag},
+    push::Push,
     state::{
         entities::{BlobLink, ManifestRecord, RepositoryKey, TagRecord},
         index::{Change, Index, Repository},
@@ -57,26 +57,18 @@ impl Command for PutManifest {
         let is_new = known.is_none_or(|m| m.media_type != self.record.media_type);
         let now_ms = self.record.pushed_at_ms;
         let mut changes = Vec::new();
-        if is_new {
-            changes.push(Change::PutManifest(self.key.clone(), self.digest.clone(), self.record));
-        }
-        let pushed = |tag: Option<Tag>| ImagePushed {
-            account: self.key.scope.account.clone(),
-            region: self.key.scope.region.clone(),
-            repository: self.key.name.clone(),
-            tag,
-            digest: self.digest.clone(),
-        };
-        let mut events: Vec<_> = moved.iter().map(|t| pushed(Some(t.clone()))).collect();
-        if is_new && self.tags.is_empty() {
-            events.push(pushed(None));
-        }
-        changes.extend(moved.into_iter().map(|tag| {
+        for (number, tag) in (index.newest_push() + 1..).zip(moved) {
+            let push =
+                Push::of(&self.key.scope, &self.key.name, tag.clone(), self.digest.clone(), &self.record);
             let record = TagRecord { digest: self.digest.clone(), pushed_at_ms: now_ms };
-            Change::PutTag(self.key.clone(), tag, record)
-        }));
+            changes.push(Change::PutTag(self.key.clone(), tag, record));
+            changes.push(Change::PutPush(number, push));
+        }
+        if is_new {
+            changes.push(Change::PutManifest(self.key, self.digest, self.record));
+        }
         let changed = !changes.is_empty();
-        Ok(Decision { changes, pushed: events, outcome: ManifestPut { changed } })
+        Ok(Decision::new(changes, ManifestPut { changed }))
     }
 }
 

@@ -5,32 +5,32 @@ mod blobs;
 mod delete_images;
 mod manifests;
 mod pulls;
+mod pushes;
 mod repositories;
 
 pub use blobs::{CollectBlobs, LinkBlob, MountBlob, UnlinkBlob};
 pub use delete_images::{DeleteFailure, DeleteImages, ImageId};
 pub use manifests::{DeleteReference, ManifestPut, Needed, PutManifest};
 pub use pulls::RecordPull;
+pub use pushes::ForgetPushes;
 pub use repositories::{ChangeSettings, CreateRepository, DeleteRepository};
 
 use super::{
     entities::RepositoryKey,
     index::{Change, Index, Repository},
 };
-use crate::{digest::Digest, events::ImagePushed, name::Tag};
+use crate::{digest::Digest, name::Tag};
 
 /// What a command decided.
 #[derive(Debug)]
 pub struct Decision<T> {
     pub changes: Vec<Change>,
-    /// Told to subscribers after the commit.
-    pub pushed: Vec<ImagePushed>,
     pub outcome: T,
 }
 
 impl<T> Decision<T> {
     fn new(changes: Vec<Change>, outcome: T) -> Self {
-        Self { changes, pushed: Vec::new(), outcome }
+        Self { changes, outcome }
     }
 }
 
