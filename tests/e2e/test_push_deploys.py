@@ -8,7 +8,7 @@ FOLLOWS = "longshore:deploy-on-push"
 
 
 def picture(word):
-    return image.busybox(extra=[("word", word.encode(), 0o644)])
+    return image.busybox(extra=[("word", f"{word}\n".encode(), 0o644)])
 
 
 def serve(stage, name, **fields):

@@ -46,7 +46,6 @@ impl Agent {
         let input = ecs::DiscoverPollEndpointRequest {
             cluster: Some(CLUSTER.to_owned()),
             container_instance: Some(arn.clone()),
-            ..Default::default()
         };
         let endpoints = channel.call::<ecs::ops::DiscoverPollEndpoint>(&input).await?;
         Ok(Agent {

@@ -60,7 +60,7 @@ async fn a_service_follows_the_tag_that_its_definition_names() {
     let pinned = |front: &str| Some(format!("{front}@{DIGEST}"));
     for (image, tag, to) in [
         (format!("{HERE}/team/app:v1"), "v1", pinned(&format!("{HERE}/team/app:v1"))),
-        (format!("localhost:4580/team/app"), "latest", pinned("localhost:4580/team/app:latest")),
+        ("localhost:4580/team/app".to_owned(), "latest", pinned("localhost:4580/team/app:latest")),
         (format!("{ECR}/team/app:v1"), "v1", pinned(&format!("{ECR}/team/app:v1"))),
         (format!("{HERE}/team/app:v1@{OTHER}"), "v1", pinned(&format!("{HERE}/team/app:v1"))),
         // It runs that already; it names another tag, or only a digest; it is another repository, registry,
