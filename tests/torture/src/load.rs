@@ -76,6 +76,8 @@ impl Load {
             let input = json!({
                 "cluster": CLUSTER, "serviceName": service, "taskDefinition": load.definition, "desiredCount": 1,
                 "launchType": "FARGATE", "networkConfiguration": network(),
+                // Only the load says which definition a service is to have: it doesn't follow the pushes.
+                "tags": [{"key": "longshore:deploy-on-push", "value": ""}],
             });
             load.client.call::<ecs::ops::CreateService>(&input).await?;
             let aim = Aim { desired: 1, definition: load.definition.clone() };

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::shim::drain_found_log;
 use super::{Ended, RuntimeError, Shim, Status};
 use crate::whole;
 
@@ -58,6 +59,7 @@ impl Adopted {
         let Ok(address) = std::fs::read_to_string(bundle.join("address")) else {
             return Adopted::Nothing;
         };
+        drain_found_log(bundle);
         let shim = match Shim::connect(address.trim()).await {
             Ok(shim) => shim,
             Err(_) => return Adopted::without_shim(bundle),
@@ -84,5 +86,22 @@ impl Adopted {
             Some(record) => Adopted::Exited { shim: None, ended: record.ended() },
             None => Adopted::ShimKilled,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A shim whose agent was killed before it had opened its log waits for a reader, and serves nobody.
+    #[tokio::test]
+    async fn a_shim_that_waits_for_its_logs_reader_gets_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let log = dir.path().join("log");
+        nix::unistd::mkfifo(&log, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let opening = std::thread::spawn(move || std::fs::OpenOptions::new().write(true).open(log));
+        std::fs::write(dir.path().join("address"), "unix:///nobody/there").unwrap();
+        assert!(matches!(Adopted::find(dir.path(), "one").await, Adopted::ShimKilled));
+        opening.join().unwrap().unwrap();
     }
 }

@@ -15,5 +15,6 @@ mod spawn;
 pub use adopt::{Adopted, ExitRecord, keep_exit_record, read_exit_record};
 pub use choice::RuntimeChoice;
 pub use error::RuntimeError;
+pub(crate) use shim::drain_found_log;
 pub use shim::{Ended, Shim, Status};
 pub use spawn::Runtime;

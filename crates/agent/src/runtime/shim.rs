@@ -248,6 +248,16 @@ fn milliseconds(t: &containerd_shim_protos::protobuf::well_known_types::timestam
     u64::try_from(ms).unwrap_or(0)
 }
 
+/// Reads the log of a shim that another process has started, if it has one: it serves nobody before its log has a
+/// reader, and the one who started it may have been killed before that.
+pub(crate) fn drain_found_log(bundle: &Path) {
+    if bundle.join("log").exists()
+        && let Err(error) = drain_log_fifo(bundle)
+    {
+        tracing::debug!(%error, "the log of a shim isn't read");
+    }
+}
+
 /// Makes the `log` FIFO that containerd gives its shims and reads it away, so that a shim that
 /// opens it neither fails nor blocks.
 pub(super) fn drain_log_fifo(bundle: &Path) -> Result<(), RuntimeError> {

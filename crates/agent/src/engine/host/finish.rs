@@ -9,7 +9,7 @@ use crate::engine::machine::Seen;
 use crate::engine::plan::{ContainerWork, Work};
 use crate::engine::signal;
 use crate::logs::{AwsLogs, ContainerLogs};
-use crate::runtime::{Ended, Runtime, RuntimeError, Shim, keep_exit_record};
+use crate::runtime::{Ended, Runtime, RuntimeError, Shim, drain_found_log, keep_exit_record};
 use crate::task::Observation as O;
 use crate::whole;
 
@@ -188,6 +188,7 @@ async fn noted_shim(work: &Work) -> Option<Shim> {
 /// Removes a container whose shim may live or not. Nothing there is no error. How it ended is in its bundle then.
 pub async fn remove_container(runtime: &Runtime, bundle: &Path, id: &str) -> Result<(), RuntimeError> {
     let address = std::fs::read_to_string(bundle.join("address")).unwrap_or_default();
+    drain_found_log(bundle);
     let shim = Shim::connect(address.trim()).await.ok();
     if let Some(ended) = remove_with(runtime, shim.as_ref(), bundle, id).await?
         && let Err(error) = keep_exit_record(bundle, ended)
