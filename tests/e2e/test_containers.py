@@ -145,7 +145,10 @@ def test_depends_on_complete_and_success(stage):
     assert exits == {"first": 5, "second": 0, "app": 0}
     stamps = {}
     for name in exits:
-        event = stage.logs.get_log_events(logGroupName=stage.group, logStreamName=stage.stream(task, name))["events"][0]
+        stream = stage.stream(task, name)
+        # What is left of a log is sent after the container's end.
+        event = wait_until(lambda: stage.logs.get_log_events(logGroupName=stage.group, logStreamName=stream)["events"],
+                           f"the line of {name}")[0]
         stamps[name] = event["timestamp"]
     assert stamps["first"] <= stamps["second"] <= stamps["app"]
 
