@@ -39,7 +39,8 @@ pub(super) async fn run(app: Arc<App>, pushes: SharedPushes, mut stop: watch::Re
     }
 }
 
-/// Whether nothing is left to be tried again.
+/// Whether nothing is left to be tried again. What comes after a failure waits for it: a service remembers only the
+/// last push that it was deployed for, and would take the one that failed for done.
 async fn deploy_all(app: &App, own: &OwnRegistry, batch: Vec<Push>) -> bool {
     // Of a tag that was pushed twice only where it stands now matters.
     let mut last = HashMap::new();
@@ -47,15 +48,16 @@ async fn deploy_all(app: &App, own: &OwnRegistry, batch: Vec<Push>) -> bool {
         last.insert((&push.scope, &push.repository, &push.tag), push.number);
     }
     let stands = |push: &&Push| last.get(&(&push.scope, &push.repository, &push.tag)) == Some(&push.number);
-    let mut all_done = true;
     for push in batch.iter().filter(stands) {
         let services: Vec<ServiceKey> =
             app.world().all_services().map(|service| service.key.clone()).collect();
         for key in services {
-            all_done &= deploy(app, own, push, &key).await;
+            if !deploy(app, own, push, &key).await {
+                return false;
+            }
         }
     }
-    all_done
+    true
 }
 
 async fn deploy(app: &App, own: &OwnRegistry, push: &Push, key: &ServiceKey) -> bool {
