@@ -54,9 +54,10 @@ fn read(shape: &Shape, name: &str, pairs: &[(String, String)]) -> Result<Option<
             }
             Some(Value::Array(items))
         }
-        // An empty list is a name with an empty value.
+        // An empty list, or a structure of which nothing is said, is a name with an empty value.
         Kind::List { .. } => here().map(|_| Value::Array(Vec::new())),
-        Kind::Structure { .. } | Kind::Map { .. } => None,
+        Kind::Structure { .. } => here().map(|_| Value::Object(Map::new())),
+        Kind::Map { .. } => None,
         _ => here().map(|text| scalar(shape, name, text)).transpose()?,
     })
 }
@@ -82,11 +83,16 @@ fn scalar(shape: &Shape, name: &str, text: &str) -> Result<Value, Error> {
 pub fn fields(shape: &Shape, name: &str, value: &Value, out: &mut Vec<(String, String)>) {
     match (&shape.kind, value) {
         (Kind::Structure { members, .. }, Value::Object(object)) => {
+            let before = out.len();
             for member in *members {
                 let Some(value) = object.get(member.name) else { continue };
                 let inner =
                     if name.is_empty() { member.name.to_owned() } else { format!("{name}.{}", member.name) };
                 fields(member.shape, &inner, value, out);
+            }
+            // In a list it would otherwise be missing, and what follows it would be out of reach.
+            if out.len() == before && !name.is_empty() {
+                out.push((name.to_owned(), String::new()));
             }
         }
         (Kind::List { .. }, Value::Array(items)) if items.is_empty() => {

@@ -155,6 +155,21 @@ fn query_forms_are_nested_by_name() {
 }
 
 #[test]
+fn an_item_of_which_a_form_says_nothing_keeps_its_place() {
+    let body = b"RoleArn=arn:aws:iam::000000000000:role/r&RoleSessionName=me\
+        &PolicyArns.member.1=&PolicyArns.member.2.unknown=x&PolicyArns.member.3.arn=arn:aws:iam::aws:policy/p";
+    let input = decode::<sts::ops::AssumeRole>(body).unwrap();
+    let arns: Vec<_> = input.policy_arns.as_ref().unwrap().iter().map(|policy| policy.arn.is_some()).collect();
+    assert_eq!(arns, [false, false, true]);
+    let mut fields = Vec::new();
+    let value = serde_json::to_value(&input).unwrap();
+    query::fields(sts::ops::AssumeRole::INFO.input.unwrap(), "", &value, &mut fields);
+    let of_policies: Vec<_> = fields.iter().filter(|(name, _)| name.starts_with("Policy")).collect();
+    assert_eq!(of_policies[0], &("PolicyArns.member.1".to_owned(), String::new()));
+    assert_eq!(of_policies.len(), 3);
+}
+
+#[test]
 fn deep_nesting_is_refused() {
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
     assert!(refusal::<ecs::ops::ListClusters>(&deep).starts_with("SerializationException"));
