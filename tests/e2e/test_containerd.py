@@ -8,6 +8,7 @@ import tempfile
 
 import pytest
 from support import image
+from support.aws import unique
 from support.server import bin_dir
 from support.waiting import wait_until
 
@@ -21,7 +22,7 @@ class Containerd:
     def __init__(self, home):
         self.home = home
         self.socket = home / "c.sock"
-        self.namespace = home.name
+        self.namespace = unique("longshore")
         self.process = None
         (home / "config.toml").write_text(f"""
 version = 2
