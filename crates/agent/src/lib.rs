@@ -17,6 +17,7 @@ pub mod engine;
 pub mod images;
 pub mod logs;
 pub mod network;
+mod remove;
 pub mod runtime;
 pub mod session;
 mod spread;
@@ -27,4 +28,5 @@ mod whole;
 
 pub use agent::{Agent, AgentConfig, AgentError, AgentHandle, SERVERLESS_CLUSTER};
 pub use cleanup::{Report, cleanup};
+pub use remove::remove_tree;
 pub use session::Capacity;

@@ -8,7 +8,7 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use agent::images::unpack::{BlobDigests, Limits, unpack_blob, unpack_tar};
-use agent::images::{Digest, remove_tree};
+use agent::{images::Digest, remove_tree};
 use tar::{Builder, EntryType, Header};
 
 use crate::supply::Supply;

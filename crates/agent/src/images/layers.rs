@@ -5,7 +5,8 @@
 //! the file goes. A killed agent leaves layers whose bytes the kernel still holds (same boot: good); after
 //! a power cut the boot differs, and such a layer is thrown away when the store is opened.
 
-use super::{digest::Digest, error::PullError, remove::remove_tree};
+use super::{digest::Digest, error::PullError};
+use crate::remove::remove_tree;
 use std::{
     collections::{HashMap, HashSet},
     fs, io,

@@ -8,10 +8,10 @@ use super::{
     layers::boot_id,
     overlay::{MountError, Overlay, unmount},
     pull::PulledImage,
-    remove::remove_tree,
     store::ImageStore,
     sys,
 };
+use crate::remove::remove_tree;
 use serde::{Deserialize, Serialize};
 use std::{
     collections::{HashMap, HashSet},

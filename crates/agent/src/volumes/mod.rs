@@ -20,7 +20,6 @@ mod used;
 pub use path::{PathError, destination, is_below_devices};
 pub use plan::{Mounting, Place, Volume, VolumeError, declared, mountings};
 pub use store::{Mounted, StoreError, Volumes};
-pub use tree::remove_tree;
 pub use used::{Measure, measure};
 
 #[cfg(test)]

@@ -24,8 +24,9 @@ use serde::Serialize;
 use super::fill::{self, DATA};
 use super::path::{RESERVED, is_below_devices, reserved};
 use super::plan::{Mounting, Place, Volume};
-use super::tree::{open_directory, remove_tree};
+use super::tree::open_directory;
 use crate::images::open_in_root;
+use crate::remove::remove_tree;
 
 /// Shared volumes that aren't whole yet. No volume's name begins with a dot.
 const NEW: &str = ".new-";

@@ -361,11 +361,10 @@ fn a_host_s_directory_is_made_and_left() {
 }
 
 #[test]
-fn a_tree_deeper_than_our_descriptors_is_removed() {
+fn a_tree_deeper_than_our_descriptors_is_measured() {
     let dir = tempfile::tempdir().unwrap();
     let top = dir.path().join("top");
     fs::create_dir(&top).unwrap();
-    fs::write(top.join(".deep-1"), "taken").unwrap();
     let mut here = tree::open_directory(&top).unwrap();
     for _ in 0..3000 {
         nix::sys::stat::mkdirat(&here, "d", nix::sys::stat::Mode::from_bits_truncate(0o755)).unwrap();
@@ -375,9 +374,7 @@ fn a_tree_deeper_than_our_descriptors_is_removed() {
         matches!(measure(std::slice::from_ref(&top)).unwrap(), Measure::Bytes(_)),
         "a chain is no effort"
     );
-    remove_tree(&top).unwrap();
-    assert!(!top.exists());
-    remove_tree(&top).unwrap();
+    crate::remove_tree(&top).unwrap();
 }
 
 #[test]

@@ -159,7 +159,8 @@ fn an_item_of_which_a_form_says_nothing_keeps_its_place() {
     let body = b"RoleArn=arn:aws:iam::000000000000:role/r&RoleSessionName=me\
         &PolicyArns.member.1=&PolicyArns.member.2.unknown=x&PolicyArns.member.3.arn=arn:aws:iam::aws:policy/p";
     let input = decode::<sts::ops::AssumeRole>(body).unwrap();
-    let arns: Vec<_> = input.policy_arns.as_ref().unwrap().iter().map(|policy| policy.arn.is_some()).collect();
+    let arns: Vec<_> =
+        input.policy_arns.as_ref().unwrap().iter().map(|policy| policy.arn.is_some()).collect();
     assert_eq!(arns, [false, false, true]);
     let mut fields = Vec::new();
     let value = serde_json::to_value(&input).unwrap();

@@ -3,7 +3,7 @@
 
 use super::tests::{Archive, digests, gzip};
 use super::*;
-use crate::images::remove_tree;
+use crate::remove::remove_tree;
 use std::{
     fs, io,
     os::unix::fs::MetadataExt,

@@ -5,7 +5,7 @@ use super::{
     name::{Mark, Name, mark},
     policy,
 };
-use crate::images::{remove::remove_at, sys};
+use crate::{images::sys, remove::remove_at};
 use nix::{
     errno::Errno,
     fcntl::{AtFlags, OFlag, openat},

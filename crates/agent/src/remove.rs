@@ -1,5 +1,5 @@
 //! Removing what a layer or a container made: any tree, however deep, by a few descriptors and little
-//! stack.
+//! stack, and also while somebody still writes to it.
 //!
 //! `std::fs::remove_dir_all` goes down with a descriptor and a frame for each level. A container makes a
 //! hundred thousand levels in a second, and then the removal fails for want of descriptors or ends the
@@ -30,7 +30,7 @@ pub fn remove_tree(path: &Path) -> io::Result<()> {
 }
 
 /// The same of an entry of an open directory; one that isn't there is `ENOENT`.
-pub(super) fn remove_at(parent: impl AsFd, name: &OsStr) -> nix::Result<()> {
+pub(crate) fn remove_at(parent: impl AsFd, name: &OsStr) -> nix::Result<()> {
     let parent = parent.as_fd();
     match unlinkat(parent, name, UnlinkatFlags::NoRemoveDir) {
         Err(Errno::EISDIR | Errno::EPERM) => {}
@@ -39,13 +39,13 @@ pub(super) fn remove_at(parent: impl AsFd, name: &OsStr) -> nix::Result<()> {
     let top = open_directory(parent, name)?;
     let mut moved = 0;
     loop {
-        let before = moved;
         empty(&top, &top, 0, &mut moved)?;
-        if moved == before {
-            break;
+        match unlinkat(parent, name, UnlinkatFlags::RemoveDir) {
+            // What was moved to the top, or written since it was read.
+            Err(Errno::ENOTEMPTY | Errno::EEXIST) => {}
+            other => return other,
         }
     }
-    unlinkat(parent, name, UnlinkatFlags::RemoveDir)
 }
 
 /// Empties `directory`; subdirectories that are too deep go to `top`, and `moved` counts them.
@@ -70,7 +70,11 @@ fn empty(directory: &OwnedFd, top: &OwnedFd, depth: usize, moved: &mut u64) -> n
         let below = open_directory(directory.as_fd(), &name)?;
         empty(&below, top, depth + 1, moved)?;
         drop(below);
-        unlinkat(directory, name.as_os_str(), UnlinkatFlags::RemoveDir)?;
+        match unlinkat(directory, name.as_os_str(), UnlinkatFlags::RemoveDir) {
+            // Written to since it was read: whoever began looks again.
+            Ok(()) | Err(Errno::ENOENT | Errno::ENOTEMPTY | Errno::EEXIST) => {}
+            Err(other) => return Err(other),
+        }
     }
     Ok(())
 }
@@ -117,6 +121,21 @@ mod tests {
         remove_tree(&root).unwrap();
         assert!(!root.exists());
         remove_tree(&root).unwrap();
+    }
+
+    #[test]
+    fn what_is_still_written_to_is_removed() {
+        let outer = tempfile::tempdir().unwrap();
+        let root = outer.path().join("tree");
+        fs::create_dir(&root).unwrap();
+        std::thread::scope(|scope| {
+            // Ends when the directory is gone, which it does not make again.
+            scope.spawn(|| {
+                (0..10_000).take_while(|n| fs::create_dir(root.join(n.to_string())).is_ok()).count()
+            });
+            remove_tree(&root).unwrap();
+        });
+        assert!(!root.exists());
     }
 
     #[test]
