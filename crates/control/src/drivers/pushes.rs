@@ -100,11 +100,36 @@ mod tests {
 
     use model::Scope;
     use serde_json::json;
+    use store::{Fault, Faulty, MemoryStore};
 
     use super::*;
     use crate::ecs::service::tests::{create, describe};
     use crate::pushes::{Pushes, Recorded};
     use crate::testing::{Fixture, START_MS};
+
+    fn push(number: u64, repository: &str, digest: &str) -> Push {
+        Push {
+            number,
+            scope: Scope::new("000000000000", "us-east-1"),
+            repository: repository.to_owned(),
+            tag: "v1".to_owned(),
+            digest: digest.to_owned(),
+            at_ms: START_MS + number,
+            is_image: true,
+        }
+    }
+
+    /// A service `web` whose containers run `REPOSITORY:v1` of our registry.
+    async fn serve(fixture: &Fixture, repositories: &[&str]) {
+        let container = |name: &&str| json!({"name": name, "image": format!("127.0.0.1:4580/{name}:v1")});
+        let containers: Vec<_> = repositories.iter().map(container).collect();
+        let definition = json!({
+            "family": "web", "requiresCompatibilities": ["FARGATE"], "networkMode": "awsvpc", "cpu": "256",
+            "memory": "512", "containerDefinitions": containers,
+        });
+        fixture.json("RegisterTaskDefinition", definition).await.unwrap();
+        create(fixture, json!({})).await.unwrap();
+    }
 
     /// An outbox that is filled by hand.
     struct Outbox {
@@ -115,15 +140,7 @@ mod tests {
     impl Outbox {
         fn push(&self, digest: &str) -> u64 {
             let number = *self.newest.borrow() + 1;
-            self.pushes.lock().unwrap().push(Push {
-                number,
-                scope: Scope::new("000000000000", "us-east-1"),
-                repository: "app".to_owned(),
-                tag: "v1".to_owned(),
-                digest: digest.to_owned(),
-                at_ms: START_MS + number,
-                is_image: true,
-            });
+            self.pushes.lock().unwrap().push(push(number, "app", digest));
             self.newest.send_replace(number);
             number
         }
@@ -151,12 +168,7 @@ mod tests {
     #[tokio::test]
     async fn the_last_of_several_is_deployed_and_then_those_that_come() {
         let fixture = Fixture::new().await;
-        let definition = json!({
-            "family": "web", "requiresCompatibilities": ["FARGATE"], "networkMode": "awsvpc", "cpu": "256",
-            "memory": "512", "containerDefinitions": [{"name": "web", "image": "127.0.0.1:4580/app:v1"}],
-        });
-        fixture.json("RegisterTaskDefinition", definition).await.unwrap();
-        create(&fixture, json!({})).await.unwrap();
+        serve(&fixture, &["app"]).await;
         let outbox = Arc::new(Outbox { pushes: Mutex::default(), newest: watch::channel(0).0 });
         outbox.push("sha256:1");
         outbox.push("sha256:2");
@@ -175,5 +187,32 @@ mod tests {
         assert!(service["taskDefinition"].as_str().unwrap().ends_with("web:3"), "{service}");
         stop.send(true).unwrap();
         driver.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_push_that_was_not_stored_is_not_passed_by_the_next() {
+        let store = MemoryStore::new();
+        // After the cluster, the definition and the service.
+        let faulty = Faulty::new(store.clone(), [(4, Fault::Refuse)]);
+        let fixture = Fixture::through(store, faulty, START_MS);
+        crate::drivers::ensure_default_cluster(&fixture.app).await.unwrap();
+        serve(&fixture, &["app", "side"]).await;
+        let own = OwnRegistry::new(&fixture.app.config.endpoint, fixture.app.config.home());
+        let batch = || vec![push(1, "app", "sha256:1"), push(2, "side", "sha256:2")];
+        let events = async || describe(&fixture, "web").await["events"].as_array().unwrap().len();
+        assert!(!deploy_all(&fixture.app, &own, batch()).await);
+        assert_eq!(events().await, 0, "the second waits for the first");
+        assert!(deploy_all(&fixture.app, &own, batch()).await);
+        assert_eq!(events().await, 2);
+        let now = fixture.json("DescribeTaskDefinition", json!({"taskDefinition": "web"})).await.unwrap();
+        let images: Vec<_> = now["taskDefinition"]["containerDefinitions"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|container| container["image"].as_str().unwrap())
+            .collect();
+        assert_eq!(images, ["127.0.0.1:4580/app:v1@sha256:1", "127.0.0.1:4580/side:v1@sha256:2"]);
+        assert!(deploy_all(&fixture.app, &own, batch()).await);
+        assert_eq!(events().await, 2, "nothing is done twice");
     }
 }
