@@ -219,6 +219,10 @@ pub struct DeploymentStep {
 pub enum DeploymentChange {
     Desired(u32),
     Rollout(RolloutState, Arc<str>),
+    /// So many of its tasks are stopped because they failed their health checks.
+    Failed(u32),
+    /// It becomes the PRIMARY one again and takes over from what is so now, with this for a reason.
+    RollBack(Arc<str>),
     /// It has no tasks left and is not the PRIMARY one.
     Remove,
 }

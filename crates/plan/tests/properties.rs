@@ -112,9 +112,11 @@ proptest! {
         desired in 0..6u32,
         percents in any_percents(),
         room in 3..12i64,
+        breaker: bool,
         acts in prop::collection::vec(any_act(), 1..150),
     ) {
-        let mut sim = Sim::new(2, room).with(service(desired, percents.0, percents.1));
+        let breaker = Breaker { enable: breaker, rollback: true, ..Breaker::default() };
+        let mut sim = Sim::new(2, room).with(NewService { breaker, ..service(desired, percents.0, percents.1) });
         let mut checked = definition("checked", Size::new(256, 512));
         checked.containers[0].health_checked = true;
         sim.run(Command::RegisterTaskDefinition(checked.into()));
@@ -123,6 +125,11 @@ proptest! {
             act(&mut sim, next, &mut deployments);
         }
         sim.drain(InstanceId(2), false);
+        sim.settle();
+        if sim.service().primary().unwrap().rollout_state == RolloutState::Failed {
+            prop_assert!(sim.service().completed.is_none(), "it had somewhere to go back to");
+            act(&mut sim, Act::Deploy, &mut deployments);
+        }
         // From here all goes well. With room for the desired count, what is desired comes about:
         // at most throttling and missing room delay it.
         for _ in 0..400 {
@@ -148,6 +155,7 @@ proptest! {
             prop_assert!(service.steady, "{}", sim.story());
             prop_assert_eq!(sim.healthy(), service.desired_count as usize);
             prop_assert_eq!(service.deployments.len(), 1);
+            prop_assert_eq!(service.deployments[0].rollout_state, RolloutState::Completed);
             // At rest there is nothing to do, however often one looks.
             let before = sim.world.clone();
             sim.settle();
@@ -185,11 +193,13 @@ proptest! {
         held_back: bool,
         no_room_for in 0..5u32,
         kept in (0..20u32, 0..20u32),
+        unproven in 0..20u32,
     ) {
         // Those that aren't healthy are kept first.
         let healthy_of = |kept: u32, all: u32, healthy: u32| kept.saturating_sub(all - healthy.min(all));
         let counts = Counts {
             desired, minimum_percent: minimum, maximum_percent: maximum, new, new_healthy: new_healthy.min(new),
+            new_unproven: unproven.min(new_healthy.min(new)),
             unhealthy, old, old_healthy: old_healthy.min(old), leaving, held_back, no_room_for,
             kept_new: kept.0.min(new), kept_new_healthy: healthy_of(kept.0.min(new), new, new_healthy),
             kept_old: kept.1.min(old), kept_old_healthy: healthy_of(kept.1.min(old), old, old_healthy),
@@ -199,6 +209,8 @@ proptest! {
         let healthy = counts.new_healthy + counts.old_healthy;
         let stopped_new_healthy = to.stop_new.saturating_sub(counts.new - counts.new_healthy);
         prop_assert!(healthy - stopped_new_healthy - to.stop_old_healthy >= counts.lower_bound().min(healthy));
+        let proven = healthy - counts.new_unproven;
+        prop_assert!(to.stop_old_healthy == 0 || proven - to.stop_old_healthy >= counts.lower_bound());
         prop_assert!(to.start == 0 || new + to.start <= desired);
         let there = new + to.start + unhealthy + counts.old_healthy;
         prop_assert!(to.start == 0 || (old == 0 && unhealthy == 0) || there <= counts.upper_bound());

@@ -2,7 +2,7 @@
 //! STOPPING → DEPROVISIONING → STOPPED (ECS developer guide, "task lifecycle"). It only goes
 //! forward, and every state that a task passes is an event with its time.
 
-use super::{Draft, FAILURES_FORGOTTEN_MS, QUICK_EXIT_MS};
+use super::Draft;
 use crate::{
     entity::*,
     event::Event,
@@ -40,7 +40,6 @@ impl Draft {
                     self.emit(Event::TaskConnected { task: id, at_ms: self.now_ms });
                     self.move_attachment(id, AttachmentStatus::Attached);
                 }
-                TaskStatus::Running => self.count_success(id),
                 TaskStatus::Deprovisioning => self.move_attachment(id, AttachmentStatus::Detaching),
                 TaskStatus::Stopped => {
                     self.move_attachment(id, AttachmentStatus::Deleted);
@@ -48,6 +47,7 @@ impl Draft {
                 }
                 TaskStatus::Provisioning
                 | TaskStatus::Activating
+                | TaskStatus::Running
                 | TaskStatus::Deactivating
                 | TaskStatus::Stopping => {}
             }
@@ -128,49 +128,5 @@ impl Draft {
                 self.emit(Event::ContainerChanged { task: id, index, container });
             }
         }
-    }
-
-    /// ECS counts failed tasks until one comes to RUNNING (API reference, Deployment.failedTasks).
-    fn count_success(&mut self, id: TaskId) {
-        self.change_deployment_of(id, |deployment| deployment.failed_tasks = 0);
-    }
-
-    /// How a task of a service ended decides how fast the next one is tried.
-    fn count_end(&mut self, id: TaskId) {
-        let now_ms = self.now_ms;
-        let Some(task) = self.world.task(id).cloned() else { return };
-        let by_itself = task.stop.as_ref().is_some_and(|stop| {
-            matches!(stop.code, StopCode::TaskFailedToStart | StopCode::EssentialContainerExited)
-        });
-        if !by_itself {
-            return;
-        }
-        let lived_ms = task.started_at_ms.map(|at_ms| now_ms.saturating_sub(at_ms));
-        self.change_deployment_of(id, |deployment| {
-            if lived_ms.is_none() {
-                deployment.failed_tasks += 1;
-            }
-            match lived_ms {
-                Some(lived_ms) if lived_ms >= QUICK_EXIT_MS => deployment.throttle = Throttle::default(),
-                _ => {
-                    let throttle = &mut deployment.throttle;
-                    if now_ms.saturating_sub(throttle.last_failure_at_ms) > FAILURES_FORGOTTEN_MS {
-                        throttle.failures = 0;
-                    }
-                    throttle.failures += 1;
-                    throttle.last_failure_at_ms = now_ms;
-                }
-            }
-        });
-    }
-
-    fn change_deployment_of(&mut self, id: TaskId, change: impl FnOnce(&mut Deployment)) {
-        let Some(task) = self.world.task(id) else { return };
-        let Some((key, wanted)) = task.service_key().zip(task.deployment.clone()) else { return };
-        self.change_service(&key, |service| {
-            if let Some(deployment) = service.deployments.iter_mut().find(|d| d.id == wanted) {
-                change(deployment);
-            }
-        });
     }
 }

@@ -7,6 +7,7 @@
 mod attribute;
 mod cluster;
 mod definition;
+mod failures;
 mod forget;
 mod instance;
 mod life;
@@ -24,6 +25,7 @@ mod why;
 
 use crate::{command::Command, event::Event, refusal::Refusal, world::World};
 
+pub use failures::holds_from_ms;
 pub use life::path;
 pub use protect::{Unprotectable, unprotectable};
 pub use service::{completed_reason, in_progress_reason};

@@ -96,6 +96,9 @@ impl Draft {
         };
         if task.health != health {
             self.emit(Event::TaskHealthChanged { task: id, health });
+            if health == Health::Healthy {
+                self.count_healthy(id);
+            }
         }
         Ok(())
     }

@@ -48,6 +48,7 @@ impl Draft {
             alarms: new.alarms.clone(),
             health_check_grace_s: new.health_check_grace_s,
             deployments,
+            completed: None,
             events: VecDeque::new(),
             steady: false,
             placement_constraints: new.placement_constraints.clone(),
@@ -83,11 +84,7 @@ impl Draft {
         change_settings(&mut service, change);
         if let Some(deployment) = &change.deployment {
             let deployment = self.deployment(&key.cluster.scope, deployment, service.desired_count)?;
-            for superseded in &mut service.deployments {
-                superseded.status = DeploymentStatus::Active;
-                superseded.desired_count = 0;
-                superseded.updated_at_ms = self.now_ms;
-            }
+            service.supersede(self.now_ms);
             service.deployments.insert(0, deployment);
             service.steady = false;
         } else if service.desired_count != old.desired_count {
@@ -165,6 +162,7 @@ impl Draft {
             rollout_state: RolloutState::InProgress,
             rollout_reason: in_progress_reason(&new.id),
             failed_tasks: 0,
+            failed_at_ms: 0,
             throttle: Throttle::default(),
             created_at_ms: self.now_ms,
             updated_at_ms: self.now_ms,

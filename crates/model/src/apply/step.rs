@@ -1,12 +1,14 @@
 //! A step that a service's scheduler planned. It holds for the version of the service that it was
 //! planned from, so two plans can't both start the missing tasks.
 
-use super::{Draft, service::check_version};
+use super::{Draft, failures, service::check_version};
 use crate::{
     command::{DeploymentChange, DeploymentStep, ServiceStep},
     entity::*,
+    ids::DeploymentId,
     refusal::{Refusal, Stale},
 };
+use std::sync::Arc;
 
 impl Draft {
     pub(super) fn step_service(&mut self, step: &ServiceStep) -> Result<(), Refusal> {
@@ -41,6 +43,7 @@ impl Draft {
                 service.status = ServiceStatus::Inactive;
                 service.inactive_at_ms = Some(now_ms);
                 service.deployments.clear();
+                service.completed = None;
             }
             if !step.starts.is_empty() || !step.stops.is_empty() {
                 // So that no other plan made from the same version can be applied as well.
@@ -52,9 +55,13 @@ impl Draft {
 }
 
 fn change_deployment(service: &mut Service, step: &DeploymentStep, now_ms: u64) {
-    if step.change == DeploymentChange::Remove {
-        let primary = |d: &Deployment| d.status == DeploymentStatus::Primary;
-        return service.deployments.retain(|d| d.id != step.id || primary(d));
+    match &step.change {
+        DeploymentChange::Remove => {
+            let primary = |d: &Deployment| d.status == DeploymentStatus::Primary;
+            return service.deployments.retain(|d| d.id != step.id || primary(d));
+        }
+        DeploymentChange::RollBack(reason) => return roll_back(service, &step.id, reason, now_ms),
+        _ => {}
     }
     let Some(deployment) = service.deployments.iter_mut().find(|d| d.id == step.id) else { return };
     match &step.change {
@@ -62,8 +69,32 @@ fn change_deployment(service: &mut Service, step: &DeploymentStep, now_ms: u64) 
         DeploymentChange::Rollout(state, reason) => {
             deployment.rollout_state = *state;
             deployment.rollout_reason = reason.clone();
+            if *state == RolloutState::Completed {
+                deployment.failed_tasks = 0;
+                service.completed = Some(Box::new(deployment.clone()));
+            }
         }
-        DeploymentChange::Remove => {}
+        DeploymentChange::Failed(tasks) => failures::fail(deployment, *tasks, None, now_ms),
+        DeploymentChange::Remove | DeploymentChange::RollBack(_) => {}
     }
     deployment.updated_at_ms = now_ms;
+}
+
+/// The deployment comes back as it was, with the tasks that it still has. It can't be rolled back to again before it
+/// has completed (ECS developer guide, "How the Amazon ECS deployment circuit breaker detects failures").
+fn roll_back(service: &mut Service, to: &DeploymentId, reason: &Arc<str>, now_ms: u64) {
+    let Some(completed) = service.completed.take_if(|completed| completed.id == *to) else { return };
+    service.supersede(now_ms);
+    service.deployments.retain(|deployment| deployment.id != *to);
+    let deployment = Deployment {
+        status: DeploymentStatus::Primary,
+        desired_count: service.desired_count,
+        rollout_state: RolloutState::InProgress,
+        rollout_reason: reason.clone(),
+        throttle: Throttle::default(),
+        updated_at_ms: now_ms,
+        ..*completed
+    };
+    service.deployments.insert(0, deployment);
+    service.steady = false;
 }

@@ -24,7 +24,7 @@ pub use instance::{
 };
 pub use service::{
     Breaker, ControllerType, Deployment, DeploymentStatus, EVENTS_KEPT, PropagateTags, RolloutState,
-    SchedulingStrategy, Service, ServiceEvent, ServiceStatus, Throttle,
+    SchedulingStrategy, Service, ServiceEvent, ServiceStatus, Threshold, ThresholdKind, Throttle,
 };
 pub use size::Size;
 pub use tags::{TAGS_ALLOWED, Tag, Tags};

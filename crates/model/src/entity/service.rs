@@ -29,11 +29,44 @@ spelled! {
     RolloutState { InProgress = "IN_PROGRESS", Completed = "COMPLETED", Failed = "FAILED" }
 }
 
-/// The deployment circuit breaker.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+spelled! {
+    /// What a breaker's threshold is a number of: percent of the desired count, kept between 3 and 200 tasks
+    /// or not, or tasks.
+    ThresholdKind { BoundedPercent = "BOUNDED_PERCENT", UnboundedPercent = "UNBOUNDED_PERCENT", Count = "COUNT" }
+}
+
+/// The deployment circuit breaker: a deployment with so many failed tasks is given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Breaker {
     pub enable: bool,
     pub rollback: bool,
+    /// Whether a task that holds begins the count anew.
+    #[serde(default = "yes")]
+    pub reset_on_healthy: bool,
+    #[serde(default)]
+    pub threshold: Threshold,
+}
+
+fn yes() -> bool {
+    true
+}
+
+impl Default for Breaker {
+    fn default() -> Self {
+        Self { enable: false, rollback: false, reset_on_healthy: true, threshold: Threshold::default() }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Threshold {
+    pub kind: ThresholdKind,
+    pub value: u32,
+}
+
+impl Default for Threshold {
+    fn default() -> Self {
+        Self { kind: ThresholdKind::BoundedPercent, value: 50 }
+    }
 }
 
 /// How a deployment is held back while its tasks keep failing.
@@ -62,8 +95,12 @@ pub struct Deployment {
     pub subnet: Option<Arc<str>>,
     pub rollout_state: RolloutState,
     pub rollout_reason: Arc<str>,
-    /// Tasks that never came to RUNNING, until one does.
+    /// While it is IN_PROGRESS: tasks that failed to start, ended by themselves or failed their health checks,
+    /// since one held.
     pub failed_tasks: u32,
+    /// When the last of them was counted.
+    #[serde(default)]
+    pub failed_at_ms: u64,
     pub throttle: Throttle,
     pub created_at_ms: u64,
     pub updated_at_ms: u64,
@@ -96,6 +133,9 @@ pub struct Service {
     pub health_check_grace_s: Option<u32>,
     /// The PRIMARY one first, then older ones that still have tasks, newest first.
     pub deployments: Vec<Deployment>,
+    /// As it was when it completed last: where a rollback leads. It may have no tasks any more.
+    #[serde(default)]
+    pub completed: Option<Box<Deployment>>,
     /// Newest first, at most [`EVENTS_KEPT`].
     #[serde(default)]
     pub events: VecDeque<ServiceEvent>,
@@ -127,6 +167,15 @@ impl Service {
     /// The deployment that new tasks belong to. Absent only for controllers other than ECS.
     pub fn primary(&self) -> Option<&Deployment> {
         self.deployments.iter().find(|deployment| deployment.status == DeploymentStatus::Primary)
+    }
+
+    /// All deployments make way for another one.
+    pub(crate) fn supersede(&mut self, now_ms: u64) {
+        for deployment in &mut self.deployments {
+            deployment.status = DeploymentStatus::Active;
+            deployment.desired_count = 0;
+            deployment.updated_at_ms = now_ms;
+        }
     }
 
     pub fn deployment(&self, id: &DeploymentId) -> Option<&Deployment> {

@@ -173,10 +173,14 @@ impl Task {
     /// RUNNING, wanted and, where an essential container has a health check, found HEALTHY: what
     /// counts toward a service's minimum healthy percent.
     pub fn is_healthy(&self) -> bool {
-        let checked = self.containers.iter().any(|container| container.essential && container.health_checked);
         self.last_status == TaskStatus::Running
             && self.desired_status == DesiredStatus::Running
-            && (!checked || self.health == Health::Healthy)
+            && (!self.is_checked() || self.health == Health::Healthy)
+    }
+
+    /// Whether an essential container has a health check.
+    pub fn is_checked(&self) -> bool {
+        self.containers.iter().any(|container| container.essential && container.health_checked)
     }
 
     pub fn definition_key(&self) -> DefinitionKey {

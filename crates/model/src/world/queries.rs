@@ -93,14 +93,20 @@ impl World {
         self.definitions.values()
     }
 
-    /// Whether tasks (stopped ones that are still remembered too) or deployments refer to it.
+    /// Whether tasks (stopped ones that are still remembered too) or deployments refer to it, that which a service
+    /// may be rolled back to included.
     pub fn is_definition_used(&self, key: &DefinitionKey) -> bool {
         let definition = DefinitionRef::from(key);
         let clusters = || self.clusters(&key.scope).map(|cluster| &cluster.key);
         clusters().any(|cluster| {
             let runs = self.tasks_of_family(cluster, &key.family).any(|task| task.definition == definition);
-            let deploys =
-                |service: &Arc<Service>| service.deployments.iter().any(|d| d.definition == definition);
+            let deploys = |service: &Arc<Service>| {
+                service
+                    .deployments
+                    .iter()
+                    .chain(service.completed.as_deref())
+                    .any(|d| d.definition == definition)
+            };
             runs || self.services(cluster).any(deploys)
         })
     }

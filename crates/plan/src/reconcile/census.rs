@@ -1,5 +1,8 @@
 use super::Counts;
-use model::{DeploymentId, DesiredStatus, Health, InstanceStatus, Service, Task, World};
+use model::{
+    Deployment, DeploymentId, DesiredStatus, Health, InstanceStatus, RolloutState, Service, Task, World,
+    apply,
+};
 
 /// The live tasks of a service, sorted by what a plan needs to know of them.
 pub(super) struct Census<'w> {
@@ -97,6 +100,19 @@ impl<'w> Census<'w> {
             && self.new.iter().all(|task| task.is_healthy())
     }
 
+    /// When the next of the new tasks that run comes to hold, while the circuit breaker watches the deployment.
+    pub fn holds_later_ms(&self) -> Option<u64> {
+        self.unproven().min()
+    }
+
+    /// From when on they hold.
+    fn unproven(&self) -> impl Iterator<Item = u64> {
+        let in_progress = |primary: &Deployment| primary.rollout_state == RolloutState::InProgress;
+        let watched = self.service.breaker.enable && self.service.primary().is_some_and(in_progress);
+        let healthy = self.good().filter(move |task| watched && task.is_healthy());
+        healthy.filter_map(apply::holds_from_ms).filter(|at_ms| *at_ms > self.now_ms)
+    }
+
     pub fn counts(&self, held_back: bool) -> Counts {
         let count = |tasks: usize| tasks as u32;
         let healthy = |tasks: &[&Task]| count(tasks.iter().filter(|task| task.is_healthy()).count());
@@ -108,6 +124,7 @@ impl<'w> Census<'w> {
             maximum_percent: self.service.maximum_percent,
             new: count(self.new.len() - self.unhealthy.len()),
             new_healthy: healthy(&self.new),
+            new_unproven: count(self.unproven().count()),
             unhealthy: count(self.unhealthy.len()),
             old: count(self.old.len()),
             old_healthy: healthy(&self.old),

@@ -1,5 +1,6 @@
 //! What should run: one service compared with its tasks, and the next step to bring them together.
 
+mod breaker;
 mod census;
 mod pick;
 mod rolling;
@@ -8,6 +9,7 @@ mod tell;
 mod throttle;
 mod wake;
 
+pub use breaker::threshold;
 pub use rolling::{Counts, Moves, Wait, moves};
 pub use throttle::delay_ms;
 pub use wake::concerned;
@@ -103,11 +105,15 @@ impl<'w> Planner<'w> {
 
     fn roll(mut self, primary: &Deployment) -> Plan {
         let (service, now_ms) = (self.service, self.now_ms);
+        if breaker::trips(service, primary) {
+            return self.give_up(primary);
+        }
         let mut plan = Plan::default();
         let mut step = self.empty_step();
 
-        let throttled_until = throttle::until_ms(primary).filter(|until_ms| *until_ms > now_ms);
-        let counts = self.census.counts(throttled_until.is_some());
+        let failed = primary.rollout_state == RolloutState::Failed;
+        let throttled_until = throttle::until_ms(primary).filter(|until_ms| !failed && *until_ms > now_ms);
+        let counts = self.census.counts(failed || throttled_until.is_some());
         let mut moves = rolling::moves(counts);
 
         let present = self.census.good().filter_map(|task| task.capacity_provider.as_deref());
@@ -145,15 +151,33 @@ impl<'w> Planner<'w> {
         }
         plan.unplaced = placement.failures;
 
-        self.deployments(primary, &mut step);
+        self.deployments(primary, &plan.stops, &mut step);
+        plan.wake_at_ms = plan.wake_at_ms.into_iter().chain(self.census.holds_later_ms()).min();
         self.events(primary, &plan, &stopping, &mut step);
         plan.step = worth_it(step);
         plan
     }
 
+    /// What is left of the deployment is replaced with the next steps: those of where it is rolled back to. Without
+    /// such a one the service stays as it is.
+    fn give_up(mut self, primary: &Deployment) -> Plan {
+        let back_to = breaker::back_to(self.service, primary);
+        let mut step = self.empty_step();
+        step.deployments = breaker::steps(primary, back_to);
+        step.events.push(tell::failed(&mut self.ids, self.now_ms, self.service, primary));
+        let rolling_back = back_to.map(|to| tell::rolling_back(&mut self.ids, self.now_ms, self.service, to));
+        step.events.extend(rolling_back);
+        Plan { step: Some(step), ..Plan::default() }
+    }
+
     /// Older deployments go when their tasks have gone; the PRIMARY one completes when all is as
-    /// desired.
-    fn deployments(&self, primary: &Deployment, step: &mut ServiceStep) {
+    /// desired, and holds where a circuit breaker watches.
+    fn deployments(&self, primary: &Deployment, stops: &[(TaskId, StopReason)], step: &mut ServiceStep) {
+        let unhealthy = stops.iter().filter(|(_, why)| *why == StopReason::Unhealthy).count() as u32;
+        if unhealthy > 0 && primary.rollout_state == RolloutState::InProgress {
+            step.deployments
+                .push(DeploymentStep { id: primary.id.clone(), change: DeploymentChange::Failed(unhealthy) });
+        }
         for old in self.service.deployments.iter().filter(|deployment| deployment.id != primary.id) {
             if !self.census.has_tasks_of(&old.id) {
                 step.deployments
@@ -164,7 +188,8 @@ impl<'w> Planner<'w> {
         if steady != self.service.steady {
             step.steady = Some(steady);
         }
-        if steady && primary.rollout_state == RolloutState::InProgress {
+        let holds = self.census.holds_later_ms().is_none();
+        if steady && holds && primary.rollout_state == RolloutState::InProgress {
             step.deployments.push(DeploymentStep {
                 id: primary.id.clone(),
                 change: DeploymentChange::Rollout(RolloutState::Completed, completed_reason(&primary.id)),
@@ -189,7 +214,7 @@ impl<'w> Planner<'w> {
         if let Some(failure) = plan.unplaced.first() {
             told.extend(tell::once(service, tell::unplaced(ids, now_ms, service, failure)));
         }
-        if throttle::is_inconsistent(primary) {
+        if throttle::is_inconsistent(primary) && primary.rollout_state != RolloutState::Failed {
             told.extend(tell::once(service, tell::inconsistent(ids, now_ms, service)));
         }
         if plan.waits.contains(&Wait::Bounds) {

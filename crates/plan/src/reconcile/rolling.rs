@@ -10,6 +10,9 @@ pub struct Counts {
     /// them are healthy.
     pub new: u32,
     pub new_healthy: u32,
+    /// And of these, how many don't count yet when it comes to stopping old ones: the circuit breaker waits to see
+    /// that they hold.
+    pub new_unproven: u32,
     /// Those that did: to be replaced.
     pub unhealthy: u32,
     /// Wanted tasks that are to be replaced (of older deployments, or on an instance that drains),
@@ -107,8 +110,9 @@ pub fn moves(counts: Counts) -> Moves {
     let from_healthy = new_healthy.saturating_sub(counts.kept_new_healthy);
     moves.stop_new = from_idle + (excess - from_idle).min(spare).min(from_healthy);
 
-    let spare = spare - (moves.stop_new - from_idle);
-    let surplus = (healthy - (moves.stop_new - from_idle)).saturating_sub(desired);
+    let not_for_old = moves.stop_new - from_idle + counts.new_unproven;
+    let spare = spare.saturating_sub(not_for_old);
+    let surplus = healthy.saturating_sub(not_for_old).saturating_sub(desired);
     let lacking_bound = missing - may_start;
     // What is leaving makes room already, and so do the idle ones that leave now.
     let coming_room = counts.leaving + stop_old_idle + moves.stop_unhealthy;
@@ -122,7 +126,7 @@ pub fn moves(counts: Counts) -> Moves {
         && stop_old_idle == 0
         && moves.stop_old_healthy == 0;
     if quiet && old_healthy > 0 && counts.leaving == 0 {
-        let coming = new > new_healthy;
+        let coming = new > new_healthy - counts.new_unproven;
         moves.wait = match (coming || counts.held_back, lacking_bound > 0) {
             (true, _) => Some(Wait::Healthy),
             (false, true) => Some(Wait::Bounds),

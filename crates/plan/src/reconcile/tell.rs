@@ -106,6 +106,15 @@ pub(super) fn completed(
     event(ids, at_ms, service, format!("(deployment {}) deployment completed.", deployment.id))
 }
 
+pub(super) fn failed(ids: &mut Ids, at_ms: u64, service: &Service, deployment: &Deployment) -> ServiceEvent {
+    let text = format!("(deployment {}) deployment failed: tasks failed to start.", deployment.id);
+    event(ids, at_ms, service, text)
+}
+
+pub(super) fn rolling_back(ids: &mut Ids, at_ms: u64, service: &Service, to: &Deployment) -> ServiceEvent {
+    event(ids, at_ms, service, format!("rolling back to deployment {}.", to.id))
+}
+
 pub(super) fn steady(ids: &mut Ids, at_ms: u64, service: &Service) -> ServiceEvent {
     event(ids, at_ms, service, STEADY.to_owned())
 }

@@ -1,6 +1,6 @@
 //! `deploymentConfiguration`: how tasks are replaced.
 
-use model::{Breaker, Document};
+use model::{Breaker, Document, Threshold, ThresholdKind};
 use wire::{Error, ecs};
 
 use super::unsupported::{self, given};
@@ -89,14 +89,31 @@ fn bounds(minimum: i32, maximum: i32) -> Result<(u32, u32), Error> {
 /// ThresholdConfiguration).
 fn breaker(given: Option<&ecs::DeploymentCircuitBreaker>) -> Result<Breaker, Error> {
     let Some(given) = given else { return Ok(Breaker::default()) };
-    if let Some(threshold) = &given.threshold_configuration
-        && threshold.value < 1
-    {
-        return Err(Error::invalid_parameter(
-            "The value of the deployment circuit breaker's thresholdConfiguration must be at least 1.",
-        ));
+    let threshold = match &given.threshold_configuration {
+        None => Threshold::default(),
+        Some(threshold) => match u32::try_from(threshold.value) {
+            Err(_) | Ok(0) => {
+                return Err(Error::invalid_parameter(
+                    "The value of the deployment circuit breaker's thresholdConfiguration must be at least 1.",
+                ));
+            }
+            Ok(value) => Threshold { kind: kind(threshold.r#type), value },
+        },
+    };
+    Ok(Breaker {
+        enable: given.enable,
+        rollback: given.rollback,
+        reset_on_healthy: given.reset_on_healthy_task.unwrap_or(true),
+        threshold,
+    })
+}
+
+fn kind(given: ecs::ThresholdType) -> ThresholdKind {
+    match given {
+        ecs::ThresholdType::BoundedPercent => ThresholdKind::BoundedPercent,
+        ecs::ThresholdType::UnboundedPercent => ThresholdKind::UnboundedPercent,
+        ecs::ThresholdType::Count => ThresholdKind::Count,
     }
-    Ok(Breaker { enable: given.enable, rollback: given.rollback })
 }
 
 fn check_supported(operation: &str, config: &ecs::DeploymentConfiguration) -> Result<(), Error> {
