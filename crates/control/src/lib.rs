@@ -14,6 +14,7 @@ pub mod clock;
 mod drivers;
 mod ecs;
 mod front;
+pub mod images;
 pub mod keyring;
 mod metrics;
 pub mod pushes;

@@ -95,6 +95,9 @@ pub struct ServerArgs {
     /// Make a missing repository when somebody pushes to it (ECR refuses)
     #[arg(long)]
     pub create_on_push: bool,
+    /// How often the lifecycle policies of repositories are applied; a new one is applied at once
+    #[arg(long, value_parser = duration, default_value = "1h", value_name = "TIME")]
+    pub expire_every: Duration,
     /// All logs together; above it the oldest events go, compressed size counted
     #[arg(long, value_parser = bytes, default_value = "10GiB", value_name = "SIZE", env = "LONGSHORE_MAX_LOG_SIZE", hide_env = true)]
     pub max_log_size: u64,

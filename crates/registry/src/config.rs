@@ -1,8 +1,11 @@
 //! How a registry is set up.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use crate::clock::{self, Clock};
+use crate::{
+    clock::{self, Clock},
+    lifecycle::in_use::{Nothing, SharedUse},
+};
 
 /// Where a registry keeps its things and how it calls itself.
 #[derive(Clone)]
@@ -17,12 +20,16 @@ pub struct RegistryConfig {
     pub create_on_push: bool,
     /// Uploads under way at a time; further ones are refused until some end.
     pub most_uploads: usize,
+    /// From one application of a lifecycle policy to the next; a new policy is applied at once. ECR promises a day.
+    pub expire_every: Duration,
+    /// Images that lifecycle policies spare.
+    pub in_use: SharedUse,
     /// What time it is.
     pub clock: Clock,
 }
 
 impl RegistryConfig {
-    /// Plain HTTP, the system's clock, and missing repositories refused.
+    /// Plain HTTP, the system's clock, missing repositories refused, no image in use, and policies applied hourly.
     pub fn new(data_dir: impl Into<PathBuf>, advertised_host: impl Into<String>) -> Self {
         Self {
             data_dir: data_dir.into(),
@@ -30,6 +37,8 @@ impl RegistryConfig {
             scheme: "http".to_owned(),
             create_on_push: false,
             most_uploads: 4096,
+            expire_every: Duration::from_secs(3600),
+            in_use: Arc::new(Nothing),
             clock: clock::system(),
         }
     }
@@ -43,6 +52,7 @@ impl std::fmt::Debug for RegistryConfig {
             .field("scheme", &self.scheme)
             .field("create_on_push", &self.create_on_push)
             .field("most_uploads", &self.most_uploads)
+            .field("expire_every", &self.expire_every)
             .finish_non_exhaustive()
     }
 }

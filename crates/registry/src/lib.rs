@@ -16,8 +16,10 @@ mod clock;
 mod config;
 mod digest;
 mod ecr;
+mod expiry;
 #[doc(hidden)]
 pub mod fuzzing;
+mod lifecycle;
 mod manifest;
 mod name;
 mod oci;
@@ -30,6 +32,7 @@ mod state;
 pub use clock::Clock;
 pub use config::RegistryConfig;
 pub use digest::{Algorithm, Digest, InvalidDigest};
+pub use lifecycle::in_use::{ImagesInUse, Nothing, SharedUse, UsedImage};
 pub use name::{InvalidName, RepositoryName, Tag};
 pub use push::Push;
 pub use registry::{Registry, RegistryError};

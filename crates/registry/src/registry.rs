@@ -13,7 +13,9 @@ use crate::{
         upload::{UploadError, Uploads},
     },
     config::RegistryConfig,
-    ecr, oci,
+    ecr,
+    expiry::{Previews, Timetable, expire_due, keep_expiring},
+    oci,
     push::Push,
     state::{
         command::{CollectBlobs, ForgetPushes},
@@ -84,6 +86,9 @@ impl Registry {
                 advertised_host: config.advertised_host,
                 scheme: config.scheme,
                 create_on_push: config.create_on_push,
+                in_use: config.in_use,
+                timetable: Timetable::new(config.expire_every),
+                previews: Previews::default(),
             }),
         })
     }
@@ -111,6 +116,16 @@ impl Registry {
     /// Drops the pushes up to a number, which have been acted on. The newest is kept.
     pub async fn forget_pushes(&self, through: u64) -> Result<(), RegistryError> {
         Ok(self.shared.writer.submit(ForgetPushes { through }).await?)
+    }
+
+    /// Applies the lifecycle policies that are due; gives how many images expired.
+    pub async fn expire(&self) -> usize {
+        expire_due(&self.shared).await.images
+    }
+
+    /// Applies each lifecycle policy when it is due, for ever.
+    pub async fn keep_expiring(&self) {
+        keep_expiring(&self.shared).await;
     }
 
     /// Removes the uploads that nobody has touched for a day, and the blobs that no manifest has named for

@@ -13,6 +13,8 @@ use crate::{
     },
     clock::Clock,
     digest::Digest,
+    expiry::{Previews, Timetable},
+    lifecycle::in_use::SharedUse,
     manifest::Manifest,
     name::Tag,
     state::{
@@ -31,6 +33,9 @@ pub(crate) struct Shared {
     pub advertised_host: String,
     pub scheme: String,
     pub create_on_push: bool,
+    pub in_use: SharedUse,
+    pub timetable: Timetable,
+    pub previews: Previews,
 }
 
 /// A manifest could not be put.

@@ -9,7 +9,8 @@ use model::{Refusal, ServiceKey};
 use tokio::sync::watch;
 
 use crate::app::App;
-use crate::ecs::service::follow::{self, OwnRegistry};
+use crate::ecs::image::OwnRegistry;
+use crate::ecs::service::follow;
 use crate::pushes::{Push, SharedPushes};
 use crate::writer::SubmitError;
 

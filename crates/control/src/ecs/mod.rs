@@ -2,6 +2,7 @@
 //! keys), [`translate`] (from the model to the wire) and [`errors`].
 
 pub(crate) mod errors;
+pub(crate) mod image;
 pub(crate) mod reference;
 pub(crate) mod translate;
 

@@ -2,6 +2,7 @@
 
 mod descriptors;
 mod drain;
+mod in_use;
 mod log;
 mod pushes;
 mod rotate;
@@ -54,8 +55,11 @@ pub async fn start(dir: &DataDir, keys: &Keys, listen: SocketAddr, args: &Server
     let open =
         |name: &str| SqliteStore::open(dir.join(name)).map(Arc::new).map_err(|error| opened(dir, error));
     let state = open("state.db")?;
+    let in_use = Arc::new(in_use::InUse::default());
     let registry = RegistryConfig {
         create_on_push: args.create_on_push,
+        expire_every: args.expire_every,
+        in_use: in_use.clone(),
         ..RegistryConfig::new(dir.join("registry"), advertised)
     };
     let registry = Registry::open(registry, open("registry.db")?).context("open the registry")?;
@@ -84,6 +88,9 @@ pub async fn start(dir: &DataDir, keys: &Keys, listen: SocketAddr, args: &Server
     let server = Server::start(parts, listener).await.context("start the control plane")?;
     taken_down::settle(dir, &server.app, drain.instance()).await?;
     drain.attach(server.app.clone()).await?;
+    in_use.attach(server.app.clone());
+    let expiring = registry.clone();
+    tokio::spawn(async move { expiring.keep_expiring().await });
     tokio::spawn(collect(registry));
     dir.set_running(&Running { pid: std::process::id(), listen: address })?;
     tracing::info!(endpoint, data_dir = %dir.path().display(), "serving");

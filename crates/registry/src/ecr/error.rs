@@ -51,6 +51,7 @@ pub(super) fn refused(refusal: Refusal) -> Error {
         Refusal::RepositoryExists(_) => "RepositoryAlreadyExistsException",
         Refusal::RepositoryNotEmpty(_) => "RepositoryNotEmptyException",
         Refusal::TagImmutable { .. } => "ImageTagAlreadyExistsException",
+        Refusal::LifecycleUnknown(_) => "LifecyclePolicyNotFoundException",
         Refusal::BlobUnknown(_) => "LayersNotFoundException",
         Refusal::ManifestUnknown(_) => "ImageNotFoundException",
         Refusal::ReferencesUnknown(ref missing) if missing.iter().any(|m| m.is_manifest) => {

@@ -11,6 +11,8 @@ mod get_authorization_token;
 mod image;
 mod layer_upload;
 mod layers;
+mod lifecycle_policy;
+mod lifecycle_preview;
 mod list_images;
 mod put_image;
 mod repository;
@@ -51,6 +53,11 @@ pub(crate) fn operations(shared: &Arc<Shared>) -> Router {
         InitiateLayerUpload => layer_upload::initiate_layer_upload,
         UploadLayerPart => layer_upload::upload_layer_part,
         CompleteLayerUpload => layer_upload::complete_layer_upload,
+        PutLifecyclePolicy => lifecycle_policy::put,
+        GetLifecyclePolicy => lifecycle_policy::get,
+        DeleteLifecyclePolicy => lifecycle_policy::delete,
+        StartLifecyclePolicyPreview => lifecycle_preview::start,
+        GetLifecyclePolicyPreview => lifecycle_preview::get,
         TagResource => resource_tags::tag_resource,
         UntagResource => resource_tags::untag_resource,
         ListTagsForResource => resource_tags::list_tags_for_resource,

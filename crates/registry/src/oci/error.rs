@@ -143,7 +143,7 @@ impl From<Refusal> for OciError {
             Refusal::SizeMismatch { digest, .. } => {
                 Self::new(StatusCode::BAD_REQUEST, "SIZE_INVALID", message).detail(json!({"digest": digest}))
             }
-            Refusal::RepositoryExists(_) | Refusal::RepositoryNotEmpty(_) => {
+            Refusal::RepositoryExists(_) | Refusal::RepositoryNotEmpty(_) | Refusal::LifecycleUnknown(_) => {
                 Self::new(StatusCode::CONFLICT, "DENIED", message)
             }
         }

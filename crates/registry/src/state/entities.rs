@@ -95,6 +95,16 @@ pub struct BlobLink {
     pub idle_since_ms: u64,
 }
 
+/// A repository's lifecycle policy.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LifecycleRecord {
+    /// As it was put; it has been checked.
+    pub text: String,
+    /// Absent until this policy has been applied for the first time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evaluated_at_ms: Option<u64>,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,7 +7,7 @@ use imbl::{HashMap, OrdMap};
 use serde::Serialize;
 
 use super::{
-    entities::{BlobLink, ManifestRecord, RepositoryKey, RepositorySettings, TagRecord},
+    entities::{BlobLink, LifecycleRecord, ManifestRecord, RepositoryKey, RepositorySettings, TagRecord},
     keys::{Key, UnknownKey},
 };
 use crate::{
@@ -24,11 +24,18 @@ pub struct Repository {
     pub manifests: OrdMap<Digest, ManifestRecord>,
     /// The link table: only these blobs exist, as far as this repository is concerned.
     pub blobs: OrdMap<Digest, BlobLink>,
+    pub lifecycle: Option<LifecycleRecord>,
 }
 
 impl Repository {
-    fn new(settings: RepositorySettings) -> Self {
-        Self { settings, tags: OrdMap::new(), manifests: OrdMap::new(), blobs: OrdMap::new() }
+    pub fn new(settings: RepositorySettings) -> Self {
+        Self {
+            settings,
+            tags: OrdMap::new(),
+            manifests: OrdMap::new(),
+            blobs: OrdMap::new(),
+            lifecycle: None,
+        }
     }
 
     /// The manifest that a tag or digest means.
@@ -87,6 +94,8 @@ pub enum Change {
     DeleteManifest(RepositoryKey, Digest),
     PutBlob(RepositoryKey, Digest, BlobLink),
     DeleteBlob(RepositoryKey, Digest),
+    PutLifecycle(RepositoryKey, LifecycleRecord),
+    DeleteLifecycle(RepositoryKey),
     PutPush(u64, Push),
     DeletePush(u64),
 }
@@ -125,6 +134,7 @@ impl Index {
                 Key::Tag(r, t) => rest.push(Change::PutTag(r, t, read(key, value)?)),
                 Key::Manifest(r, d) => rest.push(Change::PutManifest(r, d, read(key, value)?)),
                 Key::Blob(r, d) => rest.push(Change::PutBlob(r, d, read(key, value)?)),
+                Key::Lifecycle(r) => rest.push(Change::PutLifecycle(r, read(key, value)?)),
                 Key::Push(n) => rest.push(Change::PutPush(n, read(key, value)?)),
             }
         }
@@ -224,6 +234,16 @@ impl Index {
                     self.release(digest);
                 }
             }
+            Change::PutLifecycle(key, record) => {
+                if let Some(r) = self.repositories.get_mut(key) {
+                    r.lifecycle = Some(record.clone());
+                }
+            }
+            Change::DeleteLifecycle(key) => {
+                if let Some(r) = self.repositories.get_mut(key) {
+                    r.lifecycle = None;
+                }
+            }
             Change::PutPush(number, push) => drop(self.pushes.insert(*number, push.clone())),
             Change::DeletePush(number) => drop(self.pushes.remove(number)),
         }
@@ -255,6 +275,8 @@ impl Change {
             Self::DeleteManifest(r, d) => (Key::Manifest(r.clone(), d.clone()).to_string(), None),
             Self::PutBlob(r, d, v) => (Key::Blob(r.clone(), d.clone()).to_string(), Some(json(v))),
             Self::DeleteBlob(r, d) => (Key::Blob(r.clone(), d.clone()).to_string(), None),
+            Self::PutLifecycle(r, v) => (Key::Lifecycle(r.clone()).to_string(), Some(json(v))),
+            Self::DeleteLifecycle(r) => (Key::Lifecycle(r.clone()).to_string(), None),
             Self::PutPush(n, v) => (Key::Push(*n).to_string(), Some(json(v))),
             Self::DeletePush(n) => (Key::Push(*n).to_string(), None),
         }

@@ -13,6 +13,8 @@ pub enum Key {
     Tag(RepositoryKey, Tag),
     Manifest(RepositoryKey, Digest),
     Blob(RepositoryKey, Digest),
+    /// A repository's lifecycle policy.
+    Lifecycle(RepositoryKey),
     /// Of the outbox.
     Push(u64),
 }
@@ -25,6 +27,7 @@ impl std::fmt::Display for Key {
             Self::Tag(r, tag) => write!(f, "tag/{}:{tag}", path(r)),
             Self::Manifest(r, digest) => write!(f, "manifest/{}@{digest}", path(r)),
             Self::Blob(r, digest) => write!(f, "blob/{}@{digest}", path(r)),
+            Self::Lifecycle(r) => write!(f, "lifecycle/{}", path(r)),
             Self::Push(number) => write!(f, "push/{number:020}"),
         }
     }
@@ -58,6 +61,7 @@ fn parse(s: &str) -> Option<Key> {
     };
     Some(match kind {
         "repository" => Key::Repository(repository(rest)?),
+        "lifecycle" => Key::Lifecycle(repository(rest)?),
         "tag" => {
             let (name, tag) = rest.split_once(':')?;
             Key::Tag(repository(name)?, tag.parse().ok()?)

@@ -12,41 +12,12 @@ use model::{
 use wire::{Error, ecr_host, ecs};
 
 use super::Recorded;
+use crate::ecs::image::{Named, OwnRegistry};
 use crate::pushes::Push;
 
 /// The resource tag of a service that says which pushed tags it follows, `+` standing for any run of characters: AWS
 /// allows no `*` in the value of a resource tag, and ECR no `+` in the tag of an image. Empty for none.
 pub(crate) const FOLLOWS: &str = "longshore:deploy-on-push";
-
-/// By which names our registry is known in images.
-#[derive(Clone, Debug)]
-pub(crate) struct OwnRegistry {
-    /// `host:port`: these name no account and no region.
-    hosts: Vec<String>,
-    home: Scope,
-}
-
-impl OwnRegistry {
-    /// Of what clients reach at `endpoint`. A loopback address has several names.
-    pub(crate) fn new(endpoint: &str, home: Scope) -> Self {
-        let host = endpoint.split_once("://").map_or(endpoint, |(_, rest)| rest).trim_end_matches('/');
-        let mut hosts = vec![host.to_owned()];
-        if let Some((name, port)) = host.rsplit_once(':') {
-            let loopback = ["127.0.0.1", "localhost", "[::1]"];
-            if loopback.contains(&name) {
-                hosts = loopback.iter().map(|name| format!("{name}:{port}")).collect();
-            }
-        }
-        Self { hosts, home }
-    }
-
-    fn scope_of(&self, host: &str) -> Option<Scope> {
-        match self.hosts.iter().any(|own| own == host) {
-            true => Some(self.home.clone()),
-            false => ecr_host::account_and_region(host).map(|(account, region)| Scope::new(account, region)),
-        }
-    }
-}
 
 /// The command that brings `service` to what was pushed; `None` where it isn't concerned.
 pub(crate) fn command(
@@ -144,25 +115,6 @@ fn images(
         wanted.then(|| format!("{}/{}:{}@{}", named.host, named.repository, push.tag, push.digest))
     };
     definition.containers.iter().map(image).collect()
-}
-
-/// An image's name, as far as it can be one of our registry's.
-struct Named<'a> {
-    host: &'a str,
-    repository: &'a str,
-    /// `latest` where neither a tag nor a digest is written.
-    tag: Option<&'a str>,
-    digest: Option<&'a str>,
-}
-
-impl<'a> Named<'a> {
-    fn of(image: &'a str) -> Option<Self> {
-        let (name, digest) = image.split_once('@').map_or((image, None), |(name, d)| (name, Some(d)));
-        let (host, path) = name.split_once('/')?;
-        let (repository, tag) = path.split_once(':').map_or((path, None), |(path, tag)| (path, Some(tag)));
-        let tag = tag.or(if digest.is_none() { Some("latest") } else { None });
-        Some(Self { host, repository, tag, digest })
-    }
 }
 
 /// The same definition with other images, to be registered.

@@ -3,6 +3,7 @@
 
 mod blobs;
 mod delete_images;
+mod lifecycle;
 mod manifests;
 mod pulls;
 mod pushes;
@@ -10,6 +11,7 @@ mod repositories;
 
 pub use blobs::{CollectBlobs, LinkBlob, MountBlob, UnlinkBlob};
 pub use delete_images::{DeleteFailure, DeleteImages, ImageId};
+pub use lifecycle::{DeleteLifecyclePolicy, ExpireImages, PutLifecyclePolicy};
 pub use manifests::{DeleteReference, ManifestPut, Needed, PutManifest};
 pub use pulls::RecordPull;
 pub use pushes::ForgetPushes;
@@ -53,6 +55,8 @@ pub enum Refusal {
     RepositoryNotEmpty(RepositoryKey),
     #[error("The image tag '{tag}' already exists in the '{}' repository and cannot be overwritten because the repository is immutable.", repository.name)]
     TagImmutable { repository: RepositoryKey, tag: Tag },
+    #[error("Lifecycle policy does not exist for the repository with name '{}' in the registry with id '{}'", .0.name, .0.scope.account)]
+    LifecycleUnknown(RepositoryKey),
     #[error("The blob '{0}' is not in the repository")]
     BlobUnknown(Digest),
     #[error("The manifest '{0}' is not in the repository")]

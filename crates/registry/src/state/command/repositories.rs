@@ -67,6 +67,7 @@ impl Command for DeleteRepository {
             .map(|t| Change::DeleteTag(key(), t.clone()))
             .chain(manifests.map(|d| Change::DeleteManifest(key(), d.clone())))
             .chain(blobs.map(|d| Change::DeleteBlob(key(), d.clone())))
+            .chain(repository.lifecycle.iter().map(|_| Change::DeleteLifecycle(key())))
             .chain([Change::DeleteRepository(key())])
             .collect();
         Ok(Decision::new(changes, repository.settings.clone()))

@@ -1,0 +1,61 @@
+//! Images as definitions and tasks name them, and which of them are our registry's.
+
+use model::Scope;
+use wire::ecr_host;
+
+/// By which names our registry is known in images.
+#[derive(Clone, Debug)]
+pub(crate) struct OwnRegistry {
+    /// `host:port`: these name no account and no region.
+    hosts: Vec<String>,
+    home: Scope,
+}
+
+impl OwnRegistry {
+    /// Of what clients reach at `endpoint`. A loopback address has several names.
+    pub(crate) fn new(endpoint: &str, home: Scope) -> Self {
+        let host = endpoint.split_once("://").map_or(endpoint, |(_, rest)| rest).trim_end_matches('/');
+        let mut hosts = vec![host.to_owned()];
+        if let Some((name, port)) = host.rsplit_once(':') {
+            let loopback = ["127.0.0.1", "localhost", "[::1]"];
+            if loopback.contains(&name) {
+                hosts = loopback.iter().map(|name| format!("{name}:{port}")).collect();
+            }
+        }
+        Self { hosts, home }
+    }
+
+    /// Whose registry a host means; `None` where it isn't ours.
+    pub(crate) fn scope_of(&self, host: &str) -> Option<Scope> {
+        match self.hosts.iter().any(|own| own == host) {
+            true => Some(self.home.clone()),
+            false => ecr_host::account_and_region(host).map(|(account, region)| Scope::new(account, region)),
+        }
+    }
+
+    /// As [`Self::scope_of`], with every doubt in favour of ours: a proxy or another name of this machine may lead
+    /// here. `None` only where no host is written.
+    pub(crate) fn may_be_in(&self, host: &str) -> Option<Scope> {
+        let is_host = host == "localhost" || host.contains(['.', ':']);
+        self.scope_of(host).or_else(|| is_host.then(|| self.home.clone()))
+    }
+}
+
+/// An image's name, as far as it can be one of our registry's.
+pub(crate) struct Named<'a> {
+    pub host: &'a str,
+    pub repository: &'a str,
+    /// `latest` where neither a tag nor a digest is written.
+    pub tag: Option<&'a str>,
+    pub digest: Option<&'a str>,
+}
+
+impl<'a> Named<'a> {
+    pub fn of(image: &'a str) -> Option<Self> {
+        let (name, digest) = image.split_once('@').map_or((image, None), |(name, d)| (name, Some(d)));
+        let (host, path) = name.split_once('/')?;
+        let (repository, tag) = path.split_once(':').map_or((path, None), |(path, tag)| (path, Some(tag)));
+        let tag = tag.or(if digest.is_none() { Some("latest") } else { None });
+        Some(Self { host, repository, tag, digest })
+    }
+}

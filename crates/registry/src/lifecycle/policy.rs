@@ -1,0 +1,52 @@
+//! A policy that has been checked.
+
+use crate::name::Tag;
+
+/// The rules, the first to be applied first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    pub rules: Vec<Rule>,
+}
+
+/// Of the images that it selects, all but some expire.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// Its place: the lowest is applied first.
+    pub priority: i32,
+    pub selection: Selection,
+    pub keep: Keep,
+}
+
+/// Which images a rule is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Selection {
+    Any,
+    Untagged,
+    /// Each of these begins one of the image's tags.
+    Prefixes(Vec<String>),
+    /// Each of these, in which `*` stands for any run of characters, is one of the image's tags.
+    Patterns(Vec<String>),
+}
+
+/// What stays of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keep {
+    /// So many that were pushed last.
+    Newest(u32),
+    /// Those that were pushed within so many days.
+    Days(u32),
+}
+
+impl Selection {
+    pub fn selects(&self, tags: &[&Tag]) -> bool {
+        let all = |wanted: &[String], fits: fn(&str, &str) -> bool| {
+            !tags.is_empty() && wanted.iter().all(|w| tags.iter().any(|tag| fits(w, tag.as_str())))
+        };
+        match self {
+            Self::Any => true,
+            Self::Untagged => tags.is_empty(),
+            Self::Prefixes(prefixes) => all(prefixes, |prefix, tag| tag.starts_with(prefix)),
+            Self::Patterns(patterns) => all(patterns, wire::ecr_host::matches),
+        }
+    }
+}

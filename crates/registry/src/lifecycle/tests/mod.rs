@@ -1,0 +1,98 @@
+//! Policies are read, and mean what AWS's user guide says.
+
+mod examples;
+mod properties;
+mod texts;
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use crate::{
+    digest::Digest,
+    name::Tag,
+    state::{
+        entities::{ManifestRecord, Mutability, RepositoryKey, RepositorySettings, Scope, TagRecord},
+        index::Repository,
+    },
+};
+
+const DAY_MS: u64 = 24 * 3600 * 1000;
+const NOW_MS: u64 = 1_790_000_000_000;
+
+/// A rule's JSON, with other members of its selection.
+fn rule(priority: u32, selection: Value) -> Value {
+    json!({"rulePriority": priority, "selection": selection, "action": {"type": "expire"}})
+}
+
+fn policy(rules: &[Value]) -> String {
+    json!({"rules": rules}).to_string()
+}
+
+fn key() -> RepositoryKey {
+    let scope = Scope { account: "000000000000".into(), region: "us-east-1".into() };
+    RepositoryKey { scope, name: "app".parse().unwrap() }
+}
+
+/// The digest of the image that tests call by this name.
+fn digest(name: &str) -> Digest {
+    Digest::of(name.as_bytes())
+}
+
+/// An image by name.
+#[derive(Clone, Debug, Default)]
+struct Picture {
+    name: String,
+    days_old: u64,
+    tags: Vec<String>,
+    /// Of an index.
+    members: Vec<String>,
+    subject: Option<String>,
+}
+
+impl Picture {
+    fn new(name: &str, days_old: u64, tags: &[&str]) -> Self {
+        let tags = tags.iter().map(ToString::to_string).collect();
+        Self { name: name.to_owned(), days_old, tags, ..Self::default() }
+    }
+
+    fn of(self, members: &[&str]) -> Self {
+        Self { members: members.iter().map(ToString::to_string).collect(), ..self }
+    }
+
+    fn about(self, subject: &str) -> Self {
+        Self { subject: Some(subject.to_owned()), ..self }
+    }
+}
+
+fn repository(pictures: &[Picture]) -> Repository {
+    let mut repository = Repository::new(RepositorySettings {
+        created_at_ms: 0,
+        mutability: Mutability { immutable: false, exclusions: Vec::new() },
+        scan_on_push: false,
+        encryption_type: "AES256".to_owned(),
+        kms_key: None,
+        tags: BTreeMap::new(),
+    });
+    for picture in pictures {
+        let pushed_at_ms = NOW_MS - picture.days_old * DAY_MS;
+        let record = ManifestRecord {
+            media_type: String::new(),
+            size: 1,
+            pushed_at_ms,
+            pulled_at_ms: None,
+            references: picture.members.iter().map(|name| digest(name)).collect(),
+            content_size: 1,
+            artifact_type: None,
+            subject: picture.subject.as_deref().map(digest),
+            annotations: BTreeMap::new(),
+            is_index: !picture.members.is_empty(),
+        };
+        repository.manifests.insert(digest(&picture.name), record);
+        for tag in &picture.tags {
+            let tag: Tag = tag.parse().unwrap();
+            repository.tags.insert(tag, TagRecord { digest: digest(&picture.name), pushed_at_ms });
+        }
+    }
+    repository
+}
