@@ -5,7 +5,7 @@ import json
 import pytest
 from kit import shapes, wrong
 from kit.caller import Caller
-from kit.world import everything, furnish
+from kit.world import POLICY, everything, furnish
 
 JSON_OPERATIONS = [(service, name) for service, name in shapes.operations() if service != "sts"]
 # Each in a region of its own: what the one changes doesn't disturb the other.
@@ -22,6 +22,8 @@ GOOD = {
     "RegisterTaskDefinition": DEFINITION,
     "UpdateService": {"cluster": "x", "desiredCount": 1},
     "CreateRepository": {"repositoryName": "yy"},
+    "PutLifecyclePolicy": {"lifecyclePolicyText": POLICY},
+    "StartLifecyclePolicyPreview": {"lifecyclePolicyText": POLICY},
     "CreateLogGroup": {"logGroupName": "y"},
     "CreateLogStream": {"logStreamName": "y"},
 }

@@ -1,9 +1,14 @@
 """All that the API shows of a region, to see whether anything changed."""
 
+import json
+
+from botocore.exceptions import ClientError
 from support import image
 
 # What the samples of `wrong.py` call things by, so that a wrong call that slips through hits something.
 NAME, REPOSITORY = "x", "xx"
+POLICY = json.dumps({"rules": [{"rulePriority": 1, "action": {"type": "expire"}, "selection": {
+    "tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": 1000}}]})
 
 
 def furnish(account, region):
@@ -19,10 +24,18 @@ def furnish(account, region):
     logs.create_log_group(logGroupName=NAME, tags={NAME: NAME})
     logs.create_log_stream(logGroupName=NAME, logStreamName=NAME)
     ecr.create_repository(repositoryName=REPOSITORY)
+    ecr.put_lifecycle_policy(repositoryName=REPOSITORY, lifecyclePolicyText=POLICY)
     token = ecr.get_authorization_token()["authorizationData"][0]["authorizationToken"]
     pusher = image.Pusher(account.server.host, "")
     pusher.authorization = f"Basic {token}"
     pusher.push(image.Image([image.layer(files=[("x", b"x", 0o644)])]), REPOSITORY, NAME)
+
+
+def policy(ecr, name):
+    try:
+        return ecr.get_lifecycle_policy(repositoryName=name)["lifecyclePolicyText"]
+    except ClientError as error:
+        return error.response["Error"]["Code"]
 
 
 def everything(account, region):
@@ -56,7 +69,7 @@ def everything(account, region):
         name, arn = repository["repositoryName"], repository["repositoryArn"]
         images = pages(ecr, "list_images", "imageIds", repositoryName=name)
         tags = ecr.list_tags_for_resource(resourceArn=arn)["tags"]
-        picture[arn] = repository, sorted(map(str, images)), tags
+        picture[arn] = repository, sorted(map(str, images)), tags, policy(ecr, name)
     for group in pages(logs, "describe_log_groups", "logGroups"):
         name = group["logGroupName"]
         streams = pages(logs, "describe_log_streams", "logStreams", logGroupName=name)

@@ -1,9 +1,10 @@
 //! Whatever is asked for in whatever order: the records alone give the state back, and no blob that
 //! something refers to counts as unused.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use proptest::prelude::*;
+use serde_json::json;
 
 use super::{
     command::*,
@@ -12,6 +13,7 @@ use super::{
 };
 use crate::{
     digest::Digest,
+    lifecycle::in_use::{ImagesInUse, UsedImage},
     name::{Reference, Tag},
 };
 
@@ -26,6 +28,9 @@ enum Step {
     DeleteTag(u8, u8),
     DeleteManifest(u8, u8),
     DeleteImages(u8, Vec<(Option<u8>, Option<u8>)>),
+    PutLifecycle(u8, u8),
+    DeleteLifecycle(u8),
+    Expire(u8, Option<u8>),
     Collect(u64),
     Forget(u64),
 }
@@ -51,8 +56,11 @@ fn step() -> impl Strategy<Value = Step> {
         ),
         (r.clone(), 0u8..3).prop_map(|(r, t)| Step::DeleteTag(r, t)),
         (r.clone(), d.clone()).prop_map(|(r, d)| Step::DeleteManifest(r, d)),
-        (r, proptest::collection::vec((proptest::option::of(d), proptest::option::of(0u8..3)), 0..3))
+        (r.clone(), proptest::collection::vec((proptest::option::of(d), proptest::option::of(0u8..3)), 0..3))
             .prop_map(|(r, ids)| Step::DeleteImages(r, ids)),
+        (r.clone(), 1u8..3).prop_map(|(r, newest)| Step::PutLifecycle(r, newest)),
+        r.clone().prop_map(Step::DeleteLifecycle),
+        (r.clone(), proptest::option::of(0u8..3)).prop_map(|(r, used)| Step::Expire(r, used)),
         (0u64..40).prop_map(Step::Collect),
         (0u64..20).prop_map(Step::Forget),
     ]
@@ -105,6 +113,22 @@ fn put(r: u8, n: u8, needs: Vec<u8>, members: Vec<u8>, t: Option<u8>, now_ms: u6
     PutManifest { key: key(r), digest: manifest(n), record, needs, tags: t.map(tag).into_iter().collect() }
 }
 
+/// A tag of a repository is in use.
+struct Used(Option<(u8, u8)>);
+
+impl ImagesInUse for Used {
+    fn now(&self) -> Option<Vec<UsedImage>> {
+        let used = |(r, t)| UsedImage {
+            account: key(r).scope.account,
+            region: key(r).scope.region,
+            repository: key(r).name.to_string(),
+            tag: Some(tag(t).to_string()),
+            digest: None,
+        };
+        Some(self.0.map(used).into_iter().collect())
+    }
+}
+
 fn changes<C: Command>(index: &Index, command: C) -> Vec<Change> {
     command.decide(index).map(|d| d.changes).unwrap_or_default()
 }
@@ -133,6 +157,17 @@ fn decide(index: &Index, step: Step, now_ms: u64) -> Vec<Change> {
         Step::DeleteImages(r, ids) => {
             let id = |(d, t): (Option<u8>, Option<u8>)| ImageId { digest: d.map(manifest), tag: t.map(tag) };
             changes(index, DeleteImages { key: key(r), ids: ids.into_iter().map(id).collect(), now_ms })
+        }
+        Step::PutLifecycle(r, newest) => {
+            let selection =
+                json!({"tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": newest});
+            let rule = json!({"rulePriority": 1, "selection": selection, "action": {"type": "expire"}});
+            changes(index, PutLifecyclePolicy { key: key(r), text: json!({"rules": [rule]}).to_string() })
+        }
+        Step::DeleteLifecycle(r) => changes(index, DeleteLifecyclePolicy { key: key(r) }),
+        Step::Expire(r, used) => {
+            let in_use = Arc::new(Used(used.map(|t| (r, t))));
+            changes(index, ExpireImages { key: key(r), now_ms, in_use })
         }
         Step::Collect(grace_ms) => changes(index, CollectBlobs { now_ms, grace_ms }),
         Step::Forget(through) => changes(index, ForgetPushes { through }),

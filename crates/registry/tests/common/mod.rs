@@ -4,13 +4,13 @@
 use std::{
     path::Path,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicU64, Ordering},
     },
 };
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use registry::{Registry, RegistryConfig};
+use registry::{ImagesInUse, Registry, RegistryConfig, UsedImage};
 use reqwest::{Method, RequestBuilder, Response};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -31,8 +31,24 @@ pub struct Harness {
     pub base: String,
     pub password: String,
     pub now_ms: Arc<AtomicU64>,
+    pub in_use: Arc<InUse>,
     client: reqwest::Client,
     server: tokio::task::JoinHandle<()>,
+}
+
+/// What a test says is in use; `None`: not known yet.
+pub struct InUse(pub Mutex<Option<Vec<UsedImage>>>);
+
+impl InUse {
+    pub fn set(&self, used: Option<Vec<UsedImage>>) {
+        *self.0.lock().unwrap() = used;
+    }
+}
+
+impl ImagesInUse for InUse {
+    fn now(&self) -> Option<Vec<UsedImage>> {
+        self.0.lock().unwrap().clone()
+    }
 }
 
 impl Drop for Harness {
@@ -77,7 +93,9 @@ impl Harness {
         let address = listener.local_addr().unwrap().to_string();
         let now_ms = Arc::new(AtomicU64::new(START_MS));
         let clock = now_ms.clone();
+        let in_use = Arc::new(InUse(Mutex::new(Some(Vec::new()))));
         let config = RegistryConfig {
+            in_use: in_use.clone(),
             clock: Arc::new(move || clock.load(Ordering::SeqCst)),
             most_uploads,
             ..RegistryConfig::new(dir.path(), &address)
@@ -93,6 +111,7 @@ impl Harness {
             base: format!("http://{address}"),
             password,
             now_ms,
+            in_use,
             client: reqwest::Client::new(),
             server,
         }

@@ -1,6 +1,8 @@
 import json
 
 from kit.distribution import INDEX, MANIFEST, descriptor, digest, fresh
+from support.aws import refused
+from support.waiting import wait_until
 
 TAGS = [{"Key": "team", "Value": "harbour"}]
 
@@ -143,3 +145,55 @@ def untag_resource(scene):
 def list_tags_for_resource(scene):
     named = arn(scene, scene.repository(tags=TAGS))
     assert scene.ecr.list_tags_for_resource(resourceArn=named)["tags"] == TAGS
+
+
+def policy(count):
+    rules = [{"rulePriority": 1, "description": f"the newest {count}", "action": {"type": "expire"}, "selection": {
+        "tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": count}}]
+    return json.dumps({"rules": rules})
+
+
+def with_policy(scene, name=None):
+    name = name or scene.repository()
+    scene.ecr.put_lifecycle_policy(repositoryName=name, lifecyclePolicyText=policy(1))
+    return name
+
+
+def previewed(scene, name):
+    scene.ecr.start_lifecycle_policy_preview(repositoryName=name, lifecyclePolicyText=policy(1))
+    scene.ecr.get_waiter("lifecycle_policy_preview_complete").wait(repositoryName=name)
+
+
+def put_lifecycle_policy(scene):
+    with_policy(scene)
+
+
+def get_lifecycle_policy(scene):
+    name = with_policy(scene)
+    wait_until(lambda: "lastEvaluatedAt" in scene.ecr.get_lifecycle_policy(repositoryName=name),
+               "the policy to be evaluated")
+    assert scene.ecr.get_lifecycle_policy(repositoryName=name)["lifecyclePolicyText"] == policy(1)
+
+
+def delete_lifecycle_policy(scene):
+    name = with_policy(scene)
+    assert scene.ecr.delete_lifecycle_policy(repositoryName=name)["lifecyclePolicyText"] == policy(1)
+    refused(lambda: scene.ecr.get_lifecycle_policy(repositoryName=name), "LifecyclePolicyNotFoundException", name)
+
+
+def start_lifecycle_policy_preview(scene):
+    name, _ = scene.pushed()
+    refused(lambda: scene.ecr.start_lifecycle_policy_preview(repositoryName=name), "LifecyclePolicyNotFoundException")
+    previewed(scene, name)
+
+
+def get_lifecycle_policy_preview(scene):
+    name, content = scene.pushed()
+    scene.registry().push_image(name, "v2")
+    previewed(scene, name)
+    answer = scene.ecr.get_lifecycle_policy_preview(repositoryName=name)
+    result, = answer["previewResults"]
+    assert result["imageDigest"] == digest(content) and result["imageTags"] == ["v1"]
+    assert answer["summary"] == {"expiringImageTotalCount": 1}
+    scene.ecr.get_lifecycle_policy_preview(repositoryName=name, imageIds=[{"imageTag": "v1"}])
+    scene.ecr.get_lifecycle_policy_preview(repositoryName=name, filter={"tagStatus": "UNTAGGED"}, maxResults=1)
