@@ -6,7 +6,7 @@
 
 use model::command::{NewDefinition, NewDeployment, PushDeployment, ServiceChange};
 use model::{
-    Command, ContainerShape, DefinitionRef, Deployment, Document, Revision, Scope, Service, ServiceEvent,
+    Command, ContainerShape, DefinitionRef, Deployment, Document, Revision, Service, ServiceEvent,
     ServiceStatus, TaskDefinition, World,
 };
 use wire::{Error, ecr_host, ecs};

@@ -1,3 +1,4 @@
+use model::Scope;
 use serde_json::{Value, json};
 
 use super::*;
