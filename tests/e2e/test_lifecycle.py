@@ -115,6 +115,27 @@ def test_what_a_task_runs_does_not_expire_though_its_tag_moved(stage):
     assert tags(account, repository) == ["latest"]
 
 
+def test_an_index_in_use_stays_whole(stage):
+    account = stage.account
+    repository = account.repository()
+    pusher = image.Pusher(account.server.host, account.password())
+    members = [picture("here"), image.busybox(extra=[("arm", b"x", 0o644)], architecture="arm64")]
+    for member in members:
+        pusher.push(member, repository, member.digest)
+    index = pusher.manifest(repository, "v1", image.index(members), image.INDEX)
+    task = stage.run(stage.register(stage.container(
+        "exec sleep 600", image=f"{account.server.host}/{repository}:v1")))
+    stage.wait_running(task)
+    account.push(picture("other"), repository, tag="v2")
+    apply(account, repository, 1)
+    left = {found["imageDigest"] for found in account.ecr.list_images(repositoryName=repository)["imageIds"]}
+    assert left == {index, picture("other").digest, *(member.digest for member in members)}
+    stage.ecs.stop_task(cluster=stage.cluster, task=task)
+    stage.wait(task)
+    apply(account, repository, 1)
+    assert tags(account, repository) == ["v2"]
+
+
 def test_policies_outlive_a_kill_and_are_applied_again_and_again(own_server):
     own_server.start("--expire-every", "1s")
     account = Account(own_server)
