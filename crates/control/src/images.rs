@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use model::{Scope, ServiceStatus, World};
+use model::{Deployment, Scope, Service, ServiceStatus, World};
 
 use crate::app::App;
 use crate::ecs::image::{Named, OwnRegistry};
@@ -31,10 +31,15 @@ fn used(world: &World, own: &OwnRegistry) -> BTreeSet<UsedImage> {
     let services = world.all_services().filter(|service| service.status == ServiceStatus::Active);
     let definitions = services.flat_map(|service| {
         let scope = &service.key.cluster.scope;
-        service.deployments.iter().filter_map(|d| world.definition(&d.definition.in_scope(scope)))
+        deployments(service).filter_map(|d| world.definition(&d.definition.in_scope(scope)))
     });
     let wanted = definitions.flat_map(|definition| &definition.containers);
     running.chain(wanted.filter_map(|container| image(own, &container.image, None))).collect()
+}
+
+/// Those that may start tasks: its own, and the one that a rollback leads to, which may have no tasks any more.
+fn deployments(service: &Service) -> impl Iterator<Item = &Deployment> {
+    service.deployments.iter().chain(service.completed.as_deref())
 }
 
 /// `pulled`: the digest that the agent found under the name.
@@ -112,6 +117,12 @@ mod tests {
         assert!(images().is_empty(), "a definition alone uses nothing");
         create(&fixture, json!({"desiredCount": 0})).await.unwrap();
         assert_eq!(images(), ["web:v1"], "what it would start when it is scaled out");
+        let mut service = fixture.app.world().all_services().next().unwrap().as_ref().clone();
+        let mut before = service.deployments[0].clone();
+        before.definition.family = "idle".into();
+        service.completed = Some(Box::new(before));
+        let families: Vec<_> = deployments(&service).map(|d| d.definition.family.to_string()).collect();
+        assert_eq!(families, ["web", "idle"], "a rollback may lead there");
         let delete = json!({"service": "web", "force": true});
         fixture.json("DeleteService", delete).await.unwrap();
         assert!(images().is_empty());
