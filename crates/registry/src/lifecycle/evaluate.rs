@@ -50,14 +50,20 @@ pub fn expiring(
 }
 
 /// The rules alone. Each looks at all images, also at those that a rule before it marked; but an image that a rule
-/// selects is marked by this rule or by none.
+/// selects is marked by this rule or by none. An untagged artifact is part of the image that it refers to: no rule
+/// selects or counts it.
 fn marked<'a>(
     policy: &Policy,
     repository: &'a Repository,
     tags_of: impl Fn(&Digest) -> &'a [&'a Tag],
     now_ms: u64,
 ) -> BTreeMap<&'a Digest, i32> {
-    let mut images: Vec<(&Digest, &ManifestRecord)> = repository.manifests.iter().collect();
+    let is_part = |(digest, manifest): &(&Digest, &ManifestRecord)| {
+        let subject = manifest.subject.as_ref().filter(|_| tags_of(digest).is_empty());
+        subject.is_some_and(|subject| repository.manifests.contains_key(subject))
+    };
+    let mut images: Vec<(&Digest, &ManifestRecord)> =
+        repository.manifests.iter().filter(|image| !is_part(image)).collect();
     images.sort_by_key(|(digest, manifest)| (Reverse(manifest.pushed_at_ms), *digest));
     let mut marked = BTreeMap::new();
     let mut seen = BTreeSet::new();

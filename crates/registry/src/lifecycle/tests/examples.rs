@@ -149,6 +149,20 @@ fn what_refers_to_an_image_goes_with_it() {
 }
 
 #[test]
+fn an_untagged_artifact_is_part_of_its_image() {
+    let pictures = [
+        Picture::new("one", 9, &["v1"]),
+        Picture::new("signature", 8, &[]).about("one"),
+        Picture::new("two", 7, &["v2"]),
+        Picture::new("its signature", 6, &[]).about("two"),
+        Picture::new("of nothing", 5, &[]).about("gone"),
+    ];
+    assert_eq!(expires(&[rule(1, newest(3, "any", &[]))], &pictures), "", "it isn't counted");
+    assert_eq!(expires(&[rule(1, newest(2, "any", &[]))], &pictures), "one:1 signature:1");
+    assert_eq!(expires(&[rule(1, days(1, "untagged"))], &pictures), "of nothing:1", "nor taken from it");
+}
+
+#[test]
 fn what_is_in_use_stays_with_all_that_belongs_to_it() {
     let pictures = [
         Picture::new("arm", 9, &[]),
