@@ -282,3 +282,22 @@ async fn a_preview_changes_nothing_and_is_read_in_pages() {
     let error = on_app(&h, "GetLifecyclePolicyPreview").await.unwrap_err();
     assert_eq!(error.code, "LifecyclePolicyPreviewNotFoundException");
 }
+
+/// The lock is what the preview waits for.
+#[allow(clippy::await_holding_lock)]
+#[tokio::test]
+async fn one_preview_at_a_time() {
+    let h = Harness::start().await;
+    three_images(&h).await;
+    let start = json!({"repositoryName": "app", "lifecyclePolicyText": newest(1)});
+    {
+        let _held = h.in_use.0.lock().unwrap();
+        h.call("StartLifecyclePolicyPreview", start.clone()).await.unwrap();
+        let again = h.call("StartLifecyclePolicyPreview", start.clone()).await.unwrap_err();
+        assert_eq!(again.code, "LifecyclePolicyPreviewInProgressException");
+        let answer = on_app(&h, "GetLifecyclePolicyPreview").await.unwrap();
+        assert_eq!((&answer["status"], answer.get("summary")), (&json!("IN_PROGRESS"), None));
+    }
+    assert_eq!(preview(&h, json!({})).await["summary"]["expiringImageTotalCount"], 2);
+    h.call("StartLifecyclePolicyPreview", start).await.unwrap();
+}
