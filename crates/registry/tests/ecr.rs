@@ -357,6 +357,70 @@ async fn layers_through_the_api() {
 }
 
 #[tokio::test]
+async fn the_referrers_of_an_image() {
+    let h = Harness::start().await;
+    h.create("app").await;
+    let digest = h.push_image("app", "v1", b"layer").await;
+    h.push_blob("app", b"{}").await;
+    let mut artifacts = Vec::new();
+    for (n, kind) in ["sbom", "signature", "signature"].iter().enumerate() {
+        let mut manifest = image(b"{}", &[]);
+        manifest["artifactType"] = json!(format!("application/vnd.example.{kind}"));
+        manifest["annotations"] = json!({"n": n.to_string()});
+        manifest["subject"] = json!({"mediaType": OCI_MANIFEST, "digest": digest, "size": 1});
+        let manifest = manifest.to_string();
+        let name = sha256(manifest.as_bytes());
+        assert_eq!(h.put_manifest("app", &name, OCI_MANIFEST, &manifest).await.status(), 201);
+        artifacts.push(json!({
+            "digest": name,
+            "mediaType": OCI_MANIFEST,
+            "artifactType": format!("application/vnd.example.{kind}"),
+            "size": manifest.len(),
+            "annotations": {"n": n.to_string()},
+            "artifactStatus": "ACTIVE",
+        }));
+    }
+    artifacts.sort_by_key(|a| a["digest"].to_string());
+    let ask = |extra: Value| {
+        let mut input = json!({"repositoryName": "app", "subjectId": {"imageDigest": digest}});
+        input.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+        h.call("ListImageReferrers", input)
+    };
+    assert_eq!(ask(json!({})).await.unwrap(), json!({"referrers": artifacts}));
+    let first = ask(json!({"maxResults": 2})).await.unwrap();
+    assert_eq!(first["referrers"].as_array().unwrap(), &artifacts[..2]);
+    let token = json!({"nextToken": first["nextToken"]});
+    assert_eq!(ask(token.clone()).await.unwrap(), json!({"referrers": artifacts[2..]}));
+
+    let of_type =
+        |kind: &str| json!({"filter": {"artifactTypes": [format!("application/vnd.example.{kind}")]}});
+    let listed = |answer: Value| answer["referrers"].as_array().unwrap().len();
+    for (kind, count) in [("sbom", 1), ("signature", 2), ("none", 0)] {
+        assert_eq!(listed(ask(of_type(kind)).await.unwrap()), count, "{kind}");
+    }
+    for (status, count) in [("ACTIVE", 3), ("ANY", 3), ("ARCHIVED", 0), ("ACTIVATING", 0)] {
+        let filter = json!({"filter": {"artifactStatus": status}});
+        assert_eq!(listed(ask(filter).await.unwrap()), count, "{status}");
+    }
+    // Without a referrer, or without the image itself, there is nothing to list.
+    let other = json!({"subjectId": {"imageDigest": sha256(b"none")}});
+    assert_eq!(ask(other).await.unwrap(), json!({"referrers": []}));
+
+    let mut elsewhere = of_type("sbom");
+    elsewhere["nextToken"] = token["nextToken"].clone();
+    for bad in [
+        elsewhere,
+        json!({"subjectId": {"imageDigest": "v1"}}),
+        json!({"subjectId": {}}),
+        json!({"maxResults": 51}),
+    ] {
+        assert_eq!(ask(bad).await.unwrap_err().code, "InvalidParameterException");
+    }
+    let error = ask(json!({"repositoryName": "none"})).await.unwrap_err();
+    assert_eq!(error.code, "RepositoryNotFoundException");
+}
+
+#[tokio::test]
 async fn tags_of_a_repository() {
     let h = Harness::start().await;
     h.create("app").await;

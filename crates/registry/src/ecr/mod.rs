@@ -13,6 +13,7 @@ mod layer_upload;
 mod layers;
 mod lifecycle_policy;
 mod lifecycle_preview;
+mod list_image_referrers;
 mod list_images;
 mod put_image;
 mod repository;
@@ -44,6 +45,7 @@ pub(crate) fn operations(shared: &Arc<Shared>) -> Router {
         PutImageTagMutability => repository_settings::put_image_tag_mutability,
         PutImageScanningConfiguration => repository_settings::put_image_scanning_configuration,
         ListImages => list_images::call,
+        ListImageReferrers => list_image_referrers::call,
         DescribeImages => describe_images::call,
         BatchGetImage => batch_get_image::call,
         BatchDeleteImage => batch_delete_image::call,

@@ -84,10 +84,8 @@ pub(super) fn referrers(asked: &Asked, name: RepositoryName, subject: &Digest) -
     let repository = asked.repository(&asked.key(name.clone())).ok();
     let filter = asked.parameter("artifactType");
     let last: Option<Digest> = asked.parameter("last").map(str::parse).transpose()?;
-    let manifests = repository.iter().flat_map(|r| r.manifests.iter());
-    let mut found = manifests.filter(|(digest, m)| {
-        m.subject.as_ref() == Some(subject)
-            && filter.is_none_or(|f| m.artifact_type.as_deref() == Some(f))
+    let mut found = repository.iter().flat_map(|r| r.referrers_of(subject)).filter(|(digest, m)| {
+        filter.is_none_or(|f| m.artifact_type.as_deref() == Some(f))
             && last.as_ref().is_none_or(|l| *digest > l)
     });
     let mut page = Vec::new();

@@ -77,6 +77,14 @@ impl Repository {
             .unwrap_or(0)
     }
 
+    /// The manifests whose subject is `subject`, by digest.
+    pub fn referrers_of<'a>(
+        &'a self,
+        subject: &'a Digest,
+    ) -> impl Iterator<Item = (&'a Digest, &'a ManifestRecord)> {
+        self.manifests.iter().filter(|(_, m)| m.subject.as_ref() == Some(subject))
+    }
+
     /// The indexes that hold `digest`.
     pub fn indexes_with<'a>(&'a self, digest: &'a Digest) -> impl Iterator<Item = &'a Digest> {
         self.manifests.iter().filter(|(_, m)| m.is_index && m.references.contains(digest)).map(|(d, _)| d)

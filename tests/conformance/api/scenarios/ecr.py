@@ -55,6 +55,21 @@ def describe_images(scene):
     scene.ecr.describe_images(repositoryName=name, imageIds=[{"imageTag": "v1"}])
 
 
+def list_image_referrers(scene):
+    name, content = scene.pushed()
+    registry = scene.registry()
+    for kind in ("sbom", "signature", "signature"):
+        artifact = registry.artifact(name, descriptor(content, MANIFEST), f"application/vnd.example.{kind}")
+        assert registry.put_manifest(name, digest(artifact), artifact).status == 201
+    subject = {"repositoryName": name, "subjectId": {"imageDigest": digest(content)}}
+    page = scene.ecr.list_image_referrers(**subject, maxResults=2)
+    rest = scene.ecr.list_image_referrers(**subject, maxResults=2, nextToken=page["nextToken"])
+    assert len(page["referrers"] + rest["referrers"]) == 3 and "nextToken" not in rest
+    found, = scene.ecr.list_image_referrers(
+        **subject, filter={"artifactTypes": ["application/vnd.example.sbom"]})["referrers"]
+    assert found["artifactType"] == "application/vnd.example.sbom"
+
+
 def batch_get_image(scene):
     name, content = scene.pushed()
     answer = scene.ecr.batch_get_image(repositoryName=name, imageIds=[
