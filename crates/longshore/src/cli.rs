@@ -71,6 +71,8 @@ pub enum Command {
     Completion(CompletionArgs),
     /// Show which API operations there are
     Api(ApiArgs),
+    /// Look after the registry's files
+    Registry(RegistryArgs),
     /// Run the control plane, the registry and the logs, without an agent
     Server(ServerArgs),
     /// Run an agent alone: this machine takes tasks of a Longshore elsewhere
@@ -378,6 +380,38 @@ impl Shell {
             Shell::Fish => "fish",
         }
     }
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct RegistryArgs {
+    #[command(subcommand)]
+    pub command: RegistryCommand,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub enum RegistryCommand {
+    /// Read every stored blob and manifest again, and say what isn't as it was pushed
+    Verify(VerifyArgs),
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  longshore registry verify
+  longshore registry verify --json --data-dir /var/lib/longshore | jq .findings
+
+It reads the data directory itself, on the machine where it lies, and changes nothing there; the server may
+run or not. Each file is read to its end and its digest taken; each manifest must have all that it names.
+
+To mend what it finds: remove a damaged file, then push the images that need it again. A file that isn't
+there counts as never pushed, so that any client uploads it. A record that can't be read comes back with a
+backup of registry.db alone. What is left over takes room and does no harm; the next start removes it.
+
+Exit status: 0 where all that was pushed can be pulled, 1 where not, or where it can't be told.")]
+pub struct VerifyArgs {
+    /// As {repositories, manifests, blobs, bytes, findings}
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Clone, Debug, Args)]

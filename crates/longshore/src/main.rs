@@ -2,7 +2,7 @@
 //!
 //! `server/` composes the control plane, the registry, the log service and an agent into one process;
 //! `up.rs` starts and `down.rs` ends it. The other commands are clients of the public API like any
-//! program of AWS's users (`talk/`): none reaches into the server's state.
+//! program of AWS's users (`talk/`): none reaches into the server's state, but `registry verify`, which only looks.
 //!
 //! It must decide nothing about tasks, and keep no state but the data directory's (`data_dir.rs`).
 //!
@@ -28,6 +28,7 @@ mod tail;
 mod talk;
 mod top;
 mod up;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -65,6 +66,9 @@ async fn carry_out(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Run(args) => run::run(&site, &args).await,
         Command::Completion(args) => completion::completion(&args),
         Command::Api(args) => api::api(&args).await,
+        Command::Registry(args) => match args.command {
+            cli::RegistryCommand::Verify(args) => verify::verify(&site, &args).await,
+        },
     }
 }
 

@@ -28,6 +28,7 @@ mod range;
 mod registry;
 mod shared;
 mod state;
+pub mod verify;
 
 pub use clock::Clock;
 pub use config::RegistryConfig;

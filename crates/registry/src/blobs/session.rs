@@ -3,7 +3,7 @@
 use std::{
     fs, io,
     io::{Seek, Write},
-    path::{Path, PathBuf},
+    path::PathBuf,
     time::Duration,
 };
 
@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use tokio::task::spawn_blocking;
 
 use super::{
-    storage::{BlobError, Staged},
+    storage::{BlobError, Staged, hash_file},
     upload::{Expected, UploadError},
 };
 use crate::{
@@ -184,7 +184,7 @@ impl Session {
         let ready = self.hasher.take().filter(|h| h.algorithm() == said.algorithm());
         let actual = match ready {
             Some(hasher) => hasher.finish(),
-            None => hash_file(&self.dir.join("data"), said.algorithm())?,
+            None => hash_file(&self.dir.join("data"), said.algorithm())?.0,
         };
         if actual == said { Ok(said) } else { Err(UploadError::DigestMismatch { said, actual }) }
     }
@@ -193,20 +193,6 @@ impl Session {
     pub fn discard(&mut self) {
         if let Err(error) = fs::remove_dir_all(&self.dir) {
             tracing::warn!(dir = %self.dir.display(), %error, "an ended upload stays until a later start");
-        }
-    }
-}
-
-fn hash_file(path: &Path, algorithm: Algorithm) -> Result<Digest, BlobError> {
-    let mut hasher = Hasher::new(algorithm);
-    let mut file = fs::File::open(path).map_err(BlobError::file("open", path))?;
-    let mut buffer = vec![0; WRITE_CHUNK];
-    loop {
-        match io::Read::read(&mut file, &mut buffer) {
-            Ok(0) => return Ok(hasher.finish()),
-            Ok(n) => hasher.update(&buffer[..n]),
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-            Err(e) => return Err(BlobError::file("read", path)(e)),
         }
     }
 }

@@ -18,7 +18,7 @@ use object_store::{
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
 use tokio_util::io::ReaderStream;
 
-use crate::digest::{Algorithm, Digest};
+use crate::digest::{Algorithm, Digest, Hasher};
 
 /// How much of a blob is read at a time. Bounds a pull's memory.
 const READ_CHUNK: usize = 256 * 1024;
@@ -141,10 +141,8 @@ impl BlobStorage {
                 .collect::<io::Result<_>>()
                 .map_err(read)?;
             for name in names {
-                let digest =
-                    name.to_str().and_then(|hex| format!("{}:{hex}", algorithm.as_str()).parse().ok());
                 // A name that is no digest isn't ours: leave it to whoever put it there.
-                if let Some(digest) = digest
+                if let Some(digest) = digest_of_name(algorithm, Path::new(&name))
                     && !is_used(&digest)
                 {
                     self.remove(&digest)?;
@@ -182,6 +180,15 @@ impl BlobStorage {
         }
     }
 
+    /// How many bytes a stored blob has; none if it isn't there.
+    pub async fn size(&self, digest: &Digest) -> Result<Option<u64>, BlobError> {
+        match self.objects.head(&object_path(digest)).await {
+            Ok(about) => Ok(Some(about.size)),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(source) => Err(BlobError::Read { digest: digest.clone(), source }),
+        }
+    }
+
     /// All bytes of a small blob.
     pub async fn read_all(&self, digest: &Digest) -> Result<Bytes, BlobError> {
         let read = |source| BlobError::Read { digest: digest.clone(), source };
@@ -196,6 +203,31 @@ impl BlobStorage {
 
 fn object_path(digest: &Digest) -> ObjectPath {
     ObjectPath::from_iter([digest.algorithm().as_str(), digest.hex()])
+}
+
+/// The digest that a file in an algorithm's directory is named by.
+pub fn digest_of_name(algorithm: Algorithm, path: &Path) -> Option<Digest> {
+    let hex = path.file_name()?.to_str()?;
+    format!("{}:{hex}", algorithm.as_str()).parse().ok()
+}
+
+/// Reads a file to its end; its digest and its length. Blocks.
+pub fn hash_file(path: &Path, algorithm: Algorithm) -> Result<(Digest, u64), BlobError> {
+    let mut hasher = Hasher::new(algorithm);
+    let mut file = fs::File::open(path).map_err(BlobError::file("open", path))?;
+    let mut buffer = vec![0; READ_CHUNK];
+    let mut length = 0;
+    loop {
+        match io::Read::read(&mut file, &mut buffer) {
+            Ok(0) => return Ok((hasher.finish(), length)),
+            Ok(n) => {
+                hasher.update(&buffer[..n]);
+                length += n as u64;
+            }
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(BlobError::file("read", path)(e)),
+        }
+    }
 }
 
 /// A rename or a new file is durable only when its directory is (`fsync(2)`).

@@ -23,6 +23,10 @@ pub(super) async fn get(
     let repository = asked.repository(&asked.key(name))?;
     let unknown = || OciError::blob_unknown(digest.as_str());
     let size = repository.blobs.get(digest).ok_or_else(unknown)?.size;
+    // A client that is told of a blob doesn't push it. So what the disk lost is mended by the next push.
+    if head && asked.shared.blobs.size(digest).await? != Some(size) {
+        return Err(unknown());
+    }
 
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_DIGEST, header_value(digest.to_string())?);

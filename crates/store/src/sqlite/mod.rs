@@ -68,6 +68,17 @@ impl SqliteStore {
         })
     }
 
+    /// What stands in the database, read without opening it as a store: another process may have it, and
+    /// nothing is written or recovered. For whoever looks on.
+    ///
+    /// # Errors
+    /// As [`SqliteStore::open`], but never [`StoreError::Locked`].
+    pub fn look(path: impl AsRef<Path>) -> Result<Snapshot, StoreError> {
+        let path = path.as_ref();
+        let mut connection = schema::open_onlooker(path)?;
+        snapshot(&mut connection).map_err(|source| sqlite_error(path, "reading", source))
+    }
+
     /// Where the database is.
     pub fn path(&self) -> &Path {
         &self.path
@@ -118,13 +129,7 @@ impl SqliteStore {
 
 impl Store for SqliteStore {
     fn load(&self) -> Result<Snapshot, StoreError> {
-        let read = |connection: &mut Connection| {
-            // One transaction: the entries are as of the revision.
-            let transaction = connection.transaction()?;
-            let revision = read_revision(&transaction)?;
-            Ok(Snapshot { revision, entries: read_entries(&transaction, "")? })
-        };
-        read(&mut self.reader()).map_err(|source| self.error("loading", source))
+        snapshot(&mut self.reader()).map_err(|source| self.error("loading", source))
     }
 
     fn range(&self, prefix: &str) -> Result<Vec<Entry>, StoreError> {
@@ -218,6 +223,13 @@ fn readable(value: &[u8]) -> ToSqlOutput<'_> {
         Ok(_) => ValueRef::Text(value),
         Err(_) => ValueRef::Blob(value),
     })
+}
+
+fn snapshot(connection: &mut Connection) -> rusqlite::Result<Snapshot> {
+    // One transaction: the entries are as of the revision.
+    let transaction = connection.transaction()?;
+    let revision = read_revision(&transaction)?;
+    Ok(Snapshot { revision, entries: read_entries(&transaction, "")? })
 }
 
 fn read_revision(connection: &Connection) -> rusqlite::Result<Revision> {

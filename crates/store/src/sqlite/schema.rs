@@ -36,6 +36,43 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
     let flags =
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(error("opening"))?;
+    let found = check(&connection, path)?;
+    configure(&connection).map_err(error("setting it up"))?;
+    if found == 0 {
+        create(&connection).map_err(error("making its schema"))?;
+    }
+    connection.set_prepared_statement_cache_capacity(16);
+    Ok(connection)
+}
+
+/// Opens the connection of somebody who only looks on. There must be a database of ours.
+pub(super) fn open_onlooker(path: &Path) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)
+        .and_then(|connection| connection.busy_timeout(BUSY_TIMEOUT).map(|()| connection))
+        .map_err(|source| sqlite_error(path, "opening for reading", source))?;
+    match check(&connection, path)? {
+        // An empty database is nobody's yet, but there is nothing to read in it either.
+        0 => Err(StoreError::Foreign { path: path.to_owned(), application_id: 0 }),
+        _ => Ok(connection),
+    }
+}
+
+/// Opens the connection that reads, so that `load` and `range` don't wait for a commit's fsync.
+pub(super) fn open_reader(path: &Path) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let open = || {
+        let connection = Connection::open_with_flags(path, flags)?;
+        connection.busy_timeout(BUSY_TIMEOUT)?;
+        connection.pragma_update(None, "query_only", true)?;
+        Ok(connection)
+    };
+    open().map_err(|source| sqlite_error(path, "opening for reading", source))
+}
+
+/// Whether the database is one of ours that this version reads; its application id, 0 for an empty one.
+fn check(connection: &Connection, path: &Path) -> Result<i32, StoreError> {
+    let error = |during| move |source| sqlite_error(path, during, source);
     let found: i32 = connection
         .pragma_query_value(None, "application_id", |row| row.get(0))
         .map_err(error("reading its header"))?;
@@ -55,24 +92,7 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
             supported: SCHEMA_VERSION,
         });
     }
-    configure(&connection).map_err(error("setting it up"))?;
-    if found == 0 {
-        create(&connection).map_err(error("making its schema"))?;
-    }
-    connection.set_prepared_statement_cache_capacity(16);
-    Ok(connection)
-}
-
-/// Opens the connection that reads, so that `load` and `range` don't wait for a commit's fsync.
-pub(super) fn open_reader(path: &Path) -> Result<Connection, StoreError> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let open = || {
-        let connection = Connection::open_with_flags(path, flags)?;
-        connection.busy_timeout(BUSY_TIMEOUT)?;
-        connection.pragma_update(None, "query_only", true)?;
-        Ok(connection)
-    };
-    open().map_err(|source| sqlite_error(path, "opening for reading", source))
+    Ok(found)
 }
 
 fn configure(connection: &Connection) -> rusqlite::Result<()> {
