@@ -24,6 +24,8 @@ pub struct RegistryConfig {
     pub expire_every: Duration,
     /// Images that lifecycle policies spare.
     pub in_use: SharedUse,
+    /// How long a blob is kept that no manifest names: longer than any push takes.
+    pub idle_blobs_kept: Duration,
     /// What time it is.
     pub clock: Clock,
 }
@@ -39,6 +41,7 @@ impl RegistryConfig {
             most_uploads: 4096,
             expire_every: Duration::from_secs(3600),
             in_use: Arc::new(Nothing),
+            idle_blobs_kept: Duration::from_secs(24 * 3600),
             clock: clock::system(),
         }
     }
@@ -53,6 +56,7 @@ impl std::fmt::Debug for RegistryConfig {
             .field("create_on_push", &self.create_on_push)
             .field("most_uploads", &self.most_uploads)
             .field("expire_every", &self.expire_every)
+            .field("idle_blobs_kept", &self.idle_blobs_kept)
             .finish_non_exhaustive()
     }
 }

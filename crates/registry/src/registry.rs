@@ -1,6 +1,6 @@
 //! The front door.
 
-use std::{fs, io, path::PathBuf, sync::Arc};
+use std::{fs, io, path::PathBuf, sync::Arc, time::Duration};
 
 use store::Store;
 use tokio::sync::watch;
@@ -22,9 +22,6 @@ use crate::{
         writer::{self, OpenError, WriteError, Writer},
     },
 };
-
-/// How long a blob that no manifest names is kept: longer than any push takes.
-const COLLECT_AFTER_MS: u64 = 24 * 3600 * 1000;
 
 /// Why a registry can't be opened, or can't clean up.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +48,7 @@ pub enum RegistryError {
 #[derive(Clone)]
 pub struct Registry {
     shared: Arc<Shared>,
+    idle_blobs_kept: Duration,
 }
 
 impl std::fmt::Debug for Registry {
@@ -77,6 +75,7 @@ impl Registry {
         }
         let writer = Writer::start(store, blobs.clone(), index, revision).map_err(RegistryError::Thread)?;
         Ok(Self {
+            idle_blobs_kept: config.idle_blobs_kept,
             shared: Arc::new(Shared {
                 writer,
                 blobs,
@@ -129,13 +128,14 @@ impl Registry {
     }
 
     /// Removes the uploads that nobody has touched for a day, and the blobs that no manifest has named for
-    /// as long; gives how many blobs were unlinked. For a timer.
+    /// as long as the configuration keeps them; gives how many blobs were unlinked. For a timer.
     pub async fn collect(&self) -> Result<usize, RegistryError> {
         let uploads = self.shared.uploads.expire().await?;
         if uploads > 0 {
             tracing::info!(uploads, "removed uploads that nobody went on with");
         }
-        let command = CollectBlobs { now_ms: self.shared.now_ms(), grace_ms: COLLECT_AFTER_MS };
+        let grace_ms = u64::try_from(self.idle_blobs_kept.as_millis()).unwrap_or(u64::MAX);
+        let command = CollectBlobs { now_ms: self.shared.now_ms(), grace_ms };
         Ok(self.shared.writer.submit(command).await?)
     }
 }

@@ -21,7 +21,7 @@ async fn raw(h: &Harness, head: &str, body: &[u8]) -> String {
 
 #[tokio::test]
 async fn uploads_are_bounded_and_room_comes_back() {
-    let h = Harness::start_with_uploads(20).await;
+    let h = Harness::start_with(|config| config.most_uploads = 20).await;
     h.create("app").await;
     let mut locations = Vec::new();
     for _ in 0..20 {

@@ -87,7 +87,7 @@ impl Uploads {
         let entries = fs::read_dir(&root).map_err(BlobError::file("list", &root))?;
         for entry in entries {
             let path = entry.map_err(BlobError::file("list", &root))?.path();
-            if is_stale(&path) {
+            if is_left_over(&path) {
                 let _ = fs::remove_dir_all(&path).or_else(|_| fs::remove_file(&path));
             }
         }
@@ -256,11 +256,14 @@ impl Uploads {
     }
 }
 
+/// At a start: a staged blob belongs to a request of a process that is gone, and without a file of bytes nobody can go on.
+fn is_left_over(path: &Path) -> bool {
+    path.extension().is_some_and(|e| e == "blob") || !path.join("data").exists() || is_stale(path)
+}
+
+/// Whether nobody has touched the upload for long. One that is just being made has no file of bytes yet.
 fn is_stale(path: &Path) -> bool {
-    // A staged blob belongs to a request of a process that is gone.
-    if path.extension().is_some_and(|e| e == "blob") {
-        return true;
-    }
-    let touched = fs::metadata(path.join("data")).and_then(|m| m.modified());
-    touched.map_or(true, |at| SystemTime::now().duration_since(at).is_ok_and(|age| age > STALE))
+    let modified = |path: &Path| fs::metadata(path).and_then(|about| about.modified());
+    let touched = modified(&path.join("data")).or_else(|_| modified(path));
+    touched.is_ok_and(|at| SystemTime::now().duration_since(at).is_ok_and(|age| age > STALE))
 }

@@ -70,9 +70,9 @@ impl Harness {
         Self::open(Arc::new(TempDir::new().unwrap()), Arc::new(MemoryStore::new())).await
     }
 
-    /// With another bound on uploads.
-    pub async fn start_with_uploads(most: usize) -> Self {
-        Self::open_with(Arc::new(TempDir::new().unwrap()), Arc::new(MemoryStore::new()), most).await
+    /// With another configuration.
+    pub async fn start_with(change: impl FnOnce(&mut RegistryConfig)) -> Self {
+        Self::open_with(Arc::new(TempDir::new().unwrap()), Arc::new(MemoryStore::new()), change).await
     }
 
     /// The same directory and store in a new registry.
@@ -83,10 +83,14 @@ impl Harness {
     }
 
     pub async fn open(dir: Arc<TempDir>, store: Arc<dyn Store>) -> Self {
-        Self::open_with(dir, store, 4096).await
+        Self::open_with(dir, store, |_| ()).await
     }
 
-    async fn open_with(dir: Arc<TempDir>, store: Arc<dyn Store>, most_uploads: usize) -> Self {
+    async fn open_with(
+        dir: Arc<TempDir>,
+        store: Arc<dyn Store>,
+        change: impl FnOnce(&mut RegistryConfig),
+    ) -> Self {
         // The workspace's reqwest brings no provider of its own; a second installation is refused, which is fine.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -94,12 +98,12 @@ impl Harness {
         let now_ms = Arc::new(AtomicU64::new(START_MS));
         let clock = now_ms.clone();
         let in_use = Arc::new(InUse(Mutex::new(Some(Vec::new()))));
-        let config = RegistryConfig {
+        let mut config = RegistryConfig {
             in_use: in_use.clone(),
             clock: Arc::new(move || clock.load(Ordering::SeqCst)),
-            most_uploads,
             ..RegistryConfig::new(dir.path(), &address)
         };
+        change(&mut config);
         let registry = Registry::open(config, store.clone()).unwrap();
         let routes = registry.routes();
         let server = tokio::spawn(async move { axum::serve(listener, routes).await.unwrap() });
