@@ -40,6 +40,17 @@ def test_names_that_would_leave_the_registry(registry, name):
 def test_methods_that_an_endpoint_has_not(registry, repository, method, path):
     answer = registry.call(method, f"/v2/{repository}/{path}")
     assert (answer.status, answer.codes) == (405, ["UNSUPPORTED"])
+    # RFC 9110, 15.5.6.
+    allowed = {word.strip() for word in answer.headers["Allow"].split(",")}
+    assert "GET" in allowed and method not in allowed
+
+
+@pytest.mark.parametrize("path", ["/v2/", "/v2/_catalog", "/v2/{}/tags/list", f"/v2/{{}}/referrers/{digest(b'x')}"])
+def test_head_is_as_get_without_the_body(registry, repository, path):
+    """RFC 9110, 9.1: every server supports both."""
+    there, head = registry.get(path.format(repository)), registry.head(path.format(repository))
+    assert (head.status, head.media_type) == (200, there.media_type)
+    assert head.headers["Content-Length"] == str(len(there.body))
 
 
 @pytest.mark.parametrize("path", ["nothing", "manifests", "tags/all", "blobs", "a/b/c"])

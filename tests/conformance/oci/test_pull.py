@@ -115,6 +115,30 @@ def test_ranges_that_mean_nothing_are_ignored(registry, repository, asked):
     assert (answer.status, answer.body) == (200, b"0123456789")
 
 
+def test_a_part_of_what_the_client_has_already(registry, repository):
+    """RFC 9110, 13.1.5: a part only if the rest is of the same content; else the whole."""
+    path = f"/v2/{repository}/blobs/{registry.push_blob(repository, b'0123456789')}"
+    etag = registry.head(path).headers["ETag"]
+    assert registry.get(path, Range="bytes=2-5", If_Range=etag).body == b"2345"
+    for other in (f'"{MISSING}"', f"W/{etag}", "Mon, 01 Jan 2024 00:00:00 GMT"):
+        answer = registry.get(path, Range="bytes=2-5", If_Range=other)
+        assert (answer.status, answer.body) == (200, b"0123456789")
+
+
+@pytest.mark.parametrize("kind", ["manifests", "blobs"])
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_what_the_client_has_already_is_not_sent(registry, repository, kind, method):
+    """RFC 9110, 13.1.2."""
+    content = registry.push_image(repository, "v1")
+    name = digest(content) if kind == "manifests" else json.loads(content)["layers"][0]["digest"]
+    path = f"/v2/{repository}/{kind}/{name}"
+    etag = registry.head(path).headers["ETag"]
+    for known in (etag, f"W/{etag}", f'"x", {etag}', "*"):
+        answer = registry.call(method, path, headers={"If-None-Match": known})
+        assert (answer.status, answer.body, answer.headers["ETag"]) == (304, b"", etag)
+    assert registry.call(method, path, headers={"If-None-Match": '"x"'}).status == 200
+
+
 def test_an_index_and_its_members(registry, repository):
     images = [registry.push_image(repository) for _ in range(2)]
     document = json.dumps({"schemaVersion": 2, "mediaType": INDEX, "manifests": [

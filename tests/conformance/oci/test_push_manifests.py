@@ -159,6 +159,54 @@ def test_a_push_to_a_repository_that_is_not_there(registry):
     assert (answer.status, answer.codes) == (404, ["NAME_UNKNOWN"])
 
 
+def test_a_layer_that_is_kept_elsewhere(registry, repository):
+    """Image specification, "Non-Distributable Layers": nobody pushes them, and the manifest is taken without."""
+    kinds = ["application/vnd.oci.image.layer.nondistributable.v1.tar",
+             "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip",
+             "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"]
+    document = json.loads(registry.image(repository))
+    document["layers"] += [{**descriptor(fresh(), kind), "urls": ["https://layers.example/1"]} for kind in kinds]
+    content = json.dumps(document).encode()
+    assert registry.put_manifest(repository, "foreign", content).status == 201
+    assert registry.get(f"/v2/{repository}/manifests/foreign").body == content
+    for layer in document["layers"][1:]:
+        assert registry.get(f"/v2/{repository}/blobs/{layer['digest']}").status == 404
+
+
+def test_a_layer_with_an_address_is_needed_all_the_same(registry, repository):
+    document = json.loads(registry.image(repository))
+    document["layers"].append({**descriptor(fresh(), LAYER), "urls": ["https://layers.example/1"]})
+    answer = registry.put_manifest(repository, "lacking", document)
+    assert answer.codes == ["MANIFEST_BLOB_UNKNOWN"]
+
+
+@pytest.mark.parametrize("layers", [{}, {"layers": []}, {"layers": None}])
+def test_an_artifact_without_layers(registry, repository, layers):
+    registry.push_blob(repository, b"{}")
+    document = {"schemaVersion": 2, "mediaType": MANIFEST, "config": descriptor(b"{}", EMPTY),
+                "artifactType": "application/vnd.example.note", **layers}
+    assert registry.put_manifest(repository, "bare", document).status == 201
+
+
+def test_everything_by_sha512(registry, repository):
+    """Config, layers, an index's members, and the index itself."""
+    config, layer = fresh('{"architecture":"amd64","os":"linux"} '), fresh("layer")
+    for blob in (config, layer):
+        registry.push_blob(repository, blob, "sha512")
+    content = json.dumps({
+        "schemaVersion": 2, "mediaType": MANIFEST, "config": descriptor(config, CONFIG, "sha512"),
+        "layers": [descriptor(layer, LAYER, "sha512")]}).encode()
+    assert registry.put_manifest(repository, digest(content, "sha512"), content).status == 201
+    index = json.dumps({"schemaVersion": 2, "mediaType": INDEX,
+                        "manifests": [descriptor(content, MANIFEST, "sha512")]}).encode()
+    answer = registry.put_manifest(repository, f"{digest(index, 'sha512')}?tag=long", index, INDEX)
+    assert answer.status == 201 and answer.headers["OCI-Tag"] == "long"
+    found = registry.get(f"/v2/{repository}/manifests/long")
+    assert (found.body, found.headers["Docker-Content-Digest"]) == (index, digest(index, "sha512"))
+    # One content, two names: the sha256 one was never pushed.
+    assert registry.get(f"/v2/{repository}/manifests/{digest(content)}").status == 404
+
+
 # With a subject -----------------------------------------------------------------------------
 
 

@@ -30,12 +30,16 @@ pub(super) async fn get(
 
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_DIGEST, header_value(digest.to_string())?);
-    headers.insert(header::ETAG, header_value(format!("\"{digest}\""))?);
+    let etag = format!("\"{digest}\"");
+    headers.insert(header::ETAG, header_value(etag.clone())?);
+    if asked.has_already(&etag) {
+        return Ok((StatusCode::NOT_MODIFIED, headers).into_response());
+    }
     headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     let octets = HeaderValue::from_static("application/octet-stream");
     headers.insert(header::CONTENT_TYPE, octets);
 
-    let range = asked.header(header::RANGE).filter(|_| !head);
+    let range = asked.range(&etag).filter(|_| !head);
     let (status, part, length) = match wanted(range, size) {
         Wanted::Whole => (StatusCode::OK, None, size),
         Wanted::Part(part) => {

@@ -4,7 +4,7 @@ use axum::{
     Json,
     response::{IntoResponse, Response},
 };
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
 
 use crate::{
@@ -14,6 +14,9 @@ use crate::{
     name::InvalidName,
     state::{command::Refusal, writer::WriteError},
 };
+
+/// Seconds after which a client that was refused for too many uploads may try again: some have ended by then.
+const RETRY_AFTER: &str = "30";
 
 /// A refused request.
 #[derive(Debug)]
@@ -45,6 +48,11 @@ impl OciError {
         self
     }
 
+    fn header(mut self, name: header::HeaderName, value: HeaderValue) -> Self {
+        self.headers.insert(name, value);
+        self
+    }
+
     /// A failure of ours: logged in full, told in general.
     pub fn internal(error: &(dyn std::error::Error + 'static)) -> Self {
         let causes: Vec<String> =
@@ -54,9 +62,11 @@ impl OciError {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "UNKNOWN", message)
     }
 
-    pub fn not_allowed() -> Self {
+    /// `methods` are those that there are.
+    pub fn not_allowed(methods: &'static str) -> Self {
         let message = "The operation is not supported.";
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "UNSUPPORTED", message)
+            .header(header::ALLOW, HeaderValue::from_static(methods))
     }
 
     pub fn not_found() -> Self {
@@ -173,7 +183,8 @@ impl From<UploadError> for OciError {
             UploadError::DigestMismatch { said, actual } => {
                 Self::digest_mismatch(said.as_str(), actual.as_str())
             }
-            UploadError::TooMany(_) => Self::new(StatusCode::TOO_MANY_REQUESTS, "TOOMANYREQUESTS", message),
+            UploadError::TooMany(_) => Self::new(StatusCode::TOO_MANY_REQUESTS, "TOOMANYREQUESTS", message)
+                .header(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER)),
             UploadError::Storage(_) | UploadError::Task(_) => Self::internal(&error),
         }
     }

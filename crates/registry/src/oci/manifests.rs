@@ -40,8 +40,7 @@ pub(super) async fn get(
     let etag = format!("\"{digest}\"");
     headers.insert(CONTENT_DIGEST, header_value(digest.to_string())?);
     headers.insert(header::ETAG, header_value(etag.clone())?);
-    let condition = asked.header(header::IF_NONE_MATCH).unwrap_or_default();
-    if condition.split(',').any(|c| c.trim() == etag) {
+    if asked.has_already(&etag) {
         return Ok((StatusCode::NOT_MODIFIED, headers).into_response());
     }
     headers.insert(header::CONTENT_TYPE, header_value(record.media_type.clone())?);

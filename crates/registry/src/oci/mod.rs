@@ -82,18 +82,20 @@ async fn dispatch(shared: Arc<Shared>, request: Request) -> Result<Response, Oci
 }
 
 async fn route(asked: Asked, method: Method, target: Target, body: Body) -> Result<Response, OciError> {
+    let methods = target.methods();
+    // What has no length of its own is answered to HEAD as to GET: the connection leaves the body out.
     match (method.as_str(), target) {
         ("GET" | "HEAD", Target::Base) => {
             Ok(([(header::CONTENT_TYPE, "application/json")], "{}").into_response())
         }
-        ("GET", Target::Catalog) => listing::catalog(&asked),
-        ("GET", Target::Tags(name)) => listing::tags(&asked, name),
-        ("GET", Target::Referrers(name, digest)) => listing::referrers(&asked, name, &digest),
+        ("GET" | "HEAD", Target::Catalog) => listing::catalog(&asked),
+        ("GET" | "HEAD", Target::Tags(name)) => listing::tags(&asked, name),
+        ("GET" | "HEAD", Target::Referrers(name, digest)) => listing::referrers(&asked, name, &digest),
         ("GET", Target::Blob(name, digest)) => blobs::get(&asked, name, &digest, false).await,
         ("HEAD", Target::Blob(name, digest)) => blobs::get(&asked, name, &digest, true).await,
         ("DELETE", Target::Blob(name, digest)) => blobs::delete(&asked, name, digest).await,
         ("POST", Target::Uploads(name)) => uploads::begin(asked, name, body).await,
-        ("GET", Target::Upload(name, id)) => uploads::status(&asked, name, id).await,
+        ("GET" | "HEAD", Target::Upload(name, id)) => uploads::status(&asked, name, id).await,
         ("PATCH", Target::Upload(name, id)) => uploads::append(&asked, name, id, body).await,
         ("PUT", Target::Upload(name, id)) => uploads::finish(&asked, name, id, body).await,
         ("DELETE", Target::Upload(name, id)) => uploads::cancel(&asked, name, id).await,
@@ -101,7 +103,7 @@ async fn route(asked: Asked, method: Method, target: Target, body: Body) -> Resu
         ("HEAD", Target::Manifest(name, reference)) => manifests::get(&asked, name, &reference, true).await,
         ("PUT", Target::Manifest(name, reference)) => manifests::put(&asked, name, reference, body).await,
         ("DELETE", Target::Manifest(name, reference)) => manifests::delete(&asked, name, reference).await,
-        _ => Err(OciError::not_allowed()),
+        _ => Err(OciError::not_allowed(methods)),
     }
 }
 
@@ -116,6 +118,19 @@ impl Asked {
 
     fn header(&self, name: header::HeaderName) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
+    }
+
+    /// Whether the client has what `etag` (a strong one) names (RFC 9110, 13.1.2).
+    fn has_already(&self, etag: &str) -> bool {
+        let condition = self.header(header::IF_NONE_MATCH).unwrap_or_default();
+        let mut known = condition.split(',').map(str::trim);
+        known.any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)
+    }
+
+    /// The `Range` header, unless it is for another content than `etag` names (RFC 9110, 13.1.5).
+    fn range(&self, etag: &str) -> Option<&str> {
+        let condition = self.header(header::IF_RANGE);
+        self.header(header::RANGE).filter(|_| condition.is_none_or(|tag| tag.trim() == etag))
     }
 
     /// The repository as it stands. Its maps are shared, so this copies next to nothing.

@@ -70,6 +70,20 @@ impl Target {
     }
 }
 
+impl Target {
+    /// The methods that are answered there (RFC 9110, 10.2.1).
+    pub fn methods(&self) -> &'static str {
+        match self {
+            Self::Base | Self::Catalog | Self::Tags(_) | Self::Referrers(..) => "GET, HEAD",
+            Self::Token => "GET",
+            Self::Blob(..) => "GET, HEAD, DELETE",
+            Self::Uploads(_) => "POST",
+            Self::Upload(..) => "GET, HEAD, PATCH, PUT, DELETE",
+            Self::Manifest(..) => "GET, HEAD, PUT, DELETE",
+        }
+    }
+}
+
 fn repository(segments: &[&str]) -> Result<RepositoryName, OciError> {
     // A segment with a decoded slash in it would read as two.
     if segments.iter().any(|s| s.contains('/')) {

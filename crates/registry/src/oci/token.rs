@@ -7,7 +7,7 @@ use axum::{
 use http::{HeaderMap, Method};
 use serde_json::json;
 
-use super::{OciError, refuse};
+use super::{OciError, refuse, target::Target};
 use crate::Shared;
 
 pub(super) fn exchange(
@@ -18,7 +18,7 @@ pub(super) fn exchange(
 ) -> Result<Response, OciError> {
     // The OAuth2 form is a POST. Clients that try it first go on to GET after a 405.
     if method != Method::GET {
-        return Err(OciError::not_allowed());
+        return Err(OciError::not_allowed(Target::Token.methods()));
     }
     let bearer =
         shared.authority.exchange(headers, now_ms).map_err(|denied| refuse(shared, headers, denied))?;
