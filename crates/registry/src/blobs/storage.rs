@@ -53,6 +53,12 @@ impl BlobError {
         move |source| Self::File { doing, path, source }
     }
 
+    /// Whether it is for want of room on the disk, or of the owner's quota.
+    pub fn is_full(&self) -> bool {
+        let full = |kind| matches!(kind, io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
+        matches!(self, Self::File { source, .. } if full(source.kind()))
+    }
+
     pub fn is_not_found(&self) -> bool {
         match self {
             Self::Read { source, .. } => matches!(source, object_store::Error::NotFound { .. }),

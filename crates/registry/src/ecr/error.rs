@@ -44,6 +44,12 @@ pub(super) fn internal(error: &(dyn std::error::Error + 'static)) -> Error {
     Error::server("The registry failed; its log says why.")
 }
 
+/// The disk is full: logged as any failure of ours, and said, since the client's owner can help it.
+fn full(error: &(dyn std::error::Error + 'static)) -> Error {
+    let _ = internal(error);
+    Error::server("The registry's disk is full. Nothing was stored; try again when there is room.")
+}
+
 pub(super) fn refused(refusal: Refusal) -> Error {
     let message = refusal.to_string();
     let code = match refusal {
@@ -66,6 +72,7 @@ pub(super) fn refused(refusal: Refusal) -> Error {
 pub(super) fn write(error: WriteError) -> Error {
     match error {
         WriteError::Refused(refusal) => refused(refusal),
+        other if other.is_full() => full(&other),
         other => internal(&other),
     }
 }
@@ -73,6 +80,7 @@ pub(super) fn write(error: WriteError) -> Error {
 pub(super) fn put_manifest(error: PutManifestError) -> Error {
     match error {
         PutManifestError::Write(error) => write(error),
+        PutManifestError::Upload(UploadError::Storage(error)) if error.is_full() => full(&error),
         PutManifestError::Upload(error) => internal(&error),
     }
 }
@@ -101,6 +109,7 @@ pub(super) fn upload(error: UploadError, name: &RepositoryName, registry: &str, 
             Error::new("InvalidLayerPartException", error.to_string())
         }
         UploadError::TooMany(_) => Error::new("ThrottlingException", error.to_string()),
+        UploadError::Storage(storage) if storage.is_full() => full(&storage),
         UploadError::Storage(_) | UploadError::Task(_) => internal(&error),
     }
 }

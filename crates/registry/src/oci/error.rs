@@ -62,6 +62,17 @@ impl OciError {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "UNKNOWN", message)
     }
 
+    /// RFC 4918, 11.5. Of the codes that there are for a failure of ours, none says more.
+    fn full(error: &(dyn std::error::Error + 'static)) -> Self {
+        let message = "The registry's disk is full. Nothing was stored; push again when there is room.";
+        Self { status: StatusCode::INSUFFICIENT_STORAGE, ..Self::internal(error).message(message) }
+    }
+
+    fn message(mut self, message: &str) -> Self {
+        message.clone_into(&mut self.errors[0].message);
+        self
+    }
+
     /// `methods` are those that there are.
     pub fn not_allowed(methods: &'static str) -> Self {
         let message = "The operation is not supported.";
@@ -164,6 +175,7 @@ impl From<WriteError> for OciError {
     fn from(error: WriteError) -> Self {
         match error {
             WriteError::Refused(refusal) => refusal.into(),
+            other if other.is_full() => Self::full(&other),
             other => Self::internal(&other),
         }
     }
@@ -185,6 +197,7 @@ impl From<UploadError> for OciError {
             }
             UploadError::TooMany(_) => Self::new(StatusCode::TOO_MANY_REQUESTS, "TOOMANYREQUESTS", message)
                 .header(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER)),
+            UploadError::Storage(ref storage) if storage.is_full() => Self::full(storage),
             UploadError::Storage(_) | UploadError::Task(_) => Self::internal(&error),
         }
     }
@@ -192,6 +205,6 @@ impl From<UploadError> for OciError {
 
 impl From<BlobError> for OciError {
     fn from(error: BlobError) -> Self {
-        Self::internal(&error)
+        if error.is_full() { Self::full(&error) } else { Self::internal(&error) }
     }
 }

@@ -41,6 +41,17 @@ pub enum WriteError {
     Stopped,
 }
 
+impl WriteError {
+    /// Whether it is for want of room on the disk.
+    pub fn is_full(&self) -> bool {
+        match self {
+            Self::Blob(error) => error.is_full(),
+            Self::Commit(error) => matches!(**error, CommitError::Refused(StoreError::Full { .. })),
+            _ => false,
+        }
+    }
+}
+
 /// The handle: cheap to clone, and the only way to change anything.
 #[derive(Clone, Debug)]
 pub struct Writer {
