@@ -36,6 +36,9 @@ pub enum LogError {
 /// What reader and sender share.
 pub(super) struct Shared {
     pub spool: Spool,
+    pub fifos: [PathBuf; 2],
+    /// The container doesn't write into the FIFOs itself.
+    pub copied: AtomicBool,
     /// Length of the spool and how far it is sent, both in bytes.
     pub marks: Mutex<(u64, u64)>,
     pub grown: Notify,
@@ -109,14 +112,16 @@ impl ContainerLogs {
             path,
             source,
         })?;
-        let [out, err] = Self::fifos(dir);
-        let fifos = [open_fifo(&out)?, open_fifo(&err)?];
+        let paths = Self::fifos(dir);
+        let fifos = [open_fifo(&paths[0])?, open_fifo(&paths[1])?];
         let (blocking, backlog) = match target.mode {
             super::Mode::Blocking => (true, BACKLOG_BYTES),
             super::Mode::NonBlocking { max_buffer } => (false, max_buffer),
         };
         let shared = Arc::new(Shared {
             spool,
+            fifos: paths,
+            copied: AtomicBool::new(false),
             marks: Mutex::new((length, sent.offset)),
             grown: Notify::new(),
             shrunk: Notify::new(),
@@ -130,6 +135,12 @@ impl ContainerLogs {
         let reader = tokio::spawn(reader::run(shared.clone(), fifos));
         let sender = tokio::spawn(sender::run(shared.clone(), target, sink, sent));
         Ok(ContainerLogs { shared, reader, sender })
+    }
+
+    /// The runtime copies what the container writes, and may not be done when the container has exited: the end is where
+    /// the runtime closes the FIFOs.
+    pub fn expect_copies(&self) {
+        self.shared.copied.store(true, Ordering::Release);
     }
 
     /// The container has exited: reads to the end, sends what is left. Returns whether everything
@@ -170,6 +181,10 @@ impl Drop for ContainerLogs {
 pub(super) fn is_full((length, sent): (u64, u64), more: u64, backlog: u64) -> bool {
     let longest = backlog.max(super::spool::KEEP_BYTES).saturating_mul(2);
     length - sent + more > backlog || length + more > longest
+}
+
+pub(super) fn open_to_read(path: &Path) -> std::io::Result<tokio::net::unix::pipe::Receiver> {
+    tokio::net::unix::pipe::OpenOptions::new().open_receiver(path)
 }
 
 fn open_fifo(path: &Path) -> Result<tokio::net::unix::pipe::Receiver, LogError> {

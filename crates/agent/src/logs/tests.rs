@@ -86,6 +86,36 @@ async fn a_burst_arrives_whole_and_in_order() {
 }
 
 #[tokio::test]
+async fn what_a_runtime_still_copies_after_the_end_is_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let service = Arc::new(Service::default());
+    let logs = ContainerLogs::start(dir.path(), target(), service.clone()).unwrap();
+    logs.expect_copies();
+    let mut out = writer(dir.path());
+    out.write_all(b"in time\n").unwrap();
+    let copying = tokio::task::spawn_blocking(move || {
+        std::thread::sleep(Duration::from_millis(100));
+        out.write_all(b"late\n").unwrap();
+    });
+    assert!(logs.finish(FOR_EVER).await);
+    copying.await.unwrap();
+    assert_eq!(*service.events.lock().unwrap(), ["in time", "late"]);
+}
+
+#[tokio::test]
+async fn a_runtime_that_never_closes_is_not_waited_for_for_ever() {
+    let dir = tempfile::tempdir().unwrap();
+    let service = Arc::new(Service::default());
+    let logs = ContainerLogs::start(dir.path(), target(), service.clone()).unwrap();
+    logs.expect_copies();
+    let mut out = writer(dir.path());
+    out.write_all(b"one\n").unwrap();
+    assert!(logs.finish(FOR_EVER).await);
+    drop(out);
+    assert_eq!(*service.events.lock().unwrap(), ["one"]);
+}
+
+#[tokio::test]
 async fn nothing_is_lost_while_the_service_and_the_agent_are_away() {
     let dir = tempfile::tempdir().unwrap();
     let service = Arc::new(Service::default());

@@ -86,6 +86,12 @@ impl Runtime {
         self.log_fifo
     }
 
+    /// What a container writes is copied into its FIFOs, which are closed when that is done: true for shims other than
+    /// ours, whose containers write by themselves.
+    pub fn copies_output(&self) -> bool {
+        self.log_fifo
+    }
+
     /// Starts the process that serves the bundle's group (or finds it, if it runs already), and
     /// connects. The bundle's `config.json` must be there with its group annotation; its resolved
     /// content is not read before Create.

@@ -231,7 +231,11 @@ impl Host {
     /// Begins (or goes on) to read what the container writes.
     pub(super) fn read_logs(&self, c: &ContainerWork) -> Result<Option<ContainerLogs>, LogError> {
         let start = |target| ContainerLogs::start(&c.bundle, target, self.config.logs.clone());
-        c.logs.clone().map(start).transpose()
+        let logs = c.logs.clone().map(start).transpose()?;
+        if let Some(logs) = logs.as_ref().filter(|_| self.config.runtime.copies_output()) {
+            logs.expect_copies();
+        }
+        Ok(logs)
     }
 
     /// Waits for the container's end, sees its last lines through and tells of it.
