@@ -1,6 +1,7 @@
 """A Longshore of the test's own: another data directory, another port, the real binary."""
 
 import hashlib
+import itertools
 import os
 import pathlib
 import shutil
@@ -24,10 +25,22 @@ def bin_dir():
     return pathlib.Path(os.environ.get("LONGSHORE_BIN", ROOT / "target" / "bin")).resolve()
 
 
+# Each worker of pytest-xdist has ports of its own (they are called gw0, gw1, …). All are below those that the kernel
+# gives to clients: whoever calls a server that was just killed could be given the very port that it calls, and would
+# keep it from the next server.
+PORTS_OF_A_WORKER = 1000
+FIRST_PORT = 20_000 + PORTS_OF_A_WORKER * (int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % 12)
+PORTS = itertools.cycle(range(FIRST_PORT, FIRST_PORT + PORTS_OF_A_WORKER))
+
+
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    for port in PORTS:
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
 
 
 def runtime(arguments):

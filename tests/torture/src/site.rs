@@ -46,12 +46,18 @@ pub struct Site {
     agent_environment: Vec<(String, String)>,
 }
 
+/// Below the ports that the kernel gives to clients: whoever calls a server that was just killed could be given the very
+/// port that it calls, and would keep it from the next server.
+fn free_port() -> anyhow::Result<u16> {
+    let free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    (20_000..32_000).find(free).context("no port is free")
+}
+
 impl Site {
     /// Starts a Longshore in a new directory below `home`.
     pub async fn start(bin: &Path, home: &Path, shape: Shape) -> anyhow::Result<Site> {
         fs::create_dir_all(home)?;
-        // Nobody else takes a port that was just given back, in practice.
-        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let port = free_port()?;
         let agent_home = match shape {
             Shape::Apart => home.join("machine"),
             Shape::Together => home.join("data"),
