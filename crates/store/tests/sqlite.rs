@@ -124,8 +124,43 @@ fn files_that_are_not_ours_are_left_alone() {
     newer.pragma_update(None, "user_version", 99).unwrap();
     assert!(matches!(
         SqliteStore::open(path("newer")),
-        Err(StoreError::NewerSchema { found: 99, supported: 1, .. })
+        Err(StoreError::NewerSchema { found: 99, supported: 2, .. })
     ));
+}
+
+#[test]
+fn a_database_of_version_1_is_brought_up_to_date() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("state.db");
+    let old = rusqlite::Connection::open(&path).unwrap();
+    old.execute_batch(
+        "PRAGMA application_id = 0x4c4e4753;
+         PRAGMA user_version = 1;
+         CREATE TABLE kv (key TEXT PRIMARY KEY NOT NULL, value BLOB NOT NULL, revision INTEGER NOT NULL)
+             WITHOUT ROWID;
+         CREATE TABLE store (one INTEGER PRIMARY KEY CHECK (one = 1), revision INTEGER NOT NULL);
+         INSERT INTO store VALUES (1, 7);
+         INSERT INTO kv VALUES ('b', '2', 7), ('a', '1', 3)",
+    )
+    .unwrap();
+    drop(old);
+    // Whoever only looks on reads the old one too, and leaves it so.
+    let looked = SqliteStore::look(&path).unwrap();
+    let version = || -> i32 {
+        let shell = rusqlite::Connection::open(&path).unwrap();
+        shell.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap()
+    };
+    assert_eq!(version(), 1);
+    let store = SqliteStore::open(&path).unwrap();
+    assert_eq!(store.load().unwrap(), looked);
+    assert_eq!(looked.revision, Revision(7));
+    assert_eq!(
+        looked.entries.iter().map(|entry| (&*entry.key, entry.revision.0)).collect::<Vec<_>>(),
+        [("a", 3), ("b", 7)]
+    );
+    store.commit(Revision(7), &put("a", "again")).unwrap();
+    assert_eq!(store.range("a").unwrap()[0].value, b"again");
+    assert_eq!(version(), 2);
 }
 
 #[test]

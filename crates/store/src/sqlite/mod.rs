@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, ErrorCode, Row, Transaction, TransactionBehavior, params};
 
 use crate::watch::Waker;
 use crate::{Batch, Cause, CommitError, Entry, Op, Revision, Snapshot, Store, StoreError, Watch};
@@ -229,7 +229,15 @@ fn snapshot(connection: &mut Connection) -> rusqlite::Result<Snapshot> {
     // One transaction: the entries are as of the revision.
     let transaction = connection.transaction()?;
     let revision = read_revision(&transaction)?;
-    Ok(Snapshot { revision, entries: read_entries(&transaction, "")? })
+    // As they lie: by the index, each would be looked for by itself.
+    let mut statement = transaction.prepare_cached("SELECT key, value, revision FROM kv")?;
+    let mut rows = statement.query([])?;
+    let mut entries = Vec::new();
+    while let Some(row) = rows.next()? {
+        entries.push(entry(row.get(0)?, row)?);
+    }
+    entries.sort_unstable_by(|one, other| one.key.cmp(&other.key));
+    Ok(Snapshot { revision, entries })
 }
 
 fn read_revision(connection: &Connection) -> rusqlite::Result<Revision> {
@@ -250,15 +258,17 @@ fn read_entries(connection: &Connection, prefix: &str) -> rusqlite::Result<Vec<E
         if !key.starts_with(prefix) {
             break;
         }
-        let value = match row.get_ref(1)? {
-            ValueRef::Text(bytes) | ValueRef::Blob(bytes) => bytes.to_vec(),
-            other => {
-                return Err(rusqlite::Error::InvalidColumnType(1, "value".to_owned(), other.data_type()));
-            }
-        };
-        entries.push(Entry { key, value, revision: Revision(row.get(2)?) });
+        entries.push(entry(key, row)?);
     }
     Ok(entries)
+}
+
+fn entry(key: String, row: &Row<'_>) -> rusqlite::Result<Entry> {
+    let value = match row.get_ref(1)? {
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => bytes.to_vec(),
+        other => return Err(rusqlite::Error::InvalidColumnType(1, "value".to_owned(), other.data_type())),
+    };
+    Ok(Entry { key, value, revision: Revision(row.get(2)?) })
 }
 
 /// Sorts SQLite's result codes (sqlite.org/rescode.html) into what a person can act on.

@@ -10,19 +10,24 @@ use crate::StoreError;
 
 /// "LNGS" in ASCII: `file(1)` and other programs can tell whose database it is.
 const APPLICATION_ID: i32 = 0x4c4e_4753;
-const SCHEMA_VERSION: i32 = 1;
+const SCHEMA_VERSION: i32 = 2;
 
 /// How long a statement waits for a person who inspects the database with a write lock held.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// `store` has one row. WITHOUT ROWID keeps `kv` ordered by key in one tree, so that reading a
-/// prefix is one scan.
-const SCHEMA: &str = "
+/// Rows lie in the order in which they came, so that those of one commit share pages whatever their keys; the
+/// key's index is a tree of its own. In one tree by key (WITHOUT ROWID, version 1) each row of more than a quarter
+/// page took a page to itself, and random keys another.
+const KV: &str = "
     CREATE TABLE kv (
         key      TEXT PRIMARY KEY NOT NULL,
         value    BLOB NOT NULL,
         revision INTEGER NOT NULL
-    ) WITHOUT ROWID;
+    );
+";
+
+/// `store` has one row.
+const STORE: &str = "
     CREATE TABLE store (
         one      INTEGER PRIMARY KEY CHECK (one = 1),
         revision INTEGER NOT NULL
@@ -38,8 +43,10 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
     let connection = Connection::open_with_flags(path, flags).map_err(error("opening"))?;
     let found = check(&connection, path)?;
     configure(&connection).map_err(error("setting it up"))?;
-    if found == 0 {
-        create(&connection).map_err(error("making its schema"))?;
+    match found {
+        None => create(&connection).map_err(error("making its schema"))?,
+        Some(1) => rearrange(&connection).map_err(error("bringing its schema up to date"))?,
+        Some(_) => {}
     }
     connection.set_prepared_statement_cache_capacity(16);
     Ok(connection)
@@ -53,8 +60,8 @@ pub(super) fn open_onlooker(path: &Path) -> Result<Connection, StoreError> {
         .map_err(|source| sqlite_error(path, "opening for reading", source))?;
     match check(&connection, path)? {
         // An empty database is nobody's yet, but there is nothing to read in it either.
-        0 => Err(StoreError::Foreign { path: path.to_owned(), application_id: 0 }),
-        _ => Ok(connection),
+        None => Err(StoreError::Foreign { path: path.to_owned(), application_id: 0 }),
+        Some(_) => Ok(connection),
     }
 }
 
@@ -70,8 +77,8 @@ pub(super) fn open_reader(path: &Path) -> Result<Connection, StoreError> {
     open().map_err(|source| sqlite_error(path, "opening for reading", source))
 }
 
-/// Whether the database is one of ours that this version reads; its application id, 0 for an empty one.
-fn check(connection: &Connection, path: &Path) -> Result<i32, StoreError> {
+/// Whether the database is one of ours that this version reads; its schema's version, `None` for an empty one.
+fn check(connection: &Connection, path: &Path) -> Result<Option<i32>, StoreError> {
     let error = |during| move |source| sqlite_error(path, during, source);
     let found: i32 = connection
         .pragma_query_value(None, "application_id", |row| row.get(0))
@@ -92,7 +99,7 @@ fn check(connection: &Connection, path: &Path) -> Result<i32, StoreError> {
             supported: SCHEMA_VERSION,
         });
     }
-    Ok(found)
+    Ok((found == APPLICATION_ID).then_some(version))
 }
 
 fn configure(connection: &Connection) -> rusqlite::Result<()> {
@@ -101,6 +108,9 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
     // NORMAL a power loss could take back what we had answered (sqlite.org/pragma.html#pragma_synchronous).
     connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get::<_, String>(0))?;
     connection.pragma_update(None, "synchronous", "FULL")?;
+    // Pages in the log before it is brought into the database: a page that is written again and again in between
+    // is brought there once.
+    connection.pragma_update(None, "wal_autocheckpoint", 4000)?;
     // After a burst the log shrinks to this at the next checkpoint.
     connection.pragma_update(None, "journal_size_limit", 16 << 20)?;
     Ok(())
@@ -108,8 +118,19 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
 
 fn create(connection: &Connection) -> rusqlite::Result<()> {
     let transaction = connection.unchecked_transaction()?;
-    transaction.execute_batch(SCHEMA)?;
+    transaction.execute_batch(KV)?;
+    transaction.execute_batch(STORE)?;
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+    transaction.commit()
+}
+
+/// From version 1: the same columns in another order on the disk.
+fn rearrange(connection: &Connection) -> rusqlite::Result<()> {
+    let transaction = connection.unchecked_transaction()?;
+    transaction.execute_batch("ALTER TABLE kv RENAME TO kv_1")?;
+    transaction.execute_batch(KV)?;
+    transaction.execute_batch("INSERT INTO kv SELECT key, value, revision FROM kv_1; DROP TABLE kv_1")?;
     transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
     transaction.commit()
 }
