@@ -36,6 +36,9 @@ use clap::Parser;
 
 use cli::{Cli, Command};
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     // Fails only where a provider was chosen before, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
