@@ -3,7 +3,7 @@
 #[path = "network/frames.rs"]
 mod frames;
 #[path = "network/host.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, reason = "the network tests use the rest of it")]
 mod host;
 
 use std::net::{Ipv4Addr, UdpSocket};

@@ -283,8 +283,7 @@ async fn a_preview_changes_nothing_and_is_read_in_pages() {
     assert_eq!(error.code, "LifecyclePolicyPreviewNotFoundException");
 }
 
-/// The lock is what the preview waits for.
-#[allow(clippy::await_holding_lock)]
+#[allow(clippy::await_holding_lock, reason = "the lock is what the preview waits for")]
 #[tokio::test]
 async fn one_preview_at_a_time() {
     let h = Harness::start().await;

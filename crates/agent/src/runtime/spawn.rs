@@ -21,8 +21,7 @@ pub struct Runtime {
     namespace: String,
     socket_dir: PathBuf,
     state_dir: PathBuf,
-    /// Shims other than ours log into a FIFO that must have a reader.
-    log_fifo: bool,
+    foreign: bool,
 }
 
 impl Runtime {
@@ -67,7 +66,7 @@ impl Runtime {
             namespace: namespace.to_owned(),
             socket_dir: socket_dir.to_owned(),
             state_dir: state_dir.to_owned(),
-            log_fifo: *choice != RuntimeChoice::Longshore,
+            foreign: *choice != RuntimeChoice::Longshore,
         })
     }
 
@@ -76,27 +75,18 @@ impl Runtime {
         &self.program
     }
 
-    /// Both output FIFOs must be given or neither: true for shims other than ours.
-    pub fn needs_both_outputs(&self) -> bool {
-        self.log_fifo
-    }
-
-    /// Containers are moved into their cgroups: true for shims other than ours, whose containers enter by themselves.
-    pub fn moves_containers(&self) -> bool {
-        self.log_fifo
-    }
-
-    /// What a container writes is copied into its FIFOs, which are closed when that is done: true for shims other than
-    /// ours, whose containers write by themselves.
-    pub fn copies_output(&self) -> bool {
-        self.log_fifo
+    /// Whether the shim is another's. Such a one moves containers into their cgroups and copies what they write into
+    /// their FIFOs, which it closes when that is done, and its own log goes to a FIFO that must have a reader. Our own
+    /// one's containers enter and write by themselves.
+    pub fn is_foreign(&self) -> bool {
+        self.foreign
     }
 
     /// Starts the process that serves the bundle's group (or finds it, if it runs already), and
     /// connects. The bundle's `config.json` must be there with its group annotation; its resolved
     /// content is not read before Create.
     pub async fn start_shim(&self, bundle: &Path, id: &str) -> Result<Shim, RuntimeError> {
-        if self.log_fifo {
+        if self.foreign {
             super::shim::drain_log_fifo(bundle)?;
         }
         let output = self

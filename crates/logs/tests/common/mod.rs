@@ -1,6 +1,6 @@
 //! A log service with a clock that the test moves, called as the endpoint calls it.
 
-#![allow(dead_code)]
+#![allow(dead_code, reason = "each test file uses its own part of it")]
 
 use std::path::Path;
 use std::sync::Arc;

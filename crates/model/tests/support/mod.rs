@@ -1,5 +1,5 @@
 //! A small world to try commands on.
-#![allow(dead_code)] // each test file uses its own part of it
+#![allow(dead_code, reason = "each test file uses its own part of it")]
 
 use model::{command::*, *};
 use std::collections::BTreeMap;

@@ -1,6 +1,6 @@
 //! A service under simulated agents: the planner's steps are applied, and agents report as they
 //! please. Time is a number.
-#![allow(dead_code)] // each test file uses its own part of it
+#![allow(dead_code, reason = "each test file uses its own part of it")]
 
 use model::{command::*, *};
 use plan::reconcile::{self, Plan};

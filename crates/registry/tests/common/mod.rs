@@ -1,5 +1,5 @@
 //! A registry behind a real socket, and a client that speaks to it.
-#![allow(dead_code)] // Each test file uses a part.
+#![allow(dead_code, reason = "each test file uses its own part of it")]
 
 use std::{
     path::Path,

@@ -1,5 +1,5 @@
 //! A real shim, a real busybox, and containerd's own generated client to talk to it.
-#![allow(dead_code, missing_debug_implementations)]
+#![allow(dead_code, missing_debug_implementations, reason = "each test file uses its own part of it")]
 
 pub mod bundle;
 pub mod raw;

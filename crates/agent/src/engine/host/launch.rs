@@ -40,7 +40,7 @@ impl Host {
             let (host, work) = (self.clone(), work.clone());
             async {
                 let made = blocking(move || host.make_cgroup(&work)).await;
-                if self.config.runtime.moves_containers() {
+                if self.config.runtime.is_foreign() {
                     self.quicken();
                 }
                 made
@@ -232,7 +232,7 @@ impl Host {
     pub(super) fn read_logs(&self, c: &ContainerWork) -> Result<Option<ContainerLogs>, LogError> {
         let start = |target| ContainerLogs::start(&c.bundle, target, self.config.logs.clone());
         let logs = c.logs.clone().map(start).transpose()?;
-        if let Some(logs) = logs.as_ref().filter(|_| self.config.runtime.copies_output()) {
+        if let Some(logs) = logs.as_ref().filter(|_| self.config.runtime.is_foreign()) {
             logs.expect_copies();
         }
         Ok(logs)
