@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use model::{ClusterKey, DefinitionKey, Home, InstanceId, Scope, ServiceKey, TaskId, Uuid};
+use model::{ClusterKey, DefinitionKey, DeploymentId, Home, InstanceId, Scope, ServiceKey, TaskId, Uuid};
 use wire::arn;
 
 /// The pseudo-cluster that the serverless pool's instances name. No user sees it.
@@ -26,6 +26,18 @@ pub fn container(cluster: &ClusterKey, task: TaskId, container: Uuid) -> String 
 
 pub fn service(key: &ServiceKey) -> String {
     home(&key.cluster.scope).service(key.cluster.name.as_str(), key.name.as_str())
+}
+
+/// The record of one of its deployments.
+pub fn service_deployment(key: &ServiceKey, deployment: &DeploymentId) -> String {
+    let (cluster, id) = (&key.cluster, deployment.service_deployment());
+    home(&cluster.scope).service_deployment(cluster.name.as_str(), key.name.as_str(), &id)
+}
+
+/// What one of its deployments brings it to.
+pub fn service_revision(key: &ServiceKey, deployment: &DeploymentId) -> String {
+    let cluster = &key.cluster;
+    home(&cluster.scope).service_revision(cluster.name.as_str(), key.name.as_str(), deployment.revision())
 }
 
 pub fn definition(key: &DefinitionKey) -> String {

@@ -218,6 +218,8 @@ pub struct DeploymentStep {
 #[derive(Debug, Clone, PartialEq)]
 pub enum DeploymentChange {
     Desired(u32),
+    /// This is the first step that is taken for it.
+    Begin,
     Rollout(RolloutState, Arc<str>),
     /// So many of its tasks are stopped because they failed their health checks.
     Failed(u32),
@@ -369,6 +371,12 @@ pub enum Command {
         force: bool,
     },
     ServiceStep(Box<ServiceStep>),
+    /// Asks the service's scheduler to end a deployment that is under way. A no-op for one that ends already.
+    StopDeployment {
+        service: ServiceKey,
+        deployment: DeploymentId,
+        stop: StopType,
+    },
     Tag {
         resource: Resource,
         tags: Vec<Tag>,

@@ -82,6 +82,12 @@ pub enum Event {
     ServiceStepped(Arc<Service>),
     ServiceForgotten(ServiceKey),
 
+    /// A deployment began to be, or its status changed.
+    ServiceDeploymentRecorded(Arc<ServiceDeployment>),
+    ServiceDeploymentForgotten(ServiceKey, u64),
+    ServiceRevisionRecorded(Arc<ServiceRevision>),
+    ServiceRevisionForgotten(ServiceKey, u64),
+
     AccountSettingPut(Arc<AccountSetting>),
     AccountSettingDeleted(SettingKey),
 

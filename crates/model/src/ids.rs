@@ -52,6 +52,20 @@ name_type! {
     Group,
 }
 
+impl DeploymentId {
+    /// The last part of its revision's ARN: the deployment's own digits, by which Terraform finds the one from the other.
+    pub fn revision(&self) -> &str {
+        self.as_str().rsplit('/').next().unwrap_or_default()
+    }
+
+    /// The last part of its service deployment's ARN, which ECS writes with 21 characters; it depends on this id alone.
+    pub fn service_deployment(&self) -> String {
+        const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+        let bits = TaskId(0).derive(self.as_str(), 0);
+        (0..21).map(|at| char::from(LETTERS[(bits >> (6 * at)) as usize & 63])).collect()
+    }
+}
+
 /// The number of a task definition within its family, from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(transparent)]

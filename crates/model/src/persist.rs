@@ -23,6 +23,9 @@ pub enum Corrupt {
     },
 }
 
+const DEPLOYMENT: &str = "service-deployment";
+const REVISION: &str = "service-revision";
+
 fn scoped(scope: &Scope, kind: &str, rest: std::fmt::Arguments<'_>) -> String {
     format!("ecs/{}/{}/{kind}/{rest}", scope.account, scope.region)
 }
@@ -33,6 +36,11 @@ fn cluster_key(key: &ClusterKey) -> String {
 
 fn service_key(key: &ServiceKey) -> String {
     scoped(&key.cluster.scope, "service", format_args!("{}/{}", key.cluster.name, key.name))
+}
+
+/// The number has ten digits, so that the order of the keys is the order of the numbers.
+fn history_key(kind: &str, key: &ServiceKey, number: u64) -> String {
+    scoped(&key.cluster.scope, kind, format_args!("{}/{}/{number:010}", key.cluster.name, key.name))
 }
 
 /// The revision has ten digits, so that the order of the keys is the order of the numbers.
@@ -107,6 +115,18 @@ pub fn changes(world: &World, events: &[Event]) -> Vec<(String, Option<Vec<u8>>)
             Event::ServiceForgotten(key) => {
                 pairs.insert(service_key(key), None);
             }
+            Event::ServiceDeploymentRecorded(record) => {
+                pairs.insert(history_key(DEPLOYMENT, &record.service, record.number), text(record));
+            }
+            Event::ServiceDeploymentForgotten(key, number) => {
+                pairs.insert(history_key(DEPLOYMENT, key, *number), None);
+            }
+            Event::ServiceRevisionRecorded(revision) => {
+                pairs.insert(history_key(REVISION, &revision.service, revision.number), text(revision));
+            }
+            Event::ServiceRevisionForgotten(key, number) => {
+                pairs.insert(history_key(REVISION, key, *number), None);
+            }
             Event::AccountSettingPut(setting) => {
                 pairs.insert(setting_key(&setting.key), text(setting));
             }
@@ -165,6 +185,8 @@ impl World {
                 Some("definition") => world.put_definition(read(key, value)?),
                 Some("instance") => world.put_instance(read::<ContainerInstance>(key, value)?),
                 Some("service") => world.put_service(read(key, value)?),
+                Some(DEPLOYMENT) => world.put_service_deployment(read(key, value)?),
+                Some(REVISION) => world.put_service_revision(read(key, value)?),
                 Some("task") => {
                     let task = world.share(Arc::unwrap_or_clone(read::<Task>(key, value)?));
                     world.put_task(Arc::new(task));

@@ -1,8 +1,8 @@
 //! Why a command changed nothing. Each says enough for the API to answer in ECS's words.
 
 use crate::{
-    entity::{InstanceStatus, TokenResult},
-    ids::{Family, InstanceId, TaskId},
+    entity::{InstanceStatus, ServiceDeploymentStatus, TokenResult},
+    ids::{DeploymentId, Family, InstanceId, TaskId},
     key::{ClusterKey, DefinitionKey, ServiceKey},
 };
 
@@ -49,6 +49,11 @@ pub enum Refusal {
     /// A deletion without `force` of a service that is to have tasks.
     #[error("service {0} is scaled above 0")]
     ServiceScaledAboveZero(ServiceKey),
+    #[error("there is no record of the deployment {0}")]
+    DeploymentNotFound(DeploymentId),
+    /// It can't be stopped any more.
+    #[error("the deployment {0} is {1}")]
+    DeploymentOver(DeploymentId, ServiceDeploymentStatus),
     #[error("the same token came before with other parameters")]
     TokenReused,
     /// The call was carried out before; this is what it brought about.

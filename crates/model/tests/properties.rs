@@ -58,6 +58,69 @@ fn setting(principal: &str) -> SettingKey {
     }
 }
 
+/// A step of a scheduler that says of the PRIMARY deployment that it begins or ends, or of the one that completed last
+/// that it comes back. Which ones those are, and what the version of the service is, [`addressed`] fills in.
+fn any_rollout() -> impl Strategy<Value = Command> {
+    let end = |state| DeploymentChange::Rollout(state, "because".into());
+    let changes = prop::sample::select(vec![
+        vec![DeploymentChange::Begin],
+        vec![DeploymentChange::Begin, end(RolloutState::Completed)],
+        vec![end(RolloutState::Completed)],
+        vec![end(RolloutState::Failed)],
+        vec![end(RolloutState::Failed), DeploymentChange::RollBack("back".into())],
+        vec![DeploymentChange::RollBack("back".into())],
+        vec![DeploymentChange::Failed(1)],
+        vec![DeploymentChange::Remove],
+    ]);
+    (prop::sample::select(vec![cluster(), scope().cluster("other")]), changes).prop_map(
+        |(cluster, changes)| {
+            let step = |change| DeploymentStep { id: "".into(), change };
+            Command::ServiceStep(
+                ServiceStep {
+                    service: cluster.service("s"),
+                    expected_version: 0,
+                    starts: vec![],
+                    stops: vec![],
+                    deployments: changes.into_iter().map(step).collect(),
+                    events: vec![],
+                    steady: None,
+                    inactive: false,
+                }
+                .into(),
+            )
+        },
+    )
+}
+
+fn addressed(world: &World, mut command: Command) -> Command {
+    match &mut command {
+        Command::ServiceStep(step) if step.expected_version == 0 => {
+            let Some(service) = world.service(&step.service) else { return command };
+            step.expected_version = service.version;
+            for change in &mut step.deployments {
+                let id = match change.change {
+                    DeploymentChange::RollBack(_) => {
+                        service.completed.as_ref().map(|completed| &completed.id)
+                    }
+                    DeploymentChange::Remove => service.deployments.last().map(|last| &last.id),
+                    _ => service.primary().map(|primary| &primary.id),
+                };
+                change.id = id.cloned().unwrap_or_else(|| "ecs-svc/0".into());
+            }
+        }
+        Command::StopDeployment { service, deployment, .. } => {
+            let back: usize = deployment.revision().parse().unwrap_or(0);
+            let record = world.service_deployments(service).rev().nth(back);
+            *deployment = record.map_or("ecs-svc/0".into(), |record| record.deployment.clone());
+        }
+        Command::UpdateService { key, expected_version, change } if change.deployment.is_some() => {
+            *expected_version = world.service(key).map_or(0, |service| service.version);
+        }
+        _ => {}
+    }
+    command
+}
+
 fn any_command() -> impl Strategy<Value = Command> {
     let key = || prop::sample::select(vec![cluster(), scope().cluster("other")]);
     let id = || (1..12u128).prop_map(TaskId);
@@ -131,6 +194,15 @@ fn any_command() -> impl Strategy<Value = Command> {
             key, expected_version, change: ServiceChange { desired_count: Some(desired), ..Default::default() }.into(),
         }),
         1 => (service_key(), any::<bool>()).prop_map(|(key, force)| Command::DeleteService { key, force }),
+        4 => (service_key(), 1..20u64, 2..1_000_000u32).prop_map(|(key, expected_version, number)| Command::UpdateService {
+            key, expected_version,
+            change: ServiceChange { deployment: Some(deployment(number, "web")), ..Default::default() }.into(),
+        }),
+        4 => any_rollout(),
+        2 => (service_key(), any::<prop::sample::Index>(), prop::sample::select(StopType::ALL))
+            .prop_map(|(service, which, stop)| Command::StopDeployment {
+                service, deployment: DeploymentId::from(format!("nth/{}", which.index(4))), stop,
+            }),
         2 => (service_key(), 1..8u64, prop::collection::vec(any_task(), 0..2), prop::collection::vec(id(), 0..3), any::<bool>())
             .prop_map(|(service, expected_version, starts, stops, inactive)| {
                 let stop = || Stop { code: StopCode::ServiceSchedulerInitiated, reason: "scale".into() };
@@ -171,6 +243,60 @@ fn only_forward(before: &World, after: &World) {
     }
 }
 
+/// The history of services: what must hold between a world and the one after it.
+fn history_only_grows(before: &World, after: &World) {
+    for old in before.all_services() {
+        let same = |new: &&std::sync::Arc<Service>| new.created_at_ms == old.created_at_ms;
+        let Some(new) = after.service(&old.key).filter(same) else { continue };
+        assert!(new.deployed >= old.deployed);
+        for old in before.service_deployments(&old.key) {
+            let new =
+                after.service_deployment(&old.service, &old.deployment).expect("none is forgotten so soon");
+            assert!(new == old || !old.status.is_over(), "what is over stays as it is");
+            assert!(
+                new.status == old.status || old.status.may_become(new.status),
+                "{} {}",
+                old.status,
+                new.status
+            );
+            assert_eq!((old.number, old.created_at_ms), (new.number, new.created_at_ms));
+            assert!(old.started_at_ms.is_none() || old.started_at_ms == new.started_at_ms);
+            assert!(old.rollback.is_none() || old.rollback == new.rollback);
+        }
+        for old in before.service_revisions(&old.key) {
+            let new = after.service_revisions(&old.service).find(|new| new.deployment == old.deployment);
+            let images = new.expect("none is forgotten so soon").images.clone();
+            assert_eq!(**new.unwrap(), ServiceRevision { images, ..ServiceRevision::clone(old) });
+        }
+    }
+}
+
+/// Each deployment has one record, which is open as long as its end is.
+fn history_is_sound(world: &World, service: &Service) {
+    let records: Vec<_> = world.service_deployments(&service.key).collect();
+    let numbers: Vec<u64> = records.iter().map(|record| record.number).collect();
+    assert_eq!(numbers, (1..=service.deployed).collect::<Vec<_>>());
+    let revisions: Vec<u64> = world.service_revisions(&service.key).map(|revision| revision.number).collect();
+    assert_eq!(numbers, revisions);
+    for deployment in service.deployments.iter().chain(service.completed.as_deref()) {
+        assert!(world.service_deployment(&service.key, &deployment.id).is_some());
+    }
+    for record in &records {
+        assert_eq!(record.status.is_over(), record.finished_at_ms.is_some());
+        assert_eq!(record.status.is_over(), record.counts.is_some());
+        assert_eq!(record.status == ServiceDeploymentStatus::Stopped, record.stopped_at_ms.is_some());
+        assert!(record.number == service.deployed || record.status.is_over(), "only the newest is under way");
+    }
+    let open =
+        service.status == ServiceStatus::Active && service.primary().is_some_and(Deployment::is_rolling_out);
+    assert_eq!(
+        records.last().is_some_and(|newest| !newest.status.is_over()),
+        open,
+        "{:?} {records:#?}",
+        service.deployments
+    );
+}
+
 /// What must hold in every world.
 fn is_sound(world: &World) {
     for instance in world.all_instances() {
@@ -182,6 +308,9 @@ fn is_sound(world: &World) {
         assert_eq!(addresses.iter().collect::<BTreeSet<_>>().len(), addresses.len(), "no address twice");
         let ports: Vec<_> = live.iter().flat_map(|task| &task.host_ports).collect();
         assert_eq!(ports.iter().collect::<BTreeSet<_>>().len(), ports.len(), "no port twice");
+    }
+    for service in world.all_services() {
+        history_is_sound(world, service);
     }
     for task in world.all_tasks() {
         let ended = task.last_status == TaskStatus::Stopped;
@@ -211,6 +340,7 @@ proptest! {
             new.into()
         }));
         for command in commands {
+            let command = addressed(&bench.world, command);
             let before = bench.world.clone();
             let outcome = bench.attempt(&command);
             match &outcome {
@@ -222,6 +352,7 @@ proptest! {
                 }
             }
             only_forward(&before, &bench.world);
+            history_only_grows(&before, &bench.world);
             is_sound(&bench.world);
             if let Command::ReportTask { .. } | Command::AcknowledgePayload { .. } | Command::StopTask { .. }
                 | Command::ReportAttachment { .. } | Command::ReportHealth { .. } = &command

@@ -220,10 +220,30 @@ fn keys_can_be_read_by_a_person() {
     ecs/000000000000/us-east-1/cluster/default
     ecs/000000000000/us-east-1/definition/web/0000000001
     ecs/000000000000/us-east-1/family/web
+    ecs/000000000000/us-east-1/service-deployment/default/shop/0000000001
+    ecs/000000000000/us-east-1/service-revision/default/shop/0000000001
     ecs/000000000000/us-east-1/service/default/shop
     ecs/000000000000/us-east-1/task/default/0000000000000000000000000000beef
     pool/instance/00000000000000000000000000000001
     "#);
+}
+
+#[test]
+fn a_service_that_was_stored_before_there_were_records_is_read() {
+    let mut bench = Bench::ready();
+    bench.run(Command::CreateService { service: service("shop", 0).into(), token: None });
+    bench.stored.retain(|key, _| !key.contains("service-deployment/") && !key.contains("service-revision/"));
+    let stored = bench.stored.get_mut("ecs/000000000000/us-east-1/service/default/shop").unwrap();
+    let text = String::from_utf8(stored.clone()).unwrap();
+    assert!(text.contains(r#""deployed":1,"#), "{text}");
+    *stored = text.replace(r#""deployed":1,"#, "").into_bytes();
+    bench.world = World::restore(&bench.stored).unwrap();
+    let key = cluster().service("shop");
+    assert_eq!(bench.world.service(&key).unwrap().deployed, 0);
+    assert!(bench.world.newest_service_deployment(bench.world.service(&key).unwrap()).is_none());
+    let change = ServiceChange { deployment: Some(deployment(2, "web")), ..Default::default() };
+    bench.run(Command::UpdateService { key: key.clone(), expected_version: 1, change: change.into() });
+    assert_eq!(bench.world.service_deployments(&key).map(|record| record.number).collect::<Vec<_>>(), [1]);
 }
 
 #[test]

@@ -4,7 +4,7 @@ mod support;
 
 use insta::assert_snapshot;
 use model::{command::*, *};
-use plan::reconcile::{self, threshold};
+use plan::reconcile;
 use proptest::prelude::*;
 use support::*;
 
@@ -232,7 +232,7 @@ fn a_task_that_holds_begins_the_count_anew_unless_it_is_not_to() {
 #[test]
 fn thresholds() {
     let of = |kind, value| {
-        move |desired| threshold(Breaker { threshold: Threshold { kind, value }, ..BREAKER }, desired)
+        move |desired| Breaker { threshold: Threshold { kind, value }, ..BREAKER }.allows(desired)
     };
     // The examples of the developer guide.
     assert_eq!([0, 1, 25, 400, 800].map(of(ThresholdKind::BoundedPercent, 50)), [3, 3, 13, 200, 200]);

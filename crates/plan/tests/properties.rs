@@ -17,6 +17,8 @@ enum Act {
     Health(usize, Health),
     Scale(u32),
     Deploy,
+    /// The user stops the deployment that is under way, if there is one.
+    StopDeployment(StopType),
     /// The user stops a task.
     Stop(usize),
     /// For a minute, or no longer.
@@ -35,6 +37,7 @@ fn any_act() -> impl Strategy<Value = Act> {
             .prop_map(|(n, health)| Act::Health(n, health)),
         1 => (0..7u32).prop_map(Act::Scale),
         1 => Just(Act::Deploy),
+        1 => prop::sample::select(StopType::ALL).prop_map(Act::StopDeployment),
         1 => any::<usize>().prop_map(Act::Stop),
         1 => (any::<usize>(), any::<bool>()).prop_map(|(task, on)| Act::Protect(task, on)),
         1 => any::<bool>().prop_map(Act::Drain),
@@ -88,6 +91,10 @@ fn act(sim: &mut Sim, act: Act, deployments: &mut u64) {
             let deployment = Some(deployment(*deployments, family));
             sim.update(ServiceChange { deployment, ..Default::default() });
         }
+        Act::StopDeployment(stop) => {
+            let over = sim.newest().status.is_over();
+            assert_eq!(sim.stop(stop).is_err(), over);
+        }
         Act::Stop(n) => {
             if let Some(task) = pick(n) {
                 let (code, reason) = (StopCode::UserInitiated, "enough".into());
@@ -123,11 +130,17 @@ proptest! {
         let mut deployments = 1;
         for next in acts {
             act(&mut sim, next, &mut deployments);
+            prop_assert_eq!(sim.world.service_deployments(&key()).count() as u64, deployments);
+            let open = sim.service().primary().is_some_and(Deployment::is_rolling_out);
+            prop_assert_eq!(!sim.newest().status.is_over(), open, "{}", sim.history());
         }
         sim.drain(InstanceId(2), false);
         sim.settle();
         if sim.service().primary().unwrap().rollout_state == RolloutState::Failed {
-            prop_assert!(sim.service().completed.is_none(), "it had somewhere to go back to");
+            let stays = [ServiceDeploymentStatus::Stopped, ServiceDeploymentStatus::RollbackFailed];
+            prop_assert!(stays.contains(&sim.newest().status), "{}", sim.history());
+            let aborted = sim.newest().status == ServiceDeploymentStatus::Stopped;
+            prop_assert!(aborted || sim.service().completed.is_none(), "it had somewhere to go back to");
             act(&mut sim, Act::Deploy, &mut deployments);
         }
         // From here all goes well. With room for the desired count, what is desired comes about:
@@ -156,6 +169,8 @@ proptest! {
             prop_assert_eq!(sim.healthy(), service.desired_count as usize);
             prop_assert_eq!(service.deployments.len(), 1);
             prop_assert_eq!(service.deployments[0].rollout_state, RolloutState::Completed);
+            let good = [ServiceDeploymentStatus::Successful, ServiceDeploymentStatus::RollbackSuccessful];
+            prop_assert!(good.contains(&sim.newest().status), "{}", sim.history());
             // At rest there is nothing to do, however often one looks.
             let before = sim.world.clone();
             sim.settle();

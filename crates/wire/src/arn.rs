@@ -79,6 +79,14 @@ impl Home<'_> {
         self.arn("ecs", format_args!("service/{cluster}/{name}"))
     }
 
+    pub fn service_deployment(&self, cluster: &str, service: &str, id: &str) -> String {
+        self.arn("ecs", format_args!("service-deployment/{cluster}/{service}/{id}"))
+    }
+
+    pub fn service_revision(&self, cluster: &str, service: &str, id: &str) -> String {
+        self.arn("ecs", format_args!("service-revision/{cluster}/{service}/{id}"))
+    }
+
     pub fn container_instance(&self, cluster: &str, id: &str) -> String {
         self.arn("ecs", format_args!("container-instance/{cluster}/{id}"))
     }
@@ -142,6 +150,33 @@ pub fn service(text: &str) -> Option<Named> {
 /// Reads a container instance's id, `<cluster>/<id>` or ARN.
 pub fn container_instance(text: &str) -> Option<Named> {
     named("container-instance", text)
+}
+
+/// What the ARN of something that belongs to a service names. It has no short form.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OfService {
+    pub arn: Arn,
+    pub cluster: String,
+    pub service: String,
+    pub id: String,
+}
+
+/// Reads the ARN of a service deployment.
+pub fn service_deployment(text: &str) -> Option<OfService> {
+    of_service("service-deployment/", text)
+}
+
+/// Reads the ARN of a service revision.
+pub fn service_revision(text: &str) -> Option<OfService> {
+    of_service("service-revision/", text)
+}
+
+fn of_service(kind: &str, text: &str) -> Option<OfService> {
+    let arn: Arn = text.parse().ok().filter(|arn: &Arn| arn.service == "ecs")?;
+    let mut parts = arn.resource.strip_prefix(kind)?.split('/');
+    let mut next = || parts.next().filter(|part| !part.is_empty()).map(str::to_owned);
+    let (cluster, service, id) = (next()?, next()?, next()?);
+    parts.next().is_none().then_some(OfService { arn, cluster, service, id })
 }
 
 fn named(kind: &str, text: &str) -> Option<Named> {
@@ -235,6 +270,9 @@ mod tests {
         let read = task_definition(&arn).unwrap();
         assert_eq!((read.family.as_str(), read.revision), ("web", Some(7)));
         assert_eq!(repository(&HOME.repository("a/b")).as_deref(), Some("a/b"));
+        let read = service_deployment(&HOME.service_deployment("c", "web", "x_-1")).unwrap();
+        assert_eq!([read.cluster, read.service, read.id], ["c", "web", "x_-1"]);
+        assert_eq!(service_revision(&HOME.service_revision("c", "web", "1")).unwrap().id, "1");
         let group = HOME.log_group("/ecs/web");
         assert_eq!(log_group(&format!("{group}:*")).as_deref(), Some("/ecs/web"));
     }
@@ -251,6 +289,15 @@ mod tests {
     #[test]
     fn what_names_something_else_is_none() {
         assert_eq!(task(&HOME.service("c", "s")), None);
+        assert_eq!(service_revision(&HOME.service_deployment("c", "s", "1")), None);
+        for parts in ["", "c", "c/s", "c/s/", "c//1", "c/s/1/2"] {
+            assert_eq!(
+                service_revision(&HOME.arn("ecs", format_args!("service-revision/{parts}"))),
+                None,
+                "{parts}"
+            );
+        }
+        assert_eq!(service_revision("1"), None);
         assert_eq!(cluster("a/b"), None);
         assert_eq!(cluster(""), None);
         assert_eq!(task("a/b/c"), None);

@@ -66,6 +66,13 @@ pub(crate) fn refused(refusal: &Refusal) -> Error {
         Refusal::ServiceScaledAboveZero(_) => {
             Error::invalid_parameter("The service cannot be stopped while it is scaled above 0.")
         }
+        Refusal::DeploymentNotFound(_) => {
+            Error::new("ServiceDeploymentNotFoundException", "Service deployment not found.")
+        }
+        Refusal::DeploymentOver(_, status) => Error::new(
+            "ConflictException",
+            format!("The service deployment can't be stopped because it is {status}."),
+        ),
         Refusal::TooManyTags(count) => Error::invalid_parameter(format!(
             "A resource may have {} tags, and this would make {count}.",
             model::TAGS_ALLOWED

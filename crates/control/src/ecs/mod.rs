@@ -21,6 +21,8 @@ mod deregister_container_instance;
 mod deregister_task_definition;
 mod describe_clusters;
 mod describe_container_instances;
+mod describe_service_deployments;
+mod describe_service_revisions;
 mod describe_services;
 mod describe_task_definition;
 mod describe_tasks;
@@ -32,6 +34,7 @@ mod list_account_settings;
 mod list_attributes;
 mod list_clusters;
 mod list_container_instances;
+mod list_service_deployments;
 mod list_services;
 mod list_tags_for_resource;
 mod list_task_definition_families;
@@ -48,6 +51,7 @@ mod run_task;
 pub(crate) mod service;
 mod start_task;
 mod state_change;
+mod stop_service_deployment;
 mod stop_task;
 mod submit_attachment_state_changes;
 mod submit_container_state_change;
@@ -113,6 +117,10 @@ pub(crate) fn operations(app: &Arc<App>) -> Router {
         DescribeServices => describe_services,
         ListServices => list_services,
         UpdateService => update_service,
+        ListServiceDeployments => list_service_deployments,
+        DescribeServiceDeployments => describe_service_deployments,
+        DescribeServiceRevisions => describe_service_revisions,
+        StopServiceDeployment => stop_service_deployment,
         StartTask => start_task,
         UpdateContainerInstancesState => update_container_instances_state,
         PutAttributes => put_attributes,

@@ -49,11 +49,13 @@ pub(crate) fn active_cluster(
     let key = cluster(context, text)?;
     match world.cluster(&key).map(|cluster| cluster.status) {
         Some(ClusterStatus::Active) => Ok(key),
-        Some(ClusterStatus::Inactive) => {
-            Err(Error::new("ClusterNotFoundException", "The referenced cluster was inactive."))
-        }
+        Some(ClusterStatus::Inactive) => Err(inactive_cluster()),
         None => Err(Error::cluster_not_found()),
     }
+}
+
+fn inactive_cluster() -> Error {
+    Error::new("ClusterNotFoundException", "The referenced cluster was inactive.")
 }
 
 /// Refuses an identifier of another cluster than the call's, in ECS's words (aws-toolkit-vscode's issue
@@ -92,6 +94,38 @@ pub(crate) fn service(context: &Context, cluster: &ClusterKey, text: &str) -> Re
         .ok_or_else(|| Error::invalid_parameter(format!("Invalid identifier: Unexpected service: {text}")))?;
     check_cluster(context, cluster, &named)?;
     Ok(cluster.service(named.name.as_str()))
+}
+
+/// The service that the ARN of its deployment or revision names, which must be of the call's region and account.
+fn of_service(context: &Context, named: arn::OfService) -> Result<(ServiceKey, String), Error> {
+    check_home(context, Some(&named.arn))?;
+    Ok((scope(context).cluster(named.cluster.as_str()).service(named.service.as_str()), named.id))
+}
+
+/// The service of a service deployment, and the last part of the ARN. That it exists is not looked at.
+pub(crate) fn service_deployment(context: &Context, text: &str) -> Result<(ServiceKey, String), Error> {
+    let malformed =
+        || Error::invalid_parameter(format!("Invalid identifier: Unexpected service deployment: {text}"));
+    of_service(context, arn::service_deployment(text).ok_or_else(malformed)?)
+}
+
+/// The service of a service revision, and the last part of the ARN. That it exists is not looked at.
+pub(crate) fn service_revision(context: &Context, text: &str) -> Result<(ServiceKey, String), Error> {
+    let malformed =
+        || Error::invalid_parameter(format!("Invalid identifier: Unexpected service revision: {text}"));
+    of_service(context, arn::service_revision(text).ok_or_else(malformed)?)
+}
+
+/// Refuses what belongs to no cluster or service that there is: the service may be INACTIVE.
+pub(crate) fn known_service(world: &World, key: &ServiceKey) -> Result<(), Error> {
+    match world.cluster(&key.cluster).map(|cluster| cluster.status) {
+        None => Err(Error::cluster_not_found()),
+        Some(ClusterStatus::Inactive) => Err(inactive_cluster()),
+        Some(ClusterStatus::Active) if world.service(key).is_none() => {
+            Err(Error::new("ServiceNotFoundException", "Service not found."))
+        }
+        Some(ClusterStatus::Active) => Ok(()),
+    }
 }
 
 /// `family`, `family:revision` or an ARN, of any status; without a revision the latest ACTIVE one.

@@ -38,6 +38,9 @@ impl Draft {
                 .filter(|token| token.expires_at_ms <= self.now_ms)
                 .map(|_| Event::TokenForgotten(key.clone())),
         };
+        if let Some(Event::ServiceForgotten(key)) = &event {
+            self.forget_history(key);
+        }
         if let Some(event) = event {
             self.emit(event);
         }

@@ -9,6 +9,7 @@ mod cluster;
 mod definition;
 mod failures;
 mod forget;
+mod history;
 mod instance;
 mod life;
 mod protect;
@@ -112,6 +113,9 @@ fn decide(draft: &mut Draft, command: &Command) -> Result<(), Refusal> {
         Command::DeployPush(wanted) => draft.deploy_push(wanted)?,
         Command::DeleteService { key, force } => draft.delete_service(key, *force)?,
         Command::ServiceStep(step) => draft.step_service(step)?,
+        Command::StopDeployment { service, deployment, stop } => {
+            draft.stop_deployment(service, deployment, *stop)?
+        }
         Command::Tag { resource, tags } => draft.tag(resource, |old| old.with(tags.iter().cloned()))?,
         Command::Untag { resource, keys } => draft.tag(resource, |old| old.without(keys))?,
         Command::Forget(things) => things.iter().for_each(|thing| draft.forget(thing)),

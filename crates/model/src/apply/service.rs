@@ -36,8 +36,11 @@ impl Draft {
             Some(deployment) => vec![self.deployment(&key.cluster.scope, deployment, new.desired_count)?],
             None => Vec::new(),
         };
-        self.emit(Event::ServiceCreated(Arc::new(Service {
+        // Of one of that name that was before.
+        self.forget_history(key);
+        let service = Arc::new(Service {
             key: key.clone(),
+            deployed: deployments.len() as u64,
             status: ServiceStatus::Active,
             desired_count: new.desired_count,
             scheduling: new.scheduling,
@@ -63,7 +66,9 @@ impl Draft {
             document: new.document.clone(),
             push: 0,
             version: 1,
-        })));
+        });
+        self.emit(Event::ServiceCreated(service.clone()));
+        self.record_deployment(&service, &[]);
         self.record_token(&key.cluster.scope, token, TokenResult::Named);
         Ok(())
     }
@@ -84,6 +89,8 @@ impl Draft {
         change_settings(&mut service, change);
         if let Some(deployment) = &change.deployment {
             let deployment = self.deployment(&key.cluster.scope, deployment, service.desired_count)?;
+            self.history_is_superseded(&old);
+            service.deployed += 1;
             service.supersede(self.now_ms);
             service.deployments.insert(0, deployment);
             service.steady = false;
@@ -98,7 +105,11 @@ impl Draft {
         }
         if service != *old {
             service.version += 1;
-            self.emit(Event::ServiceUpdated(service.into()));
+            let service = Arc::new(service);
+            self.emit(Event::ServiceUpdated(service.clone()));
+            if service.deployed != old.deployed {
+                self.record_deployment(&service, &old.deployments);
+            }
         }
         Ok(())
     }
@@ -115,6 +126,7 @@ impl Draft {
         if !force && has_a_count && service.desired_count > 0 {
             return Err(Refusal::ServiceScaledAboveZero(key.clone()));
         }
+        self.history_is_cut_off(&service);
         service.status = ServiceStatus::Draining;
         service.desired_count = 0;
         for deployment in &mut service.deployments {

@@ -30,8 +30,17 @@ impl Draft {
         let drained = step.inactive
             && service.status == ServiceStatus::Draining
             && self.world.live_tasks_of(key).next().is_none();
+        let to_end = self.is_to_end(&service);
+        let open = service.primary().is_some_and(Deployment::is_rolling_out);
+        let fits = |change: &DeploymentChange| match change {
+            // What a user wants to end doesn't complete any more.
+            DeploymentChange::Rollout(RolloutState::Completed, _) => !to_end,
+            // From a deployment that fails now: one that has ended is the past.
+            DeploymentChange::RollBack(_) => open,
+            _ => true,
+        };
         self.change_service(key, |service| {
-            for change in &step.deployments {
+            for change in step.deployments.iter().filter(|step| fits(&step.change)) {
                 change_deployment(service, change, now_ms);
             }
             for event in &step.events {
@@ -50,6 +59,8 @@ impl Draft {
                 service.version += 1;
             }
         });
+        let begins = step.deployments.iter().any(|step| matches!(step.change, DeploymentChange::Begin));
+        self.history_follows_step(&service, begins);
         Ok(())
     }
 }
@@ -66,6 +77,8 @@ fn change_deployment(service: &mut Service, step: &DeploymentStep, now_ms: u64) 
     let Some(deployment) = service.deployments.iter_mut().find(|d| d.id == step.id) else { return };
     match &step.change {
         DeploymentChange::Desired(count) => deployment.desired_count = *count,
+        // It comes to one end, once, and as the PRIMARY one.
+        DeploymentChange::Rollout(..) if !deployment.is_rolling_out() => return,
         DeploymentChange::Rollout(state, reason) => {
             deployment.rollout_state = *state;
             deployment.rollout_reason = reason.clone();
@@ -75,7 +88,7 @@ fn change_deployment(service: &mut Service, step: &DeploymentStep, now_ms: u64) 
             }
         }
         DeploymentChange::Failed(tasks) => failures::fail(deployment, *tasks, None, now_ms),
-        DeploymentChange::Remove | DeploymentChange::RollBack(_) => {}
+        DeploymentChange::Begin | DeploymentChange::Remove | DeploymentChange::RollBack(_) => {}
     }
     deployment.updated_at_ms = now_ms;
 }
@@ -83,6 +96,9 @@ fn change_deployment(service: &mut Service, step: &DeploymentStep, now_ms: u64) 
 /// The deployment comes back as it was, with the tasks that it still has. It can't be rolled back to again before it
 /// has completed (ECS developer guide, "How the Amazon ECS deployment circuit breaker detects failures").
 fn roll_back(service: &mut Service, to: &DeploymentId, reason: &Arc<str>, now_ms: u64) {
+    if service.primary().is_none_or(|primary| primary.rollout_state != RolloutState::Failed) {
+        return;
+    }
     let Some(completed) = service.completed.take_if(|completed| completed.id == *to) else { return };
     service.supersede(now_ms);
     service.deployments.retain(|deployment| deployment.id != *to);

@@ -7,6 +7,8 @@ mod definition;
 mod document;
 mod instance;
 mod service;
+mod service_deployment;
+mod service_revision;
 mod size;
 mod tags;
 mod task;
@@ -26,6 +28,11 @@ pub use service::{
     Breaker, ControllerType, Deployment, DeploymentStatus, EVENTS_KEPT, PropagateTags, RolloutState,
     SchedulingStrategy, Service, ServiceEvent, ServiceStatus, Threshold, ThresholdKind, Throttle,
 };
+pub use service_deployment::{
+    HISTORY_KEPT, HISTORY_MS, RevisionCounts, Rollback, ServiceDeployment, ServiceDeploymentStatus,
+    SourceRevision, StopType, Watch, WatchStatus,
+};
+pub use service_revision::{RevisionImage, ServiceRevision};
 pub use size::Size;
 pub use tags::{TAGS_ALLOWED, Tag, Tags};
 pub use task::{

@@ -57,6 +57,26 @@ impl Default for Breaker {
     }
 }
 
+impl Breaker {
+    /// A bounded percentage stays between these.
+    const FEWEST: u32 = 3;
+    const MOST: u32 = 200;
+
+    /// So many failed tasks end a deployment.
+    pub fn allows(self, desired: u32) -> u32 {
+        let value = self.threshold.value;
+        let percent = || {
+            let tasks = (u64::from(desired) * u64::from(value)).div_ceil(100);
+            u32::try_from(tasks).unwrap_or(u32::MAX)
+        };
+        match self.threshold.kind {
+            ThresholdKind::BoundedPercent => percent().clamp(Self::FEWEST, Self::MOST),
+            ThresholdKind::UnboundedPercent => percent().max(1),
+            ThresholdKind::Count => value,
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Threshold {
     pub kind: ThresholdKind,
@@ -106,6 +126,13 @@ pub struct Deployment {
     pub updated_at_ms: u64,
     /// Anything else that is given back.
     pub document: Option<Document>,
+}
+
+impl Deployment {
+    /// Whether its end is still open.
+    pub fn is_rolling_out(&self) -> bool {
+        self.status == DeploymentStatus::Primary && self.rollout_state == RolloutState::InProgress
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -159,6 +186,10 @@ pub struct Service {
     /// The number of the newest push that it was deployed for; 0 for none.
     #[serde(default)]
     pub push: u64,
+    /// How many deployments it was given: the number of the newest one's record. 0 also for a service that was stored
+    /// before there were records, until it is deployed again.
+    #[serde(default)]
+    pub deployed: u64,
     /// Grows with each change; a plan made for another version is refused.
     pub version: u64,
 }

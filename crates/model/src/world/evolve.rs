@@ -41,6 +41,14 @@ impl World {
             Event::ServiceForgotten(key) => {
                 self.services.remove(key);
             }
+            Event::ServiceDeploymentRecorded(record) => self.put_service_deployment(record.clone()),
+            Event::ServiceDeploymentForgotten(key, number) => {
+                self.service_deployments.remove(&(key.clone(), *number));
+            }
+            Event::ServiceRevisionRecorded(revision) => self.put_service_revision(revision.clone()),
+            Event::ServiceRevisionForgotten(key, number) => {
+                self.service_revisions.remove(&(key.clone(), *number));
+            }
             Event::AccountSettingPut(setting) => self.put_account_setting(setting.clone()),
             Event::AccountSettingDeleted(key) => {
                 self.account_settings.remove(key);
@@ -83,6 +91,14 @@ impl World {
 
     pub(crate) fn put_service(&mut self, service: Arc<Service>) {
         self.services.insert(service.key.clone(), service);
+    }
+
+    pub(crate) fn put_service_deployment(&mut self, record: Arc<ServiceDeployment>) {
+        self.service_deployments.insert((record.service.clone(), record.number), record);
+    }
+
+    pub(crate) fn put_service_revision(&mut self, revision: Arc<ServiceRevision>) {
+        self.service_revisions.insert((revision.service.clone(), revision.number), revision);
     }
 
     pub(crate) fn put_account_setting(&mut self, setting: Arc<AccountSetting>) {

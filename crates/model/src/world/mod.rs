@@ -6,10 +6,12 @@
 //! or the world is restored.
 
 mod evolve;
+mod history;
 mod index;
 mod queries;
 mod usage;
 
+pub use history::DeploymentHistory;
 pub use queries::{ClusterCounts, DeploymentCounts};
 pub use usage::{TaskCounts, Usage};
 
@@ -26,6 +28,9 @@ pub struct World {
     pub(crate) instances: OrdMap<InstanceId, Arc<ContainerInstance>>,
     pub(crate) tasks: OrdMap<TaskId, Arc<Task>>,
     pub(crate) services: OrdMap<ServiceKey, Arc<Service>>,
+    /// By their numbers, so the newest of a service is the last.
+    pub(crate) service_deployments: OrdMap<(ServiceKey, u64), Arc<ServiceDeployment>>,
+    pub(crate) service_revisions: OrdMap<(ServiceKey, u64), Arc<ServiceRevision>>,
     pub(crate) account_settings: OrdMap<SettingKey, Arc<AccountSetting>>,
     pub(crate) tokens: OrdMap<TokenKey, Arc<ClientToken>>,
 

@@ -1,51 +1,71 @@
-//! The deployment circuit breaker (ECS developer guide, "How the Amazon ECS deployment circuit breaker detects
-//! failures"). ECS counts tasks that don't come to RUNNING or fail a health check; here those count as well that end
-//! by themselves: until it is over, a deployment has to show that its tasks hold.
+//! When a deployment is given up, and for which other one: because too many of its tasks failed (ECS developer guide,
+//! "How the Amazon ECS deployment circuit breaker detects failures"), or because a user asked for it
+//! (StopServiceDeployment). ECS counts tasks that don't come to RUNNING or fail a health check; here those count as well
+//! that end by themselves: until it is over, a deployment has to show that its tasks hold.
 
 use model::{
-    Breaker, Deployment, RolloutState, Service, ThresholdKind,
+    Deployment, RolloutState, Service, ServiceDeploymentStatus as Status, World,
     command::{DeploymentChange, DeploymentStep},
 };
 
-/// BOUNDED_PERCENT stays between these.
-const FEWEST: u32 = 3;
-const MOST: u32 = 200;
-
-/// So many failed tasks end a deployment.
-pub fn threshold(breaker: Breaker, desired: u32) -> u32 {
-    let value = breaker.threshold.value;
-    let percent = || {
-        let tasks = (u64::from(desired) * u64::from(value)).div_ceil(100);
-        u32::try_from(tasks).unwrap_or(u32::MAX)
-    };
-    match breaker.threshold.kind {
-        ThresholdKind::BoundedPercent => percent().clamp(FEWEST, MOST),
-        ThresholdKind::UnboundedPercent => percent().max(1),
-        ThresholdKind::Count => value,
-    }
+/// Why a deployment is given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Why {
+    /// The circuit breaker has counted enough failures.
+    Failed,
+    /// A user wants what was before.
+    RollBack,
+    /// A user wants it to stay as it is now.
+    Abort,
 }
 
-/// Whether the PRIMARY deployment is to be given up.
-pub(super) fn trips(service: &Service, primary: &Deployment) -> bool {
-    service.breaker.enable
-        && primary.rollout_state == RolloutState::InProgress
-        && primary.failed_tasks >= threshold(service.breaker, service.desired_count)
+/// Whether the PRIMARY deployment is to be given up. What a user asks comes first.
+pub(super) fn why(world: &World, service: &Service, primary: &Deployment) -> Option<Why> {
+    if primary.rollout_state != RolloutState::InProgress {
+        return None;
+    }
+    match world.newest_service_deployment(service).map(|record| record.status) {
+        Some(Status::RollbackRequested) => return Some(Why::RollBack),
+        Some(Status::StopRequested) => return Some(Why::Abort),
+        _ => {}
+    }
+    let failed =
+        service.breaker.enable && primary.failed_tasks >= service.breaker.allows(service.desired_count);
+    failed.then_some(Why::Failed)
 }
 
 /// The deployment that takes over from one that is given up.
-pub(super) fn back_to<'w>(service: &'w Service, primary: &Deployment) -> Option<&'w Deployment> {
-    service.completed.as_deref().filter(|completed| service.breaker.rollback && completed.id != primary.id)
+pub(super) fn back_to<'w>(service: &'w Service, primary: &Deployment, why: Why) -> Option<&'w Deployment> {
+    let goes_back = match why {
+        Why::Failed => service.breaker.rollback,
+        Why::RollBack => true,
+        Why::Abort => false,
+    };
+    service.completed.as_deref().filter(|completed| goes_back && completed.id != primary.id)
 }
 
-pub(super) fn steps(primary: &Deployment, back_to: Option<&Deployment>) -> Vec<DeploymentStep> {
-    let failed = "ECS deployment circuit breaker: tasks failed to start.".into();
+pub(super) fn steps(primary: &Deployment, why: Why, back_to: Option<&Deployment>) -> Vec<DeploymentStep> {
+    let failed = match why {
+        Why::Failed => "ECS deployment circuit breaker: tasks failed to start.".to_owned(),
+        Why::RollBack | Why::Abort => format!("ECS deployment {} was stopped by a user.", primary.id),
+    };
     let failed = DeploymentStep {
         id: primary.id.clone(),
-        change: DeploymentChange::Rollout(RolloutState::Failed, failed),
+        change: DeploymentChange::Rollout(RolloutState::Failed, failed.into()),
     };
     let roll_back = |to: &Deployment| {
-        let reason = format!("ECS deployment circuit breaker: rolling back to deploymentId {}.", to.id);
+        let reason = match why {
+            Why::Failed => format!("ECS deployment circuit breaker: rolling back to deploymentId {}.", to.id),
+            Why::RollBack | Why::Abort => format!("Rolling back to deploymentId {}.", to.id),
+        };
         DeploymentStep { id: to.id.clone(), change: DeploymentChange::RollBack(reason.into()) }
     };
     [failed].into_iter().chain(back_to.map(roll_back)).collect()
+}
+
+/// What the first step for a deployment says of it, before all else.
+pub(super) fn begin(world: &World, service: &Service, primary: &Deployment) -> Option<DeploymentStep> {
+    let record = world.newest_service_deployment(service)?;
+    let waits = record.status == Status::Pending && record.deployment == primary.id;
+    waits.then(|| DeploymentStep { id: primary.id.clone(), change: DeploymentChange::Begin })
 }

@@ -9,7 +9,6 @@ mod tell;
 mod throttle;
 mod wake;
 
-pub use breaker::threshold;
 pub use rolling::{Counts, Moves, Wait, moves};
 pub use throttle::delay_ms;
 pub use wake::concerned;
@@ -105,11 +104,12 @@ impl<'w> Planner<'w> {
 
     fn roll(mut self, primary: &Deployment) -> Plan {
         let (service, now_ms) = (self.service, self.now_ms);
-        if breaker::trips(service, primary) {
-            return self.give_up(primary);
+        if let Some(why) = breaker::why(self.world, service, primary) {
+            return self.give_up(primary, why);
         }
         let mut plan = Plan::default();
         let mut step = self.empty_step();
+        step.deployments.extend(breaker::begin(self.world, service, primary));
 
         let failed = primary.rollout_state == RolloutState::Failed;
         let throttled_until = throttle::until_ms(primary).filter(|until_ms| !failed && *until_ms > now_ms);
@@ -160,11 +160,16 @@ impl<'w> Planner<'w> {
 
     /// What is left of the deployment is replaced with the next steps: those of where it is rolled back to. Without
     /// such a one the service stays as it is.
-    fn give_up(mut self, primary: &Deployment) -> Plan {
-        let back_to = breaker::back_to(self.service, primary);
+    fn give_up(mut self, primary: &Deployment, why: breaker::Why) -> Plan {
+        let back_to = breaker::back_to(self.service, primary, why);
         let mut step = self.empty_step();
-        step.deployments = breaker::steps(primary, back_to);
-        step.events.push(tell::failed(&mut self.ids, self.now_ms, self.service, primary));
+        step.deployments = breaker::steps(primary, why, back_to);
+        step.events.push(match why {
+            breaker::Why::Failed => tell::failed(&mut self.ids, self.now_ms, self.service, primary),
+            breaker::Why::RollBack | breaker::Why::Abort => {
+                tell::given_up(&mut self.ids, self.now_ms, self.service, primary)
+            }
+        });
         let rolling_back = back_to.map(|to| tell::rolling_back(&mut self.ids, self.now_ms, self.service, to));
         step.events.extend(rolling_back);
         Plan { step: Some(step), ..Plan::default() }
@@ -223,11 +228,10 @@ impl<'w> Planner<'w> {
         if plan.waits.contains(&Wait::Protected) && stopping.is_empty() && step.starts.is_empty() {
             told.extend(tell::once(service, tell::protected(ids, now_ms, service, primary)));
         }
-        if step
-            .deployments
-            .iter()
-            .any(|d| matches!(d.change, DeploymentChange::Rollout(RolloutState::Completed, _)))
-        {
+        let completes = |step: &DeploymentStep| {
+            matches!(step.change, DeploymentChange::Rollout(RolloutState::Completed, _))
+        };
+        if step.deployments.iter().any(completes) {
             told.push(tell::completed(ids, now_ms, service, primary));
         }
         if step.steady == Some(true) {

@@ -111,6 +111,16 @@ pub(super) fn failed(ids: &mut Ids, at_ms: u64, service: &Service, deployment: &
     event(ids, at_ms, service, text)
 }
 
+pub(super) fn given_up(
+    ids: &mut Ids,
+    at_ms: u64,
+    service: &Service,
+    deployment: &Deployment,
+) -> ServiceEvent {
+    let text = format!("(deployment {}) deployment failed: it was stopped by a user.", deployment.id);
+    event(ids, at_ms, service, text)
+}
+
 pub(super) fn rolling_back(ids: &mut Ids, at_ms: u64, service: &Service, to: &Deployment) -> ServiceEvent {
     event(ids, at_ms, service, format!("rolling back to deployment {}.", to.id))
 }

@@ -267,6 +267,44 @@ impl Sim {
         panic!("no rest");
     }
 
+    /// Asks for the end of the service's newest deployment.
+    pub fn stop(&mut self, stop: StopType) -> Result<(), Refusal> {
+        let deployment = self.newest().deployment.clone();
+        let command = Command::StopDeployment { service: key(), deployment, stop };
+        transact(&mut self.world, &command, self.now_ms).map(|_| ())
+    }
+
+    /// The record of the newest deployment.
+    pub fn newest(&self) -> &ServiceDeployment {
+        self.world.newest_service_deployment(self.service()).unwrap()
+    }
+
+    /// The records of the service's deployments, oldest first: what each went from and to, with the tasks that are
+    /// requested, running and pending, what the circuit breaker saw, and what became of it.
+    pub fn history(&self) -> String {
+        let counts = |c: RevisionCounts| format!("{}/{}/{}", c.requested, c.running, c.pending);
+        let line = |record: &std::sync::Arc<ServiceDeployment>| {
+            let now = self.world.deployment_history(record);
+            let from = record.sources.iter().zip(&now.sources);
+            let from: Vec<String> = from
+                .map(|(source, now)| format!("{} {}", source.deployment.revision(), counts(*now)))
+                .collect();
+            let to = format!("{} {}", record.deployment.revision(), counts(now.target));
+            let watch = match now.watch.status {
+                WatchStatus::Disabled => String::new(),
+                status => format!(" {status} {}/{}", now.watch.failures, now.watch.threshold),
+            };
+            let back = record.rollback.as_ref().map(|back| match &back.to {
+                Some(to) => format!(" back to {}", to.revision()),
+                None => " back to none".to_owned(),
+            });
+            let back = back.unwrap_or_default();
+            let reason = record.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+            format!("[{}] to [{to}]{watch}{back} {}{reason}", from.join(", "), record.status)
+        };
+        self.world.service_deployments(&key()).map(line).collect::<Vec<_>>().join("\n")
+    }
+
     /// The service's events, oldest first, with task ids numbered in the order of their appearance.
     pub fn story(&self) -> String {
         let mut seen: Vec<String> = Vec::new();

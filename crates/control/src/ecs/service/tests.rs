@@ -3,6 +3,7 @@
 
 mod create;
 mod describe;
+mod history;
 mod update;
 
 use model::command::NewDefinition;

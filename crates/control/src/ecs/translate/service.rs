@@ -32,6 +32,12 @@ pub(crate) fn to_wire(world: &World, service: &Service, include: &[ServiceField]
                 .as_ref()
                 .map_or_else(rollout::default, |recorded| recorded.deployment_configuration.clone()),
         ),
+        current_service_deployment: world
+            .newest_service_deployment(service)
+            .map(|record| arn::service_deployment(&service.key, &record.deployment)),
+        current_service_revisions: Some(
+            service.deployments.iter().map(|one| revision(world, service, one)).collect(),
+        ),
         deployments: Some(service.deployments.iter().map(|one| deployment(world, service, one)).collect()),
         task_sets: Some(Vec::new()),
         role_arn: recorded.as_ref().and_then(|recorded| recorded.role_arn.clone()),
@@ -57,7 +63,6 @@ pub(crate) fn to_wire(world: &World, service: &Service, include: &[ServiceField]
         availability_zone_rebalancing: recorded.as_ref().map(|recorded| recorded.rebalancing),
         resource_management_type: Some(ecs::ResourceManagementType::Customer),
         tags: include.contains(&ServiceField::Tags).then(|| tags::to_wire(&service.tags)).flatten(),
-        ..ecs::Service::default()
     }
 }
 
@@ -86,6 +91,16 @@ fn deployment(world: &World, service: &Service, deployment: &Deployment) -> ecs:
     }
 }
 
+fn revision(world: &World, service: &Service, deployment: &Deployment) -> ecs::ServiceCurrentRevisionSummary {
+    let counts = world.revision_counts(&service.key, &deployment.id);
+    ecs::ServiceCurrentRevisionSummary {
+        arn: Some(arn::service_revision(&service.key, &deployment.id)),
+        requested_task_count: number(counts.requested),
+        running_task_count: number(counts.running),
+        pending_task_count: number(counts.pending),
+    }
+}
+
 fn event(event: &model::ServiceEvent) -> ecs::ServiceEvent {
     ecs::ServiceEvent {
         id: Some(event.id.to_string()),
@@ -95,12 +110,12 @@ fn event(event: &model::ServiceEvent) -> ecs::ServiceEvent {
 }
 
 /// Left out where a capacity provider strategy was asked for (ECS API reference, Service.launchType).
-fn shown(launch_type: LaunchType, strategy: &[CapacityStrategyItem]) -> Option<ecs::LaunchType> {
+pub(super) fn shown(launch_type: LaunchType, strategy: &[CapacityStrategyItem]) -> Option<ecs::LaunchType> {
     strategy.is_empty().then(|| launch_type.as_str().parse().ok()).flatten()
 }
 
 /// Left out where a launch type was asked for.
-fn items(strategy: &[CapacityStrategyItem]) -> Option<Vec<ecs::CapacityProviderStrategyItem>> {
+pub(super) fn items(strategy: &[CapacityStrategyItem]) -> Option<Vec<ecs::CapacityProviderStrategyItem>> {
     let item = |item: &CapacityStrategyItem| ecs::CapacityProviderStrategyItem {
         capacity_provider: item.provider.to_string(),
         weight: number(item.weight),
@@ -114,7 +129,7 @@ fn listed<T: serde::de::DeserializeOwned>(document: Option<&model::Document>) ->
 }
 
 /// Counts are far below what the wire's numbers hold.
-fn number(count: u32) -> Option<i32> {
+pub(super) fn number(count: u32) -> Option<i32> {
     i32::try_from(count).ok()
 }
 
