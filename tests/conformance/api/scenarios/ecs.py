@@ -201,6 +201,55 @@ def list_services(scene):
     assert answer["nextToken"]
 
 
+# Service deployments ------------------------------------------------------------------------
+
+
+def deployed_twice(scene):
+    """(service, its deployments, the newest first); the first has come to its end."""
+    name = scene.create_service(scene.definition())
+    scene.wait_stable(name, 1)
+    scene.ecs.update_service(cluster=scene.cluster, service=name, forceNewDeployment=True)
+    found = scene.ecs.list_service_deployments(cluster=scene.cluster, service=name)["serviceDeployments"]
+    assert len(found) == 2 and found[1]["status"] == "SUCCESSFUL" and found[1]["finishedAt"]
+    return name, found
+
+
+def list_service_deployments(scene):
+    name, found = deployed_twice(scene)
+    answer = scene.ecs.list_service_deployments(cluster=scene.cluster, service=name, maxResults=1,
+                                                createdAt={"after": 0, "before": found[0]["createdAt"]})
+    assert answer["serviceDeployments"] == found[1:]
+    assert scene.ecs.list_service_deployments(cluster=scene.cluster, service=name, maxResults=1)["nextToken"]
+
+
+def describe_service_deployments(scene):
+    _, found = deployed_twice(scene)
+    arns = [one["serviceDeploymentArn"] for one in found]
+    answer = scene.ecs.describe_service_deployments(serviceDeploymentArns=[*arns, arns[0][:-4] + "none"])
+    assert len(answer["serviceDeployments"]) == 2 and answer["failures"][0]["reason"] == "MISSING"
+    assert answer["serviceDeployments"][0]["sourceServiceRevisions"]
+
+
+def describe_service_revisions(scene):
+    _, found = deployed_twice(scene)
+    arns = [one["targetServiceRevisionArn"] for one in found]
+    answer = scene.ecs.describe_service_revisions(serviceRevisionArns=[*arns, arns[0][:-4] + "none"])
+    assert len(answer["serviceRevisions"]) == 2 and answer["failures"][0]["reason"] == "MISSING"
+
+
+def stop_service_deployment(scene):
+    """Whether or not the scheduler has got to it when it is described."""
+    name = scene.create_service(scene.definition())
+    scene.wait_stable(name, 1)
+    # Nowhere to be had, so it doesn't end by itself meanwhile.
+    away = scene.register(scene.container("exit 0", image=f"{scene.account.server.host}/none/such:1"))
+    updated = scene.ecs.update_service(cluster=scene.cluster, service=name, taskDefinition=away)["service"]
+    arn = updated["currentServiceDeployment"]
+    assert scene.ecs.stop_service_deployment(serviceDeploymentArn=arn, stopType="ROLLBACK")["serviceDeploymentArn"] == arn
+    stopped, = scene.ecs.describe_service_deployments(serviceDeploymentArns=[arn])["serviceDeployments"]
+    assert stopped["status"].startswith("ROLLBACK_") and stopped["statusReason"]
+
+
 # What agents call ---------------------------------------------------------------------------
 
 
