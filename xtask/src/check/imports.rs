@@ -11,17 +11,18 @@ use super::Finding;
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("wire", &[]),
     ("model", &[]),
+    ("iam", &[]),
     ("shim", &[]),
     ("plan", &["model"]),
     ("store", &["model"]),
     ("agent", &["wire"]),
-    ("registry", &["wire", "store"]),
+    ("registry", &["wire", "store", "iam"]),
     ("logs", &["wire", "store"]),
-    ("control", &["wire", "model", "plan", "store"]),
+    ("control", &["wire", "model", "plan", "store", "iam"]),
     ("load", &["wire"]),
     ("torture", &["wire"]),
     ("fuzz", &["wire", "registry", "agent"]),
-    ("longshore", &["wire", "model", "plan", "store", "control", "registry", "logs", "agent"]),
+    ("longshore", &["wire", "model", "plan", "store", "control", "registry", "logs", "agent", "iam"]),
 ];
 
 pub fn check(root: &Path) -> anyhow::Result<Vec<Finding>> {

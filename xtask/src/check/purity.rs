@@ -1,6 +1,5 @@
-//! Pure means pure: `model`, `plan` and `wire` do no I/O and read no clock; `model` and `plan` have
-//! no collection whose order differs from run to run. `clippy.toml` in `model` and `plan` bans the
-//! calls, where types can tell; this bans the names, where text can.
+//! Pure means pure: `model`, `plan`, `iam` and `wire` do no I/O and read no clock; all but `wire` have
+//! no collection whose order differs from run to run. `clippy.toml` in these three bans the calls, where types can tell; this bans the names, where text can.
 
 use std::fs;
 use std::path::Path;
@@ -28,13 +27,13 @@ const UNORDERED: &[&str] = &["HashMap", "HashSet", "thread_rng", "rand::rng", "U
 
 pub fn check(root: &Path) -> anyhow::Result<Vec<Finding>> {
     let mut findings = Vec::new();
-    for (name, deterministic) in [("model", true), ("plan", true), ("wire", false)] {
+    for (name, deterministic) in [("model", true), ("plan", true), ("iam", true), ("wire", false)] {
         for path in sources(&root.join("crates").join(name).join("src"))? {
             let text = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
             findings.extend(check_one(&shown(root, &path), &text, deterministic));
         }
     }
-    for name in ["model", "plan"] {
+    for name in ["model", "plan", "iam"] {
         if !root.join("crates").join(name).join("clippy.toml").exists() {
             findings.push(Finding::Broken(format!("crates/{name} has no clippy.toml")));
         }

@@ -1,0 +1,38 @@
+//! Who asks.
+
+use std::sync::Arc;
+
+use crate::Policy;
+
+/// Who sends a request, with the policy that says what they may do.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Principal {
+    /// Twelve digits.
+    pub account: String,
+    pub kind: Kind,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Kind {
+    /// The account's root user: allowed whatever no policy of a resource denies.
+    Root,
+    /// Allowed what a policy allows. Without one of its own, what those of resources do.
+    User { name: String, policy: Option<Arc<Policy>> },
+    /// The agent, which fetches what tasks need: of the house, so no policy is asked.
+    Agent,
+}
+
+impl Principal {
+    pub fn root(account: &str) -> Self {
+        Self { account: account.to_owned(), kind: Kind::Root }
+    }
+
+    /// As `sts GetCallerIdentity` and policies name them.
+    pub fn arn(&self) -> String {
+        match &self.kind {
+            Kind::Root => format!("arn:aws:iam::{}:root", self.account),
+            Kind::User { name, .. } => format!("arn:aws:iam::{}:user/{name}", self.account),
+            Kind::Agent => format!("arn:aws:iam::{}:role/longshore-agent", self.account),
+        }
+    }
+}
