@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use model::{Command, InstanceId, Scope, TaskId, Uuid, World};
 
+use crate::access::ResourcePolicies;
 use crate::clock::Clock;
 use crate::keyring::Keyring;
 use crate::metrics::Metrics;
@@ -35,6 +36,7 @@ pub struct App {
     pub writer: Writer,
     pub clock: Arc<dyn Clock>,
     pub keyring: Arc<dyn Keyring>,
+    pub policies: Arc<dyn ResourcePolicies>,
     pub metrics: Arc<Metrics>,
     pub usage: Usages,
 }

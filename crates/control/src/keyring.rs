@@ -1,41 +1,28 @@
-//! Whose key signed a request, and what it may do.
+//! Whose key signed a request.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
+use iam::{Kind, Principal};
 use wire::Credentials;
 
-/// What a key is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// A person or a program that uses the API.
-    User,
-    /// An agent of the serverless pool: it alone may register an instance for FARGATE tasks.
-    Agent,
-}
-
-/// A key with its owner.
+/// A key with its owner, and what that may do.
 #[derive(Clone, Debug)]
 pub struct KeyRecord {
     pub credentials: Credentials,
-    /// Twelve digits.
-    pub account: String,
-    pub role: Role,
+    pub principal: Principal,
     /// When a temporary key ends, in milliseconds since the epoch.
     pub expires_at_ms: Option<u64>,
 }
 
 impl KeyRecord {
-    /// The principal as `sts GetCallerIdentity` names it.
-    pub fn arn(&self) -> String {
-        match self.role {
-            Role::User => format!("arn:aws:iam::{}:root", self.account),
-            Role::Agent => format!("arn:aws:iam::{}:role/longshore-agent", self.account),
-        }
+    /// Whether it is an agent's: that alone may register an instance for FARGATE tasks.
+    pub fn is_agent(&self) -> bool {
+        self.principal.kind == Kind::Agent
     }
 }
 
-/// Finds keys by their ids.
+/// Finds keys by their ids, as they are now.
 pub trait Keyring: fmt::Debug + Send + Sync + 'static {
     fn find(&self, access_key_id: &str) -> Option<KeyRecord>;
 }

@@ -8,6 +8,7 @@
 //! Start at [`server`], then [`writer`] (how anything changes), then one operation, say
 //! `ecs/stop_task.rs`, and `sessions/` for the way to the agents.
 
+pub mod access;
 mod app;
 pub mod arn;
 pub mod clock;

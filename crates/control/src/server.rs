@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use wire::dispatch::Router;
 
+use crate::access::ResourcePolicies;
 use crate::app::{App, Config};
 use crate::clock::Clock;
 use crate::front::connections::{self, Bounds};
@@ -31,6 +32,7 @@ pub struct Parts {
     pub store: Arc<dyn Store>,
     pub clock: Arc<dyn Clock>,
     pub keyring: Arc<dyn Keyring>,
+    pub policies: Arc<dyn ResourcePolicies>,
     /// Operations of the sibling services.
     pub operations: Router,
     /// Routes of the sibling services.
@@ -87,6 +89,7 @@ impl Server {
             writer,
             clock: parts.clock,
             keyring: parts.keyring,
+            policies: parts.policies,
             metrics,
             usage: Usages::default(),
         });

@@ -14,6 +14,7 @@ use wire::dispatch::Router;
 use wire::operation::Operation;
 use wire::{Context, Error};
 
+use crate::access::Nothing;
 use crate::app::{App, Config};
 use crate::clock::Clock;
 use crate::keyring::FixedKeys;
@@ -90,6 +91,7 @@ impl Fixture {
             writer,
             clock: clock.clone(),
             keyring,
+            policies: Arc::new(Nothing),
             metrics,
             usage: Usages::default(),
         });
@@ -188,6 +190,8 @@ pub(crate) fn context(account: &str, region: &str) -> Context {
         principal_arn: format!("arn:aws:iam::{account}:root"),
         request_id: "00000000-0000-4000-8000-000000000000".to_owned(),
         source_host: Some("127.0.0.1:4580".to_owned()),
+        source_ip: None,
+        user_agent: None,
     }
 }
 

@@ -78,6 +78,7 @@ fn over(directory: &std::path::Path) -> Result<Router> {
         writer: Writer::open(store(), clock.clone(), metrics.clone()).context("open a state")?,
         clock,
         keyring: Arc::new(FixedKeys::default()),
+        policies: Arc::new(control::access::Nothing),
         metrics,
         usage: control::usage::Usages::default(),
     };

@@ -1,5 +1,6 @@
 //! The commands, their flags, and the help that teaches them.
 
+mod key;
 mod values;
 
 use std::net::SocketAddr;
@@ -11,6 +12,7 @@ use clap_complete::engine::ArgValueCandidates;
 
 use crate::completion;
 use crate::top::Sort;
+pub use key::{KeyArgs, KeyCommand};
 use values::{account, bytes, capacity_provider, duration, listen, size, variable};
 
 /// Your own Elastic Container Service: the ECS and ECR APIs, real containers, on your machines.
@@ -71,6 +73,8 @@ pub enum Command {
     Completion(CompletionArgs),
     /// Show which API operations there are
     Api(ApiArgs),
+    /// Make access keys that may do only what a policy allows
+    Key(KeyArgs),
     /// Look after the registry's files
     Registry(RegistryArgs),
     /// Run the control plane, the registry and the logs, without an agent
@@ -185,6 +189,9 @@ pub struct EnvArgs {
     /// The key of agents, for `longshore agent` on another machine
     #[arg(long)]
     pub agent: bool,
+    /// A key that `longshore key create` made
+    #[arg(long, value_name = "NAME", conflicts_with = "agent")]
+    pub key: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

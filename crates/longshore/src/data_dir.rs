@@ -29,6 +29,18 @@ pub struct Key {
     pub secret_access_key: String,
 }
 
+/// An access key that a person made, with what its owner may do.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct NamedKey {
+    pub name: String,
+    #[serde(flatten)]
+    pub key: Key,
+    pub created_at_ms: u64,
+    /// An IAM policy; none allows nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
+}
+
 /// Written by a server once it listens; left behind when it is killed, so `pid` may be stale.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Running {
@@ -99,6 +111,15 @@ impl DataDir {
         read_json(&self.join("credentials.json"))
     }
 
+    /// The keys that people made, in the order of their names.
+    pub fn named_keys(&self) -> Result<Vec<NamedKey>> {
+        Ok(read_json(&self.join("keys.json"))?.unwrap_or_default())
+    }
+
+    pub fn set_named_keys(&self, keys: &[NamedKey]) -> Result<()> {
+        write_secret(&self.join("keys.json"), &keys)
+    }
+
     pub fn running(&self) -> Result<Option<Running>> {
         let running: Option<Running> = read_json(&self.join("server.json"))?;
         Ok(running.filter(|server| process_is_longshore(server.pid)))
@@ -119,7 +140,7 @@ impl DataDir {
 fn is_ours(name: &str) -> bool {
     const NAMES: &[&str] = &["agent", "registry", "logs", "longshore.log", "taken-down"];
     const FILES: &[&str] = &["state.db", "registry.db", "logs.db"];
-    const JSON: &[&str] = &["credentials", "server"];
+    const JSON: &[&str] = &["credentials", "keys", "server"];
     let of = |stem: &str, ends: &[&str]| name.strip_prefix(stem).is_some_and(|rest| ends.contains(&rest));
     NAMES.contains(&name)
         || name.strip_prefix("longshore.log.").is_some_and(|n| n.parse::<u8>().is_ok())

@@ -2,29 +2,49 @@
 
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use crate::cli::{EnvArgs, EnvFormat};
+use crate::data_dir::Key;
 use crate::site::Site;
 
 pub fn environment(site: &Site, args: &EnvArgs) -> Result<ExitCode> {
     let keys = site.keys()?;
-    let key = if args.agent { &keys.agent } else { &keys.user };
-    let endpoint = site.endpoint()?;
+    let key = match &args.key {
+        None if args.agent => keys.agent,
+        None => keys.user,
+        Some(name) => named(site, name)?,
+    };
+    print!("{}", shown(&site.endpoint()?, &keys.region, &key, args.format));
+    if site.dir.running()?.is_none() {
+        eprintln!("longshore: note: the server isn't running; `{}` starts it", site.call("up"));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn named(site: &Site, name: &str) -> Result<Key> {
+    let found = site.dir.named_keys()?.into_iter().find(|key| key.name == name);
+    match found {
+        Some(found) => Ok(found.key),
+        None => bail!(
+            "there is no key {name:?}; `{}` makes one",
+            site.call(&format!("key create {}", quoted(name)))
+        ),
+    }
+}
+
+/// What points AWS's clients at an endpoint, with a key.
+pub fn shown(endpoint: &str, region: &str, key: &Key, format: EnvFormat) -> String {
     let variables = [
-        ("AWS_ENDPOINT_URL", endpoint.as_str()),
-        ("AWS_REGION", &keys.region),
-        ("AWS_DEFAULT_REGION", &keys.region),
+        ("AWS_ENDPOINT_URL", endpoint),
+        ("AWS_REGION", region),
+        ("AWS_DEFAULT_REGION", region),
         ("AWS_ACCESS_KEY_ID", &key.access_key_id),
         ("AWS_SECRET_ACCESS_KEY", &key.secret_access_key),
         // StartLiveTail would go to `stream-` before our host, a name that an address can't have.
         ("AWS_DISABLE_HOST_PREFIX_INJECTION", "true"),
     ];
-    print!("{}", render(&variables, args.format));
-    if site.dir.running()?.is_none() {
-        eprintln!("longshore: note: the server isn't running; `{}` starts it", site.call("up"));
-    }
-    Ok(ExitCode::SUCCESS)
+    render(&variables, format)
 }
 
 fn render(variables: &[(&str, &str)], format: EnvFormat) -> String {

@@ -17,6 +17,7 @@ mod environment;
 mod explain;
 mod find;
 mod image;
+mod key;
 mod node;
 mod preflight;
 mod ps;
@@ -69,6 +70,7 @@ async fn carry_out(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Run(args) => run::run(&site, &args).await,
         Command::Completion(args) => completion::completion(&args),
         Command::Api(args) => api::api(&args).await,
+        Command::Key(args) => key::key(&site, &args).await,
         Command::Registry(args) => match args.command {
             cli::RegistryCommand::Verify(args) => verify::verify(&site, &args).await,
         },

@@ -3,6 +3,7 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use crate::{
+    auth::principals::{OnlyRoot, Principals},
     clock::{self, Clock},
     lifecycle::in_use::{Nothing, SharedUse},
 };
@@ -24,6 +25,8 @@ pub struct RegistryConfig {
     pub expire_every: Duration,
     /// Images that lifecycle policies spare.
     pub in_use: SharedUse,
+    /// Whose keys there are.
+    pub principals: Arc<dyn Principals>,
     /// How long a blob is kept that no manifest names: longer than any push takes.
     pub idle_blobs_kept: Duration,
     /// What time it is.
@@ -31,7 +34,8 @@ pub struct RegistryConfig {
 }
 
 impl RegistryConfig {
-    /// Plain HTTP, the system's clock, missing repositories refused, no image in use, and policies applied hourly.
+    /// Plain HTTP, the system's clock, missing repositories refused, no image in use, lifecycle policies applied hourly, and
+    /// every key the root user's.
     pub fn new(data_dir: impl Into<PathBuf>, advertised_host: impl Into<String>) -> Self {
         Self {
             data_dir: data_dir.into(),
@@ -41,6 +45,7 @@ impl RegistryConfig {
             most_uploads: 4096,
             expire_every: Duration::from_secs(3600),
             in_use: Arc::new(Nothing),
+            principals: Arc::new(OnlyRoot),
             idle_blobs_kept: Duration::from_secs(24 * 3600),
             clock: clock::system(),
         }

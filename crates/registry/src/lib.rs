@@ -30,6 +30,7 @@ mod shared;
 mod state;
 pub mod verify;
 
+pub use auth::principals::{OnlyRoot, Principals};
 pub use clock::Clock;
 pub use config::RegistryConfig;
 pub use digest::{Algorithm, Digest, InvalidDigest};
@@ -37,5 +38,6 @@ pub use lifecycle::in_use::{ImagesInUse, Nothing, SharedUse, UsedImage};
 pub use name::{InvalidName, RepositoryName, Tag};
 pub use push::Push;
 pub use registry::{Registry, RegistryError};
+pub use state::guard::Guard;
 
 pub(crate) use shared::Shared;

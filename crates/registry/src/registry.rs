@@ -19,6 +19,8 @@ use crate::{
     push::Push,
     state::{
         command::{CollectBlobs, ForgetPushes},
+        entities::Scope,
+        guard::Guard,
         writer::{self, OpenError, WriteError, Writer},
     },
 };
@@ -86,6 +88,7 @@ impl Registry {
                 scheme: config.scheme,
                 create_on_push: config.create_on_push,
                 in_use: config.in_use,
+                principals: config.principals,
                 timetable: Timetable::new(config.expire_every),
                 previews: Previews::default(),
             }),
@@ -100,6 +103,13 @@ impl Registry {
     /// `/v2/…` with its token endpoint. It authenticates by itself: SigV4 doesn't apply to it.
     pub fn routes(&self) -> axum::Router {
         oci::routes(self.shared.clone())
+    }
+
+    /// What decides about access to a resource of ECR: the policies of the repository that an ARN names and of its
+    /// registry, and the repository's tags as condition keys.
+    pub fn guard(&self, account: &str, region: &str, resource: &str) -> Guard {
+        let scope = Scope { account: account.to_owned(), region: region.to_owned() };
+        self.shared.writer.index().guard(&scope, resource)
     }
 
     /// The pushes after a number, oldest first, as far as they haven't been forgotten.

@@ -1,12 +1,12 @@
 //! What the OCI and the ECR side have in common: the parts of one open registry.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
 use http::{HeaderMap, header, uri::Authority as HostAndPort};
 
 use crate::{
-    auth::request::Authority,
+    auth::{principals::Principals, request::Authority},
     blobs::{
         storage::BlobStorage,
         upload::{UploadError, Uploads},
@@ -34,6 +34,7 @@ pub(crate) struct Shared {
     pub scheme: String,
     pub create_on_push: bool,
     pub in_use: SharedUse,
+    pub principals: Arc<dyn Principals>,
     pub timetable: Timetable,
     pub previews: Previews,
 }

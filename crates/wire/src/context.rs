@@ -1,6 +1,7 @@
 //! Who asks, and on whose account.
 
 use std::fmt;
+use std::net::IpAddr;
 
 /// What the front end knows of a verified request before its body is decoded.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,6 +17,9 @@ pub struct Context {
     /// The `Host` that the client spoke to, port included: answers that hold an address of ours
     /// (`repositoryUri`, `proxyEndpoint`) use it.
     pub source_host: Option<String>,
+    /// Whence the request came, for policies that ask.
+    pub source_ip: Option<IpAddr>,
+    pub user_agent: Option<String>,
 }
 
 /// What a client signs with. `Debug` hides the secrets.

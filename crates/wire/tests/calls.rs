@@ -79,6 +79,8 @@ fn serve(request: &client::HttpRequest) -> Response {
                 principal_arn: "arn:aws:iam::000000000000:root".into(),
                 request_id: "req-1".into(),
                 source_host: None,
+                source_ip: None,
+                user_agent: None,
             };
             ready(router().call(route.service.name, route.operation, context, &route.input))
         }

@@ -24,11 +24,11 @@ def challenges(answer):
     return found
 
 
-def token(registry, authorization, **headers):
+def token(registry, authorization, scope="repository:any:pull,push"):
     """A bearer token, got where the challenge says."""
     bearer = challenges(Registry(registry.host).get("/v2/"))["Bearer"]
     path = bearer["realm"].removeprefix(f"http://{registry.host}")
-    path += f"?service={bearer['service']}&scope=repository:any:pull,push"
+    path += f"?service={bearer['service']}&scope={scope}"
     return Registry(registry.host, authorization).get(path)
 
 
@@ -72,7 +72,7 @@ def test_a_changed_password(server, password):
 
 
 def test_a_bearer_token(registry, server, repository):
-    answer = token(registry, registry.authorization)
+    answer = token(registry, registry.authorization, f"repository:{repository}:pull,push")
     assert answer.status == 200
     assert answer.json["token"] and answer.json.get("access_token", answer.json["token"]) == answer.json["token"]
     assert answer.json.get("expires_in", 60) >= 60
@@ -82,6 +82,19 @@ def test_a_bearer_token(registry, server, repository):
     assert bearer.get(f"/v2/{repository}/manifests/by-bearer").body == content
     blob = fresh()
     assert bearer.get(f"/v2/{repository}/blobs/{bearer.push_blob(repository, blob)}").body == blob
+
+
+def test_a_bearer_token_opens_what_it_was_asked_for(registry, server, repository):
+    """Docker's token authentication specification."""
+    registry.push_image(repository, "v1")
+    for scope, pull, push in [("repository:any:pull,push", 401, 401), (f"repository:{repository}:pull", 200, 401),
+                              (f"repository:{repository}:pull,push", 200, 202)]:
+        bearer = Registry(server.host, f"Bearer {token(registry, registry.authorization, scope).json['token']}")
+        assert bearer.get(f"/v2/{repository}/manifests/v1").status == pull, scope
+        answer = bearer.call("POST", f"/v2/{repository}/blobs/uploads/")
+        assert answer.status == push, scope
+        if push == 401:
+            assert challenges(answer)["Bearer"]["scope"] == f"repository:{repository}:pull,push"
 
 
 @pytest.mark.parametrize("authorization", [None, basic("AWS", "wrong"), basic("nobody", "x")])

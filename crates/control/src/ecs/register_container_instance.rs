@@ -9,7 +9,6 @@ use super::reference;
 use super::service::rules;
 use super::translate::{instance, tags};
 use crate::app::App;
-use crate::keyring::Role;
 use crate::writer::SubmitError;
 
 /// Marks an instance of the serverless pool, which only an agent's key may register.
@@ -34,8 +33,8 @@ pub(crate) async fn handle(
     };
     let home = match value(CAPACITY) {
         Some("serverless") => {
-            let role = app.keyring.find(&context.access_key_id).map(|key| key.role);
-            if role != Some(Role::Agent) {
+            let is_agent = app.keyring.find(&context.access_key_id).is_some_and(|key| key.is_agent());
+            if !is_agent {
                 return Err(Error::new(
                     "AccessDeniedException",
                     "Only an agent's key may register an instance of the serverless pool.",

@@ -12,7 +12,7 @@ use wire::eventstream::{self, Events};
 use wire::protocol::{self, Misrouted, Route};
 use wire::{Context, Error};
 
-use super::{authenticate, body};
+use super::{authenticate, authorize, body};
 use crate::app::App;
 
 /// Answers one API request.
@@ -66,13 +66,18 @@ async fn call(
     let service = route.service;
     let caller = authenticate::caller(app, parts, body, Some(service.signing_name))
         .map_err(|refusal| refusal.to_error(service.protocol))?;
+    authorize::call(app, &caller, parts, &route)?;
+    let header =
+        |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let context = Context {
-        account: caller.key.account.clone(),
+        account: caller.key.principal.account.clone(),
         region: caller.region,
         access_key_id: caller.key.credentials.access_key_id.clone(),
-        principal_arn: caller.key.arn(),
+        principal_arn: caller.key.principal.arn(),
         request_id: request_id.to_owned(),
-        source_host: parts.headers.get("host").and_then(|host| host.to_str().ok()).map(ToOwned::to_owned),
+        source_host: header("host"),
+        source_ip: authorize::source(parts),
+        user_agent: header("user-agent"),
     };
     router.answer(service.name, route.operation, context, &route.input).await
 }

@@ -2,9 +2,13 @@
 //! and how slowly an answer may be read. `docs/decisions/0024` has the bounds and why they are these.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::extract::ConnectInfo;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use socket2::{SockRef, TcpKeepalive};
@@ -12,6 +16,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
+use tower::ServiceExt;
 
 use super::head;
 use super::lingering::{Lent, lend, linger};
@@ -65,8 +70,8 @@ pub(crate) async fn serve(
             _ = stop.wait_for(|stop| *stop) => break,
         };
         while connections.try_join_next().is_some() {}
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
             Err(error) => {
                 not_accepted(&error).await;
                 continue;
@@ -78,7 +83,7 @@ pub(crate) async fn serve(
             let head_time = if crowded { bounds.head_time_crowded } else { bounds.head_time };
             let (router, stop) = (router.clone(), stop.clone());
             connections.spawn(async move {
-                connection(stream, router, head_time, stop).await;
+                connection(stream, peer, router, head_time, stop).await;
                 drop(permit);
             });
         } else if let Ok(permit) = refusals.clone().try_acquire_owned() {
@@ -128,12 +133,13 @@ async fn refuse(mut stream: TcpStream, most: usize) -> io::Result<()> {
 
 async fn connection(
     stream: TcpStream,
+    peer: SocketAddr,
     router: axum::Router,
     head_time: Duration,
     stop: watch::Receiver<bool>,
 ) {
     let (stream, mut back) = lend(stream);
-    if let Err(error) = answer(Patient::new(stream, READER_TIME), router, head_time, stop).await {
+    if let Err(error) = answer(Patient::new(stream, READER_TIME), peer, router, head_time, stop).await {
         tracing::trace!(%error, "a connection ended early");
     }
     // A websocket's isn't back: whoever holds it closes it in its own way.
@@ -144,10 +150,16 @@ async fn connection(
 
 async fn answer(
     stream: Patient<Lent>,
+    peer: SocketAddr,
     router: axum::Router,
     head_time: Duration,
     mut stop: watch::Receiver<bool>,
 ) -> hyper::Result<()> {
+    // Policies may ask whence a request comes.
+    let router = router.map_request(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(ConnectInfo(peer));
+        request
+    });
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(head_time)

@@ -10,7 +10,7 @@ use axum::routing::post;
 use http_body_util::{BodyExt, Limited};
 use model::Scope;
 
-use super::authenticate;
+use super::{authenticate, authorize};
 use crate::app::App;
 use crate::usage::UsageRequest;
 
@@ -32,7 +32,11 @@ async fn usage(State(app): State<Arc<App>>, request: Request) -> Response {
         Ok(caller) => caller,
         Err(refusal) => return (StatusCode::FORBIDDEN, refusal.to_string()).into_response(),
     };
-    let scope = Scope::new(caller.key.account.as_str(), caller.region.as_str());
+    // It tells of tasks what DescribeTasks would, were it AWS's to tell.
+    if let Err(error) = authorize::plain(&app, &caller, &parts, "ecs:DescribeTasks", "*") {
+        return (StatusCode::FORBIDDEN, error.message).into_response();
+    }
+    let scope = Scope::new(caller.key.principal.account.as_str(), caller.region.as_str());
     match serde_json::from_slice::<UsageRequest>(&body) {
         Ok(asked) => axum::Json(app.usage.answer(&app.world(), &scope, &asked)).into_response(),
         Err(error) => (StatusCode::BAD_REQUEST, error.to_string()).into_response(),

@@ -35,7 +35,8 @@ pub(crate) struct Sessions {
 pub(crate) async fn open(State(sessions): State<Sessions>, request: Request) -> Response {
     let (mut parts, _) = request.into_parts();
     let query = SessionQuery::parse(parts.uri.query().unwrap_or_default());
-    let instance = match handshake::instance(&sessions.app, &parts, &query.container_instance_arn) {
+    let instance = match handshake::instance(&sessions.app, &parts, "ecs:Poll", &query.container_instance_arn)
+    {
         Ok(instance) => instance.id,
         Err(refusal) => return refusal,
     };

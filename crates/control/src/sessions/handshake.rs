@@ -9,14 +9,20 @@ use model::{ContainerInstance, Home, InstanceStatus};
 use wire::acs::Refusal;
 
 use crate::app::App;
-use crate::front::authenticate;
-use crate::keyring::Role;
+use crate::front::{authenticate, authorize};
 
-/// The container instance that an agent's session is for.
+/// The container instance that an agent's session is for. `action`: what IAM calls opening it.
 #[allow(clippy::result_large_err, reason = "the refusal is an HTTP response, made once a handshake")]
-pub(crate) fn instance(app: &App, parts: &Parts, arn: &str) -> Result<Arc<ContainerInstance>, Response> {
+pub(crate) fn instance(
+    app: &App,
+    parts: &Parts,
+    action: &str,
+    arn: &str,
+) -> Result<Arc<ContainerInstance>, Response> {
     let caller = authenticate::caller(app, parts, b"", Some(wire::ecs::SERVICE.signing_name))
         .map_err(|e| refuse(&Refusal { error: "AccessDeniedException".into(), message: e.to_string() }))?;
+    authorize::plain(app, &caller, parts, action, arn)
+        .map_err(|e| refuse(&Refusal { error: e.code, message: e.message }))?;
     let denied = |message: &str| {
         refuse(&Refusal { error: "InvalidInstanceException".into(), message: message.to_owned() })
     };
@@ -25,8 +31,8 @@ pub(crate) fn instance(app: &App, parts: &Parts, arn: &str) -> Result<Arc<Contai
     let world = app.world();
     let instance = world.instance(id).ok_or_else(|| denied("There is no such container instance."))?;
     let allowed = match &instance.home {
-        Home::Pool => caller.key.role == Role::Agent,
-        Home::Cluster(cluster) => *cluster.scope.account.as_str() == caller.key.account,
+        Home::Pool => caller.key.is_agent(),
+        Home::Cluster(cluster) => *cluster.scope.account.as_str() == caller.key.principal.account,
     };
     if !allowed {
         return Err(denied("The container instance belongs to another."));

@@ -23,7 +23,12 @@ const MAX_MESSAGE: usize = 2 * 1024 * 1024;
 pub(crate) async fn open(State(sessions): State<Sessions>, request: Request) -> Response {
     let (mut parts, _) = request.into_parts();
     let query = SessionQuery::parse(parts.uri.query().unwrap_or_default());
-    let instance = match handshake::instance(&sessions.app, &parts, &query.container_instance) {
+    let instance = match handshake::instance(
+        &sessions.app,
+        &parts,
+        "ecs:StartTelemetrySession",
+        &query.container_instance,
+    ) {
         Ok(instance) => instance.id,
         Err(refusal) => return refusal,
     };

@@ -9,26 +9,22 @@ use std::time::Duration;
 
 use agent::state::StateDir;
 use anyhow::{Context, Result};
-use axum::body::Bytes;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use control::App;
-use http_body_util::{BodyExt, Limited};
 use model::{Command, DesiredStatus, InstanceId, InstanceStatus, StopCode, TaskStatus};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 use wire::Credentials;
-use wire::sigv4;
 
+use super::signed;
 use super::taken_down::REASON;
 use crate::data_dir::Keys;
 use crate::site::credentials;
-use crate::talk::now_ms;
 
 pub const PATH: &str = "/longshore/drain";
-const MAX_BODY_BYTES: usize = 4096;
 /// How often tasks are looked at while they stop.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
@@ -86,7 +82,7 @@ impl Route {
 }
 
 async fn answer(State(route): State<Route>, request: Request) -> Response {
-    match authentic(&route, request).await {
+    match signed::by(&route.user, request).await {
         Ok(body) => match serde_json::from_slice::<DrainRequest>(&body) {
             Ok(asked) => match drain(&route, Duration::from_millis(asked.timeout_ms)).await {
                 Ok(answer) => axum::Json(answer).into_response(),
@@ -95,30 +91,6 @@ async fn answer(State(route): State<Route>, request: Request) -> Response {
             Err(error) => (StatusCode::BAD_REQUEST, error.to_string()).into_response(),
         },
         Err(refusal) => refusal,
-    }
-}
-
-/// The body of a request that the person signed.
-async fn authentic(route: &Route, request: Request) -> Result<Bytes, Response> {
-    let (parts, body) = request.into_parts();
-    let body = Limited::new(body, MAX_BODY_BYTES).collect().await;
-    let body = body.map_err(|e| (StatusCode::BAD_REQUEST, e.to_string()).into_response())?.to_bytes();
-    let headers: Vec<(&str, &str)> = parts
-        .headers
-        .iter()
-        .filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)))
-        .collect();
-    let request = sigv4::Request {
-        method: parts.method.as_str(),
-        path: parts.uri.path(),
-        query: parts.uri.query().unwrap_or_default(),
-        headers: &headers,
-        body: &body,
-    };
-    let find = |id: &str| (id == route.user.access_key_id).then(|| route.user.clone());
-    match sigv4::verify(&request, now_ms(), Some("longshore"), find) {
-        Ok(_) => Ok(body),
-        Err(refusal) => Err((StatusCode::FORBIDDEN, refusal.to_string()).into_response()),
     }
 }
 

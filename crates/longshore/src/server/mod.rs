@@ -1,11 +1,15 @@
 //! The server process: control plane, registry and logs behind one endpoint.
 
+mod access_keys;
 mod descriptors;
 mod drain;
 mod in_use;
+mod keys_route;
 mod log;
+mod policies;
 mod pushes;
 mod rotate;
+mod signed;
 pub mod taken_down;
 
 use std::net::SocketAddr;
@@ -15,7 +19,6 @@ use std::time::Duration;
 use ::logs::{Logs, LogsConfig};
 use anyhow::{Context, Result, bail};
 use control::clock::SystemClock;
-use control::keyring::{FixedKeys, KeyRecord, Role};
 use control::server::{Parts, Server};
 use registry::{Registry, RegistryConfig};
 use store::{SqliteStore, StoreError};
@@ -23,10 +26,12 @@ use tokio::net::TcpListener;
 
 use crate::cli::ServerArgs;
 use crate::data_dir::{DataDir, Key, Keys, Running};
-use crate::site::{credentials, endpoint, reachable};
+use crate::site::{endpoint, reachable};
+use access_keys::AccessKeys;
 
 pub use descriptors::raise as raise_descriptors;
 pub use drain::{DrainAnswer, DrainRequest, PATH as DRAIN_PATH};
+pub use keys_route::{KeyShown, KeysAnswer, KeysRequest, PATH as KEYS_PATH};
 pub use log::{to_file as log_to_file, to_stderr as log_to_stderr};
 
 /// Blobs that nothing refers to are looked for that often.
@@ -56,10 +61,12 @@ pub async fn start(dir: &DataDir, keys: &Keys, listen: SocketAddr, args: &Server
         |name: &str| SqliteStore::open(dir.join(name)).map(Arc::new).map_err(|error| opened(dir, error));
     let state = open("state.db")?;
     let in_use = Arc::new(in_use::InUse::default());
+    let access_keys = Arc::new(AccessKeys::open(dir, keys).context("read the access keys")?);
     let registry = RegistryConfig {
         create_on_push: args.create_on_push,
         expire_every: args.expire_every,
         in_use: in_use.clone(),
+        principals: access_keys.clone(),
         ..RegistryConfig::new(dir.join("registry"), advertised)
     };
     let registry = Registry::open(registry, open("registry.db")?).context("open the registry")?;
@@ -69,6 +76,7 @@ pub async fn start(dir: &DataDir, keys: &Keys, listen: SocketAddr, args: &Server
     operations.merge(logs.operations());
 
     let drain = drain::Route::new(keys, dir.join("agent"));
+    let keys_route = keys_route::Route::new(keys, access_keys.clone()).routes();
     let parts = Parts {
         config: control::Config {
             endpoint: endpoint.clone(),
@@ -79,9 +87,10 @@ pub async fn start(dir: &DataDir, keys: &Keys, listen: SocketAddr, args: &Server
         },
         store: state,
         clock: Arc::new(SystemClock),
-        keyring: Arc::new(keyring(keys)),
+        keyring: access_keys.clone(),
+        policies: Arc::new(policies::OfRegistry(registry.clone())),
         operations,
-        routes: registry.routes().merge(drain.routes()),
+        routes: registry.routes().merge(drain.routes()).merge(keys_route),
         pushes: Arc::new(pushes::Outbox(registry.clone())),
         most_connections: descriptors::connections(),
     };
@@ -125,15 +134,6 @@ fn fresh_key() -> Key {
     const LETTERS: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
     let id: String = (0..16).map(|_| char::from(LETTERS[usize::from(rand::random::<u8>() % 32)])).collect();
     Key { access_key_id: format!("AKIA{id}"), secret_access_key: hex::encode(rand::random::<[u8; 20]>()) }
-}
-
-fn keyring(keys: &Keys) -> FixedKeys {
-    FixedKeys::new([(&keys.user, Role::User), (&keys.agent, Role::Agent)].map(|(key, role)| KeyRecord {
-        credentials: credentials(key),
-        account: keys.account.clone(),
-        role,
-        expires_at_ms: None,
-    }))
 }
 
 fn cannot_listen(listen: SocketAddr, error: std::io::Error) -> anyhow::Error {

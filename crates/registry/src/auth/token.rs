@@ -5,6 +5,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use super::access::Access;
 use crate::state::entities::Scope;
 
 /// How long a password lives (ECR API reference, `GetAuthorizationToken`: 12 hours).
@@ -28,6 +29,14 @@ pub enum Kind {
     Download,
 }
 
+/// For whom a token is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Owner {
+    #[serde(flatten)]
+    pub scope: Scope,
+    pub access_key_id: String,
+}
+
 /// What a token says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claims {
@@ -35,7 +44,10 @@ pub struct Claims {
     /// Which key signed it.
     pub key: String,
     #[serde(flatten)]
-    pub scope: Scope,
+    pub owner: Owner,
+    /// What a [`Kind::Bearer`] was asked for; absent where for nothing in particular.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access: Option<Access>,
     /// The path that a [`Kind::Download`] opens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
@@ -70,21 +82,26 @@ impl SigningKey {
         Self { secret, id }
     }
 
-    /// A token for a scope, valid from `now_ms` until `expires_ms`.
-    pub fn issue(&self, kind: Kind, scope: Scope, now_ms: u64, expires_ms: u64) -> String {
-        self.sign(&Claims { kind, key: self.id.clone(), scope, path: None, issued_ms: now_ms, expires_ms })
+    /// A password, valid from `now_ms` until `expires_ms`.
+    pub fn issue_password(&self, owner: Owner, now_ms: u64, expires_ms: u64) -> String {
+        self.sign(&self.claims(Kind::Password, owner, now_ms, expires_ms))
     }
 
-    /// A token that opens one path of a scope for whoever has it.
-    pub fn issue_download(&self, path: &str, scope: Scope, now_ms: u64, expires_ms: u64) -> String {
-        self.sign(&Claims {
-            kind: Kind::Download,
-            key: self.id.clone(),
-            scope,
-            path: Some(path.to_owned()),
-            issued_ms: now_ms,
-            expires_ms,
-        })
+    /// A token that opens what was asked for, if anything was.
+    pub fn issue_bearer(&self, owner: Owner, access: Option<Access>, now_ms: u64, expires_ms: u64) -> String {
+        let claims = self.claims(Kind::Bearer, owner, now_ms, expires_ms);
+        self.sign(&Claims { access, ..claims })
+    }
+
+    /// A token that opens one path for whoever has it, as long as its owner may.
+    pub fn issue_download(&self, path: &str, owner: Owner, now_ms: u64, expires_ms: u64) -> String {
+        let claims = self.claims(Kind::Download, owner, now_ms, expires_ms);
+        self.sign(&Claims { path: Some(path.to_owned()), ..claims })
+    }
+
+    fn claims(&self, kind: Kind, owner: Owner, now_ms: u64, expires_ms: u64) -> Claims {
+        let key = self.id.clone();
+        Claims { kind, key, owner, access: None, path: None, issued_ms: now_ms, expires_ms }
     }
 
     fn sign(&self, claims: &Claims) -> String {
@@ -126,16 +143,17 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn scope() -> Scope {
-        Scope { account: "000000000000".into(), region: "us-east-1".into() }
+    fn owner() -> Owner {
+        let scope = Scope { account: "000000000000".into(), region: "us-east-1".into() };
+        Owner { scope, access_key_id: "AKIATEST".into() }
     }
 
     #[test]
     fn a_token_says_whose_and_until_when() {
         let key = SigningKey::new([7; 32]);
-        let token = key.issue(Kind::Password, scope(), 1000, 5000);
+        let token = key.issue_password(owner(), 1000, 5000);
         let claims = key.verify(&token, Kind::Password, 4999).unwrap();
-        assert_eq!(claims.scope, scope());
+        assert_eq!(claims.owner, owner());
         assert_eq!(key.verify(&token, Kind::Password, 5000), Err(TokenError::Expired));
         assert_eq!(key.verify(&token, Kind::Bearer, 2000), Err(TokenError::Invalid));
         let other = SigningKey::new([8; 32]);
@@ -146,7 +164,7 @@ mod tests {
         #[test]
         fn a_tampered_token_is_refused(at: prop::sample::Index, with in "[a-zA-Z0-9_.-]") {
             let key = SigningKey::new([7; 32]);
-            let token = key.issue(Kind::Password, scope(), 0, 10);
+            let token = key.issue_password(owner(), 0, 10);
             let at = at.index(token.len());
             let mut tampered = token.clone();
             tampered.replace_range(at..=at, &with);

@@ -58,6 +58,8 @@ pub(super) fn refused(refusal: Refusal) -> Error {
         Refusal::RepositoryNotEmpty(_) => "RepositoryNotEmptyException",
         Refusal::TagImmutable { .. } => "ImageTagAlreadyExistsException",
         Refusal::LifecycleUnknown(_) => "LifecyclePolicyNotFoundException",
+        Refusal::PolicyUnknown(_) => "RepositoryPolicyNotFoundException",
+        Refusal::RegistryPolicyUnknown(_) => "RegistryPolicyNotFoundException",
         Refusal::BlobUnknown(_) => "LayersNotFoundException",
         Refusal::ManifestUnknown(_) => "ImageNotFoundException",
         Refusal::ReferencesUnknown(ref missing) if missing.iter().any(|m| m.is_manifest) => {

@@ -9,7 +9,7 @@ use wire::{
 use super::repository::scope;
 use crate::{
     Shared,
-    auth::token::{Kind, PASSWORD_MS, USER},
+    auth::token::{Owner, PASSWORD_MS, USER},
 };
 
 pub(super) async fn call(
@@ -21,7 +21,8 @@ pub(super) async fn call(
     let expires_ms = now_ms + PASSWORD_MS;
     let data = || {
         let key = shared.authority.key();
-        let password = key.issue(Kind::Password, scope(context), now_ms, expires_ms);
+        let owner = Owner { scope: scope(context), access_key_id: context.access_key_id.clone() };
+        let password = key.issue_password(owner, now_ms, expires_ms);
         AuthorizationData {
             authorization_token: Some(STANDARD.encode(format!("{USER}:{password}"))),
             expires_at: Some(Timestamp::from_ms(expires_ms)),

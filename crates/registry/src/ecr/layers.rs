@@ -10,7 +10,11 @@ use wire::{
 };
 
 use super::repository::find;
-use crate::{Shared, auth::token::DOWNLOAD_MS, digest::Digest};
+use crate::{
+    Shared,
+    auth::token::{DOWNLOAD_MS, Owner},
+    digest::Digest,
+};
 
 /// ECR doesn't know what a layer is before a manifest names it; it answers this.
 const LAYER_TYPE: &str = "application/vnd.docker.image.rootfs.diff.tar.gzip";
@@ -70,7 +74,8 @@ pub(super) async fn get_download_url_for_layer(
     })?;
     let path = format!("/v2/{}/blobs/{digest}", key.name);
     let now_ms = shared.now_ms();
-    let ticket = shared.authority.key().issue_download(&path, key.scope, now_ms, now_ms + DOWNLOAD_MS);
+    let owner = Owner { scope: key.scope, access_key_id: context.access_key_id.clone() };
+    let ticket = shared.authority.key().issue_download(&path, owner, now_ms, now_ms + DOWNLOAD_MS);
     Ok(GetDownloadUrlForLayerResponse {
         download_url: Some(format!("{}{path}?ticket={ticket}", shared.base())),
         layer_digest: Some(digest.to_string()),

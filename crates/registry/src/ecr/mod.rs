@@ -5,6 +5,7 @@ mod batch_get_image;
 mod create_repository;
 mod delete_repository;
 mod describe_images;
+mod describe_registry;
 mod describe_repositories;
 mod error;
 mod get_authorization_token;
@@ -16,7 +17,9 @@ mod lifecycle_preview;
 mod list_image_referrers;
 mod list_images;
 mod put_image;
+mod registry_policy;
 mod repository;
+mod repository_policy;
 mod repository_settings;
 mod resource_tags;
 
@@ -25,6 +28,8 @@ use std::sync::Arc;
 use wire::{dispatch::Router, ecr::ops};
 
 use crate::Shared;
+
+pub(crate) use repository::arn;
 
 pub(crate) fn operations(shared: &Arc<Shared>) -> Router {
     let mut router = Router::new();
@@ -60,6 +65,13 @@ pub(crate) fn operations(shared: &Arc<Shared>) -> Router {
         DeleteLifecyclePolicy => lifecycle_policy::delete,
         StartLifecyclePolicyPreview => lifecycle_preview::start,
         GetLifecyclePolicyPreview => lifecycle_preview::get,
+        SetRepositoryPolicy => repository_policy::set,
+        GetRepositoryPolicy => repository_policy::get,
+        DeleteRepositoryPolicy => repository_policy::delete,
+        PutRegistryPolicy => registry_policy::put,
+        GetRegistryPolicy => registry_policy::get,
+        DeleteRegistryPolicy => registry_policy::delete,
+        DescribeRegistry => describe_registry::call,
         TagResource => resource_tags::tag_resource,
         UntagResource => resource_tags::untag_resource,
         ListTagsForResource => resource_tags::list_tags_for_resource,

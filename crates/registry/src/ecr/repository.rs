@@ -52,7 +52,7 @@ pub(super) fn find(
     Ok((key, repository))
 }
 
-pub(super) fn arn(key: &RepositoryKey) -> String {
+pub(crate) fn arn(key: &RepositoryKey) -> String {
     format!("arn:aws:ecr:{}:{}:repository/{}", key.scope.region, key.scope.account, key.name)
 }
 

@@ -80,6 +80,11 @@ impl OciError {
             .header(header::ALLOW, HeaderValue::from_static(methods))
     }
 
+    /// Who asks is known, and may not.
+    pub fn denied(denial: &iam::Denial) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "DENIED", denial.to_string())
+    }
+
     pub fn not_found() -> Self {
         let message = "The registry has no such address.";
         Self::new(StatusCode::NOT_FOUND, "UNSUPPORTED", message)
@@ -164,9 +169,11 @@ impl From<Refusal> for OciError {
             Refusal::SizeMismatch { digest, .. } => {
                 Self::new(StatusCode::BAD_REQUEST, "SIZE_INVALID", message).detail(json!({"digest": digest}))
             }
-            Refusal::RepositoryExists(_) | Refusal::RepositoryNotEmpty(_) | Refusal::LifecycleUnknown(_) => {
-                Self::new(StatusCode::CONFLICT, "DENIED", message)
-            }
+            Refusal::RepositoryExists(_)
+            | Refusal::RepositoryNotEmpty(_)
+            | Refusal::LifecycleUnknown(_)
+            | Refusal::PolicyUnknown(_)
+            | Refusal::RegistryPolicyUnknown(_) => Self::new(StatusCode::CONFLICT, "DENIED", message),
         }
     }
 }

@@ -30,8 +30,9 @@ pub(super) fn tags(asked: &Asked, name: RepositoryName) -> Result<Response, OciE
 
 pub(super) fn catalog(asked: &Asked) -> Result<Response, OciError> {
     let index = asked.shared.writer.index();
-    let names = index.repositories_of(&asked.scope, None);
-    let page = page(asked, names.map(|(name, _)| name.as_str()))?;
+    let names = index.repositories_of(asked.sender.scope(), None).map(|(name, _)| name);
+    let seen = names.filter(|name| asked.may_see(name));
+    let page = page(asked, seen.map(|name| name.as_str()))?;
     let body = json!({"repositories": page.names});
     listed(body, page.next_link("/v2/_catalog"))
 }

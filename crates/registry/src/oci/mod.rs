@@ -1,5 +1,6 @@
 //! The OCI distribution API, version 1.1: `/v2/…`. Start at [`routes`]; `target.rs` says what a path means.
 
+mod authorize;
 mod blobs;
 mod error;
 mod listing;
@@ -8,12 +9,12 @@ mod target;
 mod token;
 mod uploads;
 
-use std::sync::Arc;
+use std::{net::SocketAddr, sync::Arc};
 
 use axum::{
     Router,
     body::Body,
-    extract::{Request, State},
+    extract::{ConnectInfo, Request, State},
     response::{IntoResponse, Response},
     routing::any,
 };
@@ -21,15 +22,15 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 
 use crate::{
     Shared,
-    auth::request::{Denied, challenges},
+    auth::{
+        access::Right,
+        request::{Denied, challenges},
+    },
     digest::Digest,
     name::RepositoryName,
-    state::{
-        command::Refusal,
-        entities::{RepositoryKey, Scope},
-        index::Repository,
-    },
+    state::{command::Refusal, entities::RepositoryKey, index::Repository},
 };
+use authorize::{Refused, Sender};
 pub(crate) use error::OciError;
 use target::Target;
 
@@ -38,7 +39,7 @@ const CONTENT_DIGEST: &str = "docker-content-digest";
 /// What every handler gets to know of a request, beside its body.
 struct Asked {
     shared: Arc<Shared>,
-    scope: Scope,
+    sender: Sender,
     headers: HeaderMap,
     query: Vec<(String, String)>,
 }
@@ -66,19 +67,32 @@ async fn dispatch(shared: Arc<Shared>, request: Request) -> Result<Response, Oci
     let (parts, body) = request.into_parts();
     let now_ms = shared.now_ms();
     if parts.uri.path() == "/v2/token" {
-        return token::exchange(&shared, &parts.method, &parts.headers, now_ms);
+        return token::exchange(&shared, &parts.method, parts.uri.query(), &parts.headers, now_ms);
     }
     let query = target::query(parts.uri.query());
-    let allowed = match target::first(&query, "ticket") {
+    let target = Target::parse(parts.uri.path());
+    let wanted = target.as_ref().ok().and_then(|target| authorize::wanted(&parts.method, target));
+    let refuse = |denied| refuse(&shared, &parts.headers, denied, wanted);
+    let visitor = match target::first(&query, "ticket") {
         Some(ticket) if parts.method == Method::GET => {
             shared.authority.admit(ticket, parts.uri.path(), now_ms)
         }
-        _ => shared.authority.authorize(&parts.headers, now_ms),
+        _ => shared.authority.authenticate(&parts.headers, now_ms),
     };
-    let scope = allowed.map_err(|denied| refuse(&shared, &parts.headers, denied))?;
-    let target = Target::parse(parts.uri.path())?;
-    let asked = Asked { shared, scope, query, headers: parts.headers };
-    route(asked, parts.method, target, body).await
+    let visitor = visitor.map_err(refuse)?;
+    let source = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
+    let agent = parts.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
+    let sender = Sender::of(&shared, visitor, source, agent).ok_or_else(|| refuse(Denied::Unauthorized))?;
+    let target = target?;
+    let asked = Asked { shared, sender, query, headers: parts.headers };
+    match authorize::check(&asked, &parts.method, &target) {
+        Ok(()) => route(asked, parts.method, target, body).await,
+        Err(Refused::Denied(denial)) => Err(OciError::denied(&denial)),
+        Err(Refused::TooNarrow) => {
+            let wanted = authorize::wanted(&parts.method, &target);
+            Err(self::refuse(&asked.shared, &asked.headers, Denied::BearerTooNarrow, wanted))
+        }
+    }
 }
 
 async fn route(asked: Asked, method: Method, target: Target, body: Body) -> Result<Response, OciError> {
@@ -109,7 +123,7 @@ async fn route(asked: Asked, method: Method, target: Target, body: Body) -> Resu
 
 impl Asked {
     fn key(&self, name: RepositoryName) -> RepositoryKey {
-        RepositoryKey { scope: self.scope.clone(), name }
+        RepositoryKey { scope: self.sender.scope().clone(), name }
     }
 
     fn parameter(&self, key: &str) -> Option<&str> {
@@ -144,7 +158,10 @@ impl Asked {
     async fn repository_to_push(&self, key: &RepositoryKey) -> Result<(), OciError> {
         match self.repository(key) {
             Ok(_) => Ok(()),
-            Err(_) if self.shared.create_on_push => Ok(self.shared.create_plain(key).await?),
+            Err(_) if self.shared.create_on_push => {
+                self.may_create(&key.name)?;
+                Ok(self.shared.create_plain(key).await?)
+            }
             Err(refusal) => Err(refusal.into()),
         }
     }
@@ -152,19 +169,16 @@ impl Asked {
 
 /// The repository that a path names, for the fuzz targets.
 pub(crate) fn repository_of_path(path: &str) -> Option<String> {
-    match Target::parse(path).ok()? {
-        Target::Base | Target::Token | Target::Catalog => None,
-        Target::Blob(name, _)
-        | Target::Uploads(name)
-        | Target::Upload(name, _)
-        | Target::Manifest(name, _)
-        | Target::Tags(name)
-        | Target::Referrers(name, _) => Some(name.to_string()),
-    }
+    Target::parse(path).ok()?.repository().map(ToString::to_string)
 }
 
 /// The answer to a request without good credentials.
-fn refuse(shared: &Shared, headers: &HeaderMap, denied: Denied) -> OciError {
+fn refuse(
+    shared: &Shared,
+    headers: &HeaderMap,
+    denied: Denied,
+    wanted: Option<(&RepositoryName, Right)>,
+) -> OciError {
     if denied == Denied::PasswordExpired {
         // ECR's words.
         let message = "Your authorization token has expired. Reauthenticate and try again.";
@@ -173,7 +187,7 @@ fn refuse(shared: &Shared, headers: &HeaderMap, denied: Denied) -> OciError {
     let message = "authentication required";
     let mut error = OciError::new(StatusCode::UNAUTHORIZED, "UNAUTHORIZED", message);
     let base = shared.base_for(headers);
-    for challenge in challenges(&base, denied == Denied::BearerExpired) {
+    for challenge in challenges(&base, denied, wanted) {
         error.headers.append(header::WWW_AUTHENTICATE, challenge);
     }
     error

@@ -71,6 +71,19 @@ impl Target {
 }
 
 impl Target {
+    /// The repository that is meant.
+    pub fn repository(&self) -> Option<&RepositoryName> {
+        match self {
+            Self::Base | Self::Token | Self::Catalog => None,
+            Self::Blob(name, _)
+            | Self::Uploads(name)
+            | Self::Upload(name, _)
+            | Self::Manifest(name, _)
+            | Self::Tags(name)
+            | Self::Referrers(name, _) => Some(name),
+        }
+    }
+
     /// The methods that are answered there (RFC 9110, 10.2.1).
     pub fn methods(&self) -> &'static str {
         match self {

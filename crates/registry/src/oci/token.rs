@@ -7,12 +7,19 @@ use axum::{
 use http::{HeaderMap, Method};
 use serde_json::json;
 
-use super::{OciError, refuse, target::Target};
-use crate::Shared;
+use super::{
+    OciError, refuse,
+    target::{self, Target},
+};
+use crate::{
+    Shared,
+    auth::{access::Access, request::Denied},
+};
 
 pub(super) fn exchange(
     shared: &Shared,
     method: &Method,
+    query: Option<&str>,
     headers: &HeaderMap,
     now_ms: u64,
 ) -> Result<Response, OciError> {
@@ -20,9 +27,18 @@ pub(super) fn exchange(
     if method != Method::GET {
         return Err(OciError::not_allowed(Target::Token.methods()));
     }
-    let bearer =
-        shared.authority.exchange(headers, now_ms).map_err(|denied| refuse(shared, headers, denied))?;
-    // Access goes by account and region, so the scope that was asked for changes nothing.
+    let refuse = |denied| refuse(shared, headers, denied, None);
+    let (owner, expires_ms) = shared.authority.customer(headers, now_ms).map_err(refuse)?;
+    if shared.principals.find(&owner.access_key_id, &owner.scope.account).is_none() {
+        return Err(refuse(Denied::Unauthorized));
+    }
+    // All of it is granted: what its owner may do is decided when it is used, and a refusal then says why. Who asks
+    // for nothing in particular gets what the password opens.
+    let query = target::query(query);
+    let scopes = query.iter().filter(|(name, _)| name == "scope").map(|(_, scope)| scope.as_str());
+    let is_narrowed = target::first(&query, "scope").is_some();
+    let access = is_narrowed.then(|| Access::parse(scopes));
+    let bearer = shared.authority.exchange(owner, access, now_ms, expires_ms);
     let body = json!({
         "token": bearer.token,
         "access_token": bearer.token,

@@ -51,12 +51,15 @@ pub(super) async fn begin(asked: Asked, name: RepositoryName, body: Body) -> Res
 /// None when there is nothing to mount: then an upload begins.
 async fn mount(asked: &Asked, key: &RepositoryKey, digest: Digest) -> Result<Option<Response>, OciError> {
     let from = match asked.parameter("from") {
-        // A source that can't exist has nothing to mount either.
+        // A source that can't exist has nothing to mount, nor has one that the sender may not pull from.
         Some(name) => match name.parse() {
-            Ok(name) => Some(asked.key(name)),
-            Err(_) => return Ok(None),
+            Ok(name) if asked.may_pull(&name) => asked.key(name),
+            _ => return Ok(None),
         },
-        None => None,
+        None => match somewhere(asked, &digest) {
+            Some(key) => key,
+            None => return Ok(None),
+        },
     };
     let command = MountBlob { key: key.clone(), from, digest: digest.clone(), now_ms: asked.shared.now_ms() };
     match asked.shared.writer.submit(command).await {
@@ -64,6 +67,14 @@ async fn mount(asked: &Asked, key: &RepositoryKey, digest: Digest) -> Result<Opt
         Err(WriteError::Refused(Refusal::BlobUnknown(_))) => Ok(None),
         Err(error) => Err(error.into()),
     }
+}
+
+/// A repository that has the blob and that the sender may pull from.
+fn somewhere(asked: &Asked, digest: &Digest) -> Option<RepositoryKey> {
+    let index = asked.shared.writer.index();
+    let having =
+        index.repositories_of(asked.sender.scope(), None).filter(|(_, r)| r.blobs.contains_key(digest));
+    having.map(|(name, _)| name).find(|name| asked.may_pull(name)).map(|name| asked.key(name.clone()))
 }
 
 pub(super) async fn status(asked: &Asked, name: RepositoryName, id: Uuid) -> Result<Response, OciError> {

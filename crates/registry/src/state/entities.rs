@@ -105,6 +105,13 @@ pub struct LifecycleRecord {
     pub evaluated_at_ms: Option<u64>,
 }
 
+/// The policy of a repository, or of a registry.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PolicyRecord {
+    /// As it was set; it has been checked.
+    pub text: String,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,11 +3,16 @@
 
 use std::collections::BTreeMap;
 
+use iam::PolicyKind;
 use imbl::{HashMap, OrdMap};
 use serde::Serialize;
 
 use super::{
-    entities::{BlobLink, LifecycleRecord, ManifestRecord, RepositoryKey, RepositorySettings, TagRecord},
+    entities::{
+        BlobLink, LifecycleRecord, ManifestRecord, PolicyRecord, RepositoryKey, RepositorySettings, Scope,
+        TagRecord,
+    },
+    guard::SetPolicy,
     keys::{Key, UnknownKey},
 };
 use crate::{
@@ -25,6 +30,7 @@ pub struct Repository {
     /// The link table: only these blobs exist, as far as this repository is concerned.
     pub blobs: OrdMap<Digest, BlobLink>,
     pub lifecycle: Option<LifecycleRecord>,
+    pub policy: Option<SetPolicy>,
 }
 
 impl Repository {
@@ -35,6 +41,7 @@ impl Repository {
             manifests: OrdMap::new(),
             blobs: OrdMap::new(),
             lifecycle: None,
+            policy: None,
         }
     }
 
@@ -104,6 +111,10 @@ pub enum Change {
     DeleteBlob(RepositoryKey, Digest),
     PutLifecycle(RepositoryKey, LifecycleRecord),
     DeleteLifecycle(RepositoryKey),
+    PutPolicy(RepositoryKey, PolicyRecord),
+    DeletePolicy(RepositoryKey),
+    PutRegistryPolicy(Scope, PolicyRecord),
+    DeleteRegistryPolicy(Scope),
     PutPush(u64, Push),
     DeletePush(u64),
 }
@@ -112,6 +123,7 @@ pub enum Change {
 #[derive(Clone, Debug, Default)]
 pub struct Index {
     repositories: OrdMap<RepositoryKey, Repository>,
+    registry_policies: OrdMap<Scope, SetPolicy>,
     /// How many links and manifests stand on each stored blob.
     uses: HashMap<Digest, u64>,
     /// The outbox, by number.
@@ -143,6 +155,8 @@ impl Index {
                 Key::Manifest(r, d) => rest.push(Change::PutManifest(r, d, read(key, value)?)),
                 Key::Blob(r, d) => rest.push(Change::PutBlob(r, d, read(key, value)?)),
                 Key::Lifecycle(r) => rest.push(Change::PutLifecycle(r, read(key, value)?)),
+                Key::Policy(r) => rest.push(Change::PutPolicy(r, read(key, value)?)),
+                Key::RegistryPolicy(s) => rest.push(Change::PutRegistryPolicy(s, read(key, value)?)),
                 Key::Push(n) => rest.push(Change::PutPush(n, read(key, value)?)),
             }
         }
@@ -160,13 +174,17 @@ impl Index {
     /// A scope's repositories by name, beginning after `after`.
     pub fn repositories_of<'a>(
         &'a self,
-        scope: &'a super::entities::Scope,
+        scope: &'a Scope,
         after: Option<&'a RepositoryName>,
     ) -> impl Iterator<Item = (&'a RepositoryName, &'a Repository)> {
         self.repositories
             .iter()
             .filter(move |(k, _)| k.scope == *scope && after.is_none_or(|a| k.name > *a))
             .map(|(k, r)| (&k.name, r))
+    }
+
+    pub fn registry_policy(&self, scope: &Scope) -> Option<&SetPolicy> {
+        self.registry_policies.get(scope)
     }
 
     pub fn all(&self) -> impl Iterator<Item = (&RepositoryKey, &Repository)> {
@@ -252,6 +270,21 @@ impl Index {
                     r.lifecycle = None;
                 }
             }
+            Change::PutPolicy(key, record) => {
+                if let Some(r) = self.repositories.get_mut(key) {
+                    r.policy = Some(SetPolicy::read(record, PolicyKind::Resource));
+                }
+            }
+            Change::DeletePolicy(key) => {
+                if let Some(r) = self.repositories.get_mut(key) {
+                    r.policy = None;
+                }
+            }
+            Change::PutRegistryPolicy(scope, record) => {
+                let policy = SetPolicy::read(record, PolicyKind::Registry);
+                self.registry_policies.insert(scope.clone(), policy);
+            }
+            Change::DeleteRegistryPolicy(scope) => drop(self.registry_policies.remove(scope)),
             Change::PutPush(number, push) => drop(self.pushes.insert(*number, push.clone())),
             Change::DeletePush(number) => drop(self.pushes.remove(number)),
         }
@@ -285,6 +318,10 @@ impl Change {
             Self::DeleteBlob(r, d) => (Key::Blob(r.clone(), d.clone()).to_string(), None),
             Self::PutLifecycle(r, v) => (Key::Lifecycle(r.clone()).to_string(), Some(json(v))),
             Self::DeleteLifecycle(r) => (Key::Lifecycle(r.clone()).to_string(), None),
+            Self::PutPolicy(r, v) => (Key::Policy(r.clone()).to_string(), Some(json(v))),
+            Self::DeletePolicy(r) => (Key::Policy(r.clone()).to_string(), None),
+            Self::PutRegistryPolicy(s, v) => (Key::RegistryPolicy(s.clone()).to_string(), Some(json(v))),
+            Self::DeleteRegistryPolicy(s) => (Key::RegistryPolicy(s.clone()).to_string(), None),
             Self::PutPush(n, v) => (Key::Push(*n).to_string(), Some(json(v))),
             Self::DeletePush(n) => (Key::Push(*n).to_string(), None),
         }

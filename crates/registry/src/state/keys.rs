@@ -15,6 +15,10 @@ pub enum Key {
     Blob(RepositoryKey, Digest),
     /// A repository's lifecycle policy.
     Lifecycle(RepositoryKey),
+    /// A repository's policy.
+    Policy(RepositoryKey),
+    /// A registry's policy: `registry-policy/<account>/<region>`.
+    RegistryPolicy(Scope),
     /// Of the outbox.
     Push(u64),
 }
@@ -28,6 +32,8 @@ impl std::fmt::Display for Key {
             Self::Manifest(r, digest) => write!(f, "manifest/{}@{digest}", path(r)),
             Self::Blob(r, digest) => write!(f, "blob/{}@{digest}", path(r)),
             Self::Lifecycle(r) => write!(f, "lifecycle/{}", path(r)),
+            Self::Policy(r) => write!(f, "policy/{}", path(r)),
+            Self::RegistryPolicy(scope) => write!(f, "registry-policy/{}/{}", scope.account, scope.region),
             Self::Push(number) => write!(f, "push/{number:020}"),
         }
     }
@@ -52,6 +58,9 @@ fn parse(s: &str) -> Option<Key> {
         return Some(Key::Push(rest.parse().ok()?));
     }
     let (account, rest) = rest.split_once('/')?;
+    if kind == "registry-policy" {
+        return Some(Key::RegistryPolicy(Scope { account: account.to_owned(), region: rest.to_owned() }));
+    }
     let (region, rest) = rest.split_once('/')?;
     let repository = |name: &str| {
         Some(RepositoryKey {
@@ -62,6 +71,7 @@ fn parse(s: &str) -> Option<Key> {
     Some(match kind {
         "repository" => Key::Repository(repository(rest)?),
         "lifecycle" => Key::Lifecycle(repository(rest)?),
+        "policy" => Key::Policy(repository(rest)?),
         "tag" => {
             let (name, tag) = rest.split_once(':')?;
             Key::Tag(repository(name)?, tag.parse().ok()?)

@@ -3,6 +3,7 @@
 
 pub mod command;
 pub mod entities;
+pub mod guard;
 pub mod index;
 pub mod keys;
 pub mod writer;

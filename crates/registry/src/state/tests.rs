@@ -22,7 +22,7 @@ enum Step {
     Create(u8, bool),
     Delete(u8, bool),
     Link(u8, u8),
-    Mount(u8, Option<u8>, u8),
+    Mount(u8, u8, u8),
     Unlink(u8, u8),
     Put { repository: u8, manifest: u8, needs: Vec<u8>, members: Vec<u8>, tag: Option<u8> },
     DeleteTag(u8, u8),
@@ -30,10 +30,15 @@ enum Step {
     DeleteImages(u8, Vec<(Option<u8>, Option<u8>)>),
     PutLifecycle(u8, u8),
     DeleteLifecycle(u8),
+    SetPolicy(u8),
+    DeletePolicy(u8),
+    SetRegistryPolicy(bool),
     Expire(u8, Option<u8>),
     Collect(u64),
     Forget(u64),
 }
+
+const POLICY: &str = r#"{"Statement": {"Effect": "Deny", "Principal": "*", "Action": "ecr:*"}}"#;
 
 fn step() -> impl Strategy<Value = Step> {
     let r = 0u8..3;
@@ -43,7 +48,7 @@ fn step() -> impl Strategy<Value = Step> {
         (r.clone(), any::<bool>()).prop_map(|(r, immutable)| Step::Create(r, immutable)),
         (r.clone(), any::<bool>()).prop_map(|(r, force)| Step::Delete(r, force)),
         (r.clone(), d.clone()).prop_map(|(r, d)| Step::Link(r, d)),
-        (r.clone(), proptest::option::of(0u8..3), d.clone()).prop_map(|(r, f, d)| Step::Mount(r, f, d)),
+        (r.clone(), r.clone(), d.clone()).prop_map(|(r, f, d)| Step::Mount(r, f, d)),
         (r.clone(), d.clone()).prop_map(|(r, d)| Step::Unlink(r, d)),
         (r.clone(), d.clone(), few(), few(), proptest::option::of(0u8..3)).prop_map(
             |(repository, manifest, needs, members, tag)| Step::Put {
@@ -60,6 +65,9 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(r, ids)| Step::DeleteImages(r, ids)),
         (r.clone(), 1u8..3).prop_map(|(r, newest)| Step::PutLifecycle(r, newest)),
         r.clone().prop_map(Step::DeleteLifecycle),
+        r.clone().prop_map(Step::SetPolicy),
+        r.clone().prop_map(Step::DeletePolicy),
+        any::<bool>().prop_map(Step::SetRegistryPolicy),
         (r.clone(), proptest::option::of(0u8..3)).prop_map(|(r, used)| Step::Expire(r, used)),
         (0u64..40).prop_map(Step::Collect),
         (0u64..20).prop_map(Step::Forget),
@@ -141,7 +149,7 @@ fn decide(index: &Index, step: Step, now_ms: u64) -> Vec<Change> {
         Step::Delete(r, force) => changes(index, DeleteRepository { key: key(r), force }),
         Step::Link(r, d) => changes(index, LinkBlob { key: key(r), digest: blob(d), size: 1, now_ms }),
         Step::Mount(r, from, d) => {
-            changes(index, MountBlob { key: key(r), from: from.map(key), digest: blob(d), now_ms })
+            changes(index, MountBlob { key: key(r), from: key(from), digest: blob(d), now_ms })
         }
         Step::Unlink(r, d) => changes(index, UnlinkBlob { key: key(r), digest: blob(d) }),
         Step::Put { repository, manifest, needs, members, tag } => {
@@ -165,6 +173,12 @@ fn decide(index: &Index, step: Step, now_ms: u64) -> Vec<Change> {
             changes(index, PutLifecyclePolicy { key: key(r), text: json!({"rules": [rule]}).to_string() })
         }
         Step::DeleteLifecycle(r) => changes(index, DeleteLifecyclePolicy { key: key(r) }),
+        Step::SetPolicy(r) => changes(index, SetRepositoryPolicy { key: key(r), text: POLICY.to_owned() }),
+        Step::DeletePolicy(r) => changes(index, DeleteRepositoryPolicy { key: key(r) }),
+        Step::SetRegistryPolicy(true) => {
+            changes(index, PutRegistryPolicy { scope: key(0).scope, text: POLICY.to_owned() })
+        }
+        Step::SetRegistryPolicy(false) => changes(index, DeleteRegistryPolicy { scope: key(0).scope }),
         Step::Expire(r, used) => {
             let in_use = Arc::new(Used(used.map(|t| (r, t))));
             changes(index, ExpireImages { key: key(r), now_ms, in_use })
@@ -212,6 +226,8 @@ proptest! {
         let loaded = Index::load(entries).unwrap();
         prop_assert_eq!(format!("{:?}", loaded.all().collect::<Vec<_>>()),
                         format!("{:?}", index.all().collect::<Vec<_>>()));
+        let registry = |index: &Index| index.registry_policy(&key(0).scope).map(|set| set.text.clone());
+        prop_assert_eq!(registry(&loaded), registry(&index));
         prop_assert_eq!(loaded.pushes_after(0).collect::<Vec<_>>(), index.pushes_after(0).collect::<Vec<_>>());
         for n in 0..5 {
             prop_assert_eq!(loaded.is_used(&blob(n)), index.is_used(&blob(n)));

@@ -1,3 +1,4 @@
+import contextlib
 import json
 
 from kit.distribution import INDEX, MANIFEST, descriptor, digest, fresh
@@ -212,3 +213,67 @@ def get_lifecycle_policy_preview(scene):
     assert answer["summary"] == {"expiringImageTotalCount": 1}
     scene.ecr.get_lifecycle_policy_preview(repositoryName=name, imageIds=[{"imageTag": "v1"}])
     scene.ecr.get_lifecycle_policy_preview(repositoryName=name, filter={"tagStatus": "UNTAGGED"}, maxResults=1)
+
+
+def set_repository_policy(scene):
+    name = scene.repository()
+    made = scene.ecr.set_repository_policy(repositoryName=name, policyText=ANYBODY_PULLS)
+    assert (made["repositoryName"], made["policyText"]) == (name, ANYBODY_PULLS)
+    scene.ecr.set_repository_policy(repositoryName=name, policyText=NOBODY, force=True)
+    scene.ecr.delete_repository_policy(repositoryName=name)
+    refused(lambda: scene.ecr.set_repository_policy(repositoryName=name, policyText=NOBODY),
+            "InvalidParameterException", "'Invalid repository policy provided'")
+
+
+def get_repository_policy(scene):
+    name = scene.repository()
+    refused(lambda: scene.ecr.get_repository_policy(repositoryName=name), "RepositoryPolicyNotFoundException", name)
+    scene.ecr.set_repository_policy(repositoryName=name, policyText=ANYBODY_PULLS)
+    assert scene.ecr.get_repository_policy(repositoryName=name)["policyText"] == ANYBODY_PULLS
+
+
+def delete_repository_policy(scene):
+    name = scene.repository()
+    scene.ecr.set_repository_policy(repositoryName=name, policyText=ANYBODY_PULLS)
+    assert scene.ecr.delete_repository_policy(repositoryName=name)["policyText"] == ANYBODY_PULLS
+    refused(lambda: scene.ecr.delete_repository_policy(repositoryName=name), "RepositoryPolicyNotFoundException", name)
+
+
+def put_registry_policy(scene):
+    with registry_policy(scene) as text:
+        assert scene.ecr.put_registry_policy(policyText=text)["policyText"] == text
+    refused(lambda: scene.ecr.put_registry_policy(policyText=ANYBODY_PULLS),
+            "InvalidParameterException", "'Invalid registry policy provided'")
+
+
+def get_registry_policy(scene):
+    with registry_policy(scene) as text:
+        found = scene.ecr.get_registry_policy()
+        assert (found["policyText"], found["registryId"]) == (text, scene.account.account_id())
+
+
+def delete_registry_policy(scene):
+    with registry_policy(scene):
+        pass
+    refused(scene.ecr.get_registry_policy, "RegistryPolicyNotFoundException", scene.account.account_id())
+
+
+def describe_registry(scene):
+    found = scene.ecr.describe_registry()
+    assert (found["registryId"], found["replicationConfiguration"]) == (scene.account.account_id(), {"rules": []})
+
+
+ANYBODY_PULLS = json.dumps({"Version": "2012-10-17", "Statement": [
+    {"Sid": "anybody", "Effect": "Allow", "Principal": "*", "Action": "ecr:BatchGetImage"}]})
+NOBODY = json.dumps({"Statement": {"Effect": "Deny", "Principal": {"AWS": "*"}, "NotAction": "ecr:BatchGetImage"}})
+
+
+@contextlib.contextmanager
+def registry_policy(scene):
+    """The registry's policy for as long as it takes: others use the same registry."""
+    text = json.dumps({"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Principal": {"AWS": "111122223333"}, "Action": "ecr:ReplicateImage",
+         "Resource": f"arn:aws:ecr:*:{scene.account.account_id()}:repository/*"}]})
+    scene.ecr.put_registry_policy(policyText=text)
+    yield text
+    scene.ecr.delete_registry_policy()

@@ -30,11 +30,11 @@ impl Command for LinkBlob {
     }
 }
 
-/// Cross-repository mount. Without `from`, any repository of the same registry will do.
+/// Cross-repository mount.
 #[derive(Debug)]
 pub struct MountBlob {
     pub key: RepositoryKey,
-    pub from: Option<RepositoryKey>,
+    pub from: RepositoryKey,
     pub digest: Digest,
     pub now_ms: u64,
 }
@@ -45,10 +45,7 @@ impl Command for MountBlob {
     fn decide(self, index: &Index) -> Result<Decision<()>, Refusal> {
         find(index, &self.key)?;
         let unknown = || Refusal::BlobUnknown(self.digest.clone());
-        let source = match &self.from {
-            Some(from) => index.repository(from).and_then(|r| r.blobs.get(&self.digest)),
-            None => index.repositories_of(&self.key.scope, None).find_map(|(_, r)| r.blobs.get(&self.digest)),
-        };
+        let source = index.repository(&self.from).and_then(|r| r.blobs.get(&self.digest));
         let link = BlobLink { size: source.ok_or_else(unknown)?.size, idle_since_ms: self.now_ms };
         let change = Change::PutBlob(self.key, self.digest, link);
         Ok(Decision::new(vec![change], ()))

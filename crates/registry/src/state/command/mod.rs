@@ -5,6 +5,7 @@ mod blobs;
 mod delete_images;
 mod lifecycle;
 mod manifests;
+mod policies;
 mod pulls;
 mod pushes;
 mod repositories;
@@ -13,12 +14,13 @@ pub use blobs::{CollectBlobs, LinkBlob, MountBlob, UnlinkBlob};
 pub use delete_images::{DeleteFailure, DeleteImages, ImageId};
 pub use lifecycle::{DeleteLifecyclePolicy, ExpireImages, PutLifecyclePolicy};
 pub use manifests::{DeleteReference, ManifestPut, Needed, PutManifest};
+pub use policies::{DeleteRegistryPolicy, DeleteRepositoryPolicy, PutRegistryPolicy, SetRepositoryPolicy};
 pub use pulls::RecordPull;
 pub use pushes::ForgetPushes;
 pub use repositories::{ChangeSettings, CreateRepository, DeleteRepository};
 
 use super::{
-    entities::RepositoryKey,
+    entities::{RepositoryKey, Scope},
     index::{Change, Index, Repository},
 };
 use crate::{digest::Digest, name::Tag};
@@ -57,6 +59,10 @@ pub enum Refusal {
     TagImmutable { repository: RepositoryKey, tag: Tag },
     #[error("Lifecycle policy does not exist for the repository with name '{}' in the registry with id '{}'", .0.name, .0.scope.account)]
     LifecycleUnknown(RepositoryKey),
+    #[error("Repository policy does not exist for the repository with name '{}' in the registry with id '{}'", .0.name, .0.scope.account)]
+    PolicyUnknown(RepositoryKey),
+    #[error("Registry policy does not exist in the registry with id '{}'", .0.account)]
+    RegistryPolicyUnknown(Scope),
     #[error("The blob '{0}' is not in the repository")]
     BlobUnknown(Digest),
     #[error("The manifest '{0}' is not in the repository")]

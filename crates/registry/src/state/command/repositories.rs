@@ -68,6 +68,7 @@ impl Command for DeleteRepository {
             .chain(manifests.map(|d| Change::DeleteManifest(key(), d.clone())))
             .chain(blobs.map(|d| Change::DeleteBlob(key(), d.clone())))
             .chain(repository.lifecycle.iter().map(|_| Change::DeleteLifecycle(key())))
+            .chain(repository.policy.iter().map(|_| Change::DeletePolicy(key())))
             .chain([Change::DeleteRepository(key())])
             .collect();
         Ok(Decision::new(changes, repository.settings.clone()))

@@ -1,0 +1,227 @@
+//! What a call is about: the ARNs that a policy's `Resource` is held against, and condition keys from the
+//! request (service authorization reference for ECS, ECR and CloudWatch Logs). Pure.
+//!
+//! A call that names no resource, or one whose action has no resource there, is about `*`. Names are read as the
+//! operations read them, so that no spelling of a resource is another one here.
+
+use model::{Scope, World};
+use serde_json::Value;
+use wire::OperationInfo;
+use wire::arn::{self, Home};
+use wire::shape::Kind;
+
+/// What a call is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct About {
+    /// At least one.
+    pub resources: Vec<String>,
+    pub keys: Vec<(String, String)>,
+}
+
+/// `input`: the operation's, decoded and checked.
+pub(crate) fn of(operation: &OperationInfo, input: &Value, home: Home<'_>, world: &World) -> About {
+    let call = Call { operation, input, home, world };
+    let (resources, mut keys) = match operation.service.name {
+        "ecs" => (call.ecs(), call.ecs_keys()),
+        "ecr" => (call.ecr(), Vec::new()),
+        "logs" => (call.logs(), Vec::new()),
+        _ => (Vec::new(), Vec::new()),
+    };
+    keys.extend(call.tags());
+    let resources = if resources.is_empty() { vec!["*".to_owned()] } else { resources };
+    About { resources, keys }
+}
+
+struct Call<'a> {
+    operation: &'a OperationInfo,
+    input: &'a Value,
+    home: Home<'a>,
+    world: &'a World,
+}
+
+const ANY: &str = "*";
+
+impl Call<'_> {
+    fn text(&self, member: &str) -> Option<&str> {
+        self.input.get(member)?.as_str()
+    }
+
+    fn texts(&self, member: &str) -> Vec<&str> {
+        let list = self.input.get(member).and_then(Value::as_array);
+        list.into_iter().flatten().filter_map(Value::as_str).collect()
+    }
+
+    /// The name of the cluster that the call is in.
+    fn cluster_name(&self) -> Option<String> {
+        let text = self.text("cluster").unwrap_or("default");
+        arn::cluster(text).map(|named| named.name)
+    }
+
+    fn cluster(&self, text: &str) -> String {
+        arn::cluster(text).map_or(ANY.to_owned(), |named| self.home.cluster(&named.name))
+    }
+
+    /// Of what lies in the call's cluster: one that names another is refused by the operation.
+    fn within<'t>(
+        &self,
+        texts: impl IntoIterator<Item = &'t str>,
+        read: fn(&str) -> Option<arn::Named>,
+        write: impl Fn(&str, &str) -> String,
+    ) -> Vec<String> {
+        let cluster = self.cluster_name();
+        let one = |text: &str| match (&cluster, read(text)) {
+            (Some(cluster), Some(named)) => write(cluster, &named.name),
+            _ => ANY.to_owned(),
+        };
+        texts.into_iter().map(one).collect()
+    }
+
+    fn tasks<'t>(&self, texts: impl IntoIterator<Item = &'t str>) -> Vec<String> {
+        self.within(texts, arn::task, |cluster, id| self.home.task(cluster, id))
+    }
+
+    fn services<'t>(&self, texts: impl IntoIterator<Item = &'t str>) -> Vec<String> {
+        self.within(texts, arn::service, |cluster, name| self.home.service(cluster, name))
+    }
+
+    fn instances<'t>(&self, texts: impl IntoIterator<Item = &'t str>) -> Vec<String> {
+        self.within(texts, arn::container_instance, |cluster, id| self.home.container_instance(cluster, id))
+    }
+
+    /// Without a revision the latest is meant, as it is now; where there is none, any.
+    fn definition(&self, text: &str) -> String {
+        let Some(named) = arn::task_definition(text) else { return ANY.to_owned() };
+        let latest = || {
+            let scope = Scope::new(self.home.account, self.home.region);
+            let found = self.world.latest_definition(&scope, &named.family.as_str().into());
+            found.map(|definition| definition.key.revision.0)
+        };
+        match named.revision.or_else(latest) {
+            Some(revision) => self.home.task_definition(&named.family, revision),
+            None => self.home.task_definition(&named.family, ANY),
+        }
+    }
+
+    fn ecs(&self) -> Vec<String> {
+        let cluster = || vec![self.cluster(self.text("cluster").unwrap_or("default"))];
+        match self.operation.name {
+            "DeleteCluster"
+            | "UpdateCluster"
+            | "UpdateClusterSettings"
+            | "PutClusterCapacityProviders"
+            | "ListContainerInstances"
+            | "ListAttributes"
+            | "RegisterContainerInstance"
+            | "DeregisterContainerInstance"
+            | "SubmitAttachmentStateChanges"
+            | "SubmitContainerStateChange"
+            | "SubmitTaskStateChange" => cluster(),
+            "DescribeClusters" => match self.texts("clusters") {
+                none if none.is_empty() => vec![self.cluster("default")],
+                some => some.into_iter().map(|text| self.cluster(text)).collect(),
+            },
+            "CreateService" => self.services(self.text("serviceName")),
+            "UpdateService" | "DeleteService" => self.services(self.text("service")),
+            "DescribeServices" => self.services(self.texts("services")),
+            "StopTask" | "ExecuteCommand" => self.tasks(self.text("task")),
+            "GetTaskProtection" if self.texts("tasks").is_empty() => self.tasks([ANY]),
+            "DescribeTasks" | "GetTaskProtection" | "UpdateTaskProtection" => self.tasks(self.texts("tasks")),
+            "DescribeContainerInstances" | "UpdateContainerInstancesState" => {
+                self.instances(self.texts("containerInstances"))
+            }
+            "UpdateContainerAgent" => self.instances(self.text("containerInstance")),
+            "PutAttributes" | "DeleteAttributes" => {
+                let list = self.input.get("attributes").and_then(Value::as_array);
+                let targets = list.into_iter().flatten();
+                self.instances(targets.filter_map(|attribute| attribute.get("targetId")?.as_str()))
+            }
+            "RunTask" | "StartTask" => {
+                self.text("taskDefinition").map(|t| self.definition(t)).into_iter().collect()
+            }
+            "DeleteTaskDefinitions" => {
+                self.texts("taskDefinitions").into_iter().map(|text| self.definition(text)).collect()
+            }
+            "TagResource" | "UntagResource" | "ListTagsForResource" => self.named_by_arn(),
+            _ => Vec::new(),
+        }
+    }
+
+    fn ecs_keys(&self) -> Vec<(String, String)> {
+        let mut keys = Vec::new();
+        let has = |name: &str| match self.operation.input.map(|shape| &shape.kind) {
+            Some(Kind::Structure { members, .. }) => members.iter().any(|member| member.name == name),
+            _ => false,
+        };
+        if has("cluster")
+            && let Some(name) = self.cluster_name()
+        {
+            keys.push(("ecs:cluster".to_owned(), self.home.cluster(&name)));
+        }
+        if matches!(self.operation.name, "CreateService" | "UpdateService")
+            && let Some(text) = self.text("taskDefinition")
+        {
+            keys.push(("ecs:task-definition".to_owned(), self.definition(text)));
+        }
+        keys
+    }
+
+    fn ecr(&self) -> Vec<String> {
+        match (self.text("repositoryName"), self.operation.name) {
+            (Some(name), _) => vec![self.home.repository(name)],
+            (None, "DescribeRepositories" | "BatchGetRepositoryScanningConfiguration") => {
+                match self.texts("repositoryNames") {
+                    none if none.is_empty() => vec![self.home.repository(ANY)],
+                    some => some.into_iter().map(|name| self.home.repository(name)).collect(),
+                }
+            }
+            (None, "TagResource" | "UntagResource" | "ListTagsForResource") => self.named_by_arn(),
+            (None, _) => Vec::new(),
+        }
+    }
+
+    /// In the form of AWS's own refusals: a group with its stream, which may be empty.
+    fn logs(&self) -> Vec<String> {
+        let stream = self.text("logStreamName").unwrap_or_default();
+        let group = |text: &str| {
+            arn::log_group(text).map_or(ANY.to_owned(), |name| self.home.log_stream(&name, stream))
+        };
+        match self.operation.name {
+            "DescribeLogGroups" | "ListLogGroups" => vec![self.home.log_stream("", "")],
+            "TagResource" | "UntagResource" | "ListTagsForResource" => self.named_by_arn(),
+            _ => {
+                let named = ["logGroupName", "logGroupIdentifier"].into_iter().filter_map(|m| self.text(m));
+                named.chain(self.texts("logGroupIdentifiers")).map(group).collect()
+            }
+        }
+    }
+
+    fn named_by_arn(&self) -> Vec<String> {
+        self.text("resourceArn")
+            .filter(|text| text.starts_with("arn:"))
+            .map(str::to_owned)
+            .into_iter()
+            .collect()
+    }
+
+    /// `aws:RequestTag/<key>` and `aws:TagKeys`.
+    fn tags(&self) -> Vec<(String, String)> {
+        let mut pairs: Vec<(&str, &str)> = Vec::new();
+        match self.input.get("tags") {
+            // ECS writes them small, ECR large.
+            Some(Value::Array(list)) => pairs.extend(list.iter().filter_map(|tag| {
+                let of = |small: &str, large: &str| tag.get(small).or_else(|| tag.get(large))?.as_str();
+                Some((of("key", "Key")?, of("value", "Value").unwrap_or_default()))
+            })),
+            Some(Value::Object(map)) => {
+                pairs.extend(map.iter().filter_map(|(key, value)| Some((key.as_str(), value.as_str()?))));
+            }
+            _ => {}
+        }
+        let values = pairs.iter().map(|(key, value)| (format!("aws:RequestTag/{key}"), (*value).to_owned()));
+        let names = pairs.iter().map(|(key, _)| *key).chain(self.texts("tagKeys"));
+        values.chain(names.map(|name| ("aws:TagKeys".to_owned(), name.to_owned()))).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests;
