@@ -14,6 +14,7 @@ pub mod arn;
 pub mod clock;
 mod drivers;
 mod ecs;
+pub mod foresight;
 mod front;
 pub mod images;
 pub mod keyring;
@@ -28,5 +29,5 @@ pub mod usage;
 pub mod writer;
 
 pub use app::{App, Config};
-pub use front::own::USAGE_PATH;
+pub use front::own::{PLAN_PATH, USAGE_PATH};
 pub use metrics::Metrics;

@@ -65,6 +65,8 @@ pub enum Command {
     Top(TopArgs),
     /// Tell the life of a task, or why a service isn't steady
     Explain(ExplainArgs),
+    /// Tell what an update of a service would do, step by step, without doing it
+    Plan(PlanArgs),
     /// Show the log lines of a task or a service
     Logs(LogsArgs),
     /// Run one container as a task and show its output
@@ -294,6 +296,35 @@ pub struct ExplainArgs {
     #[arg(long, default_value = "default", add = ArgValueCandidates::new(completion::clusters))]
     pub cluster: String,
     /// The same as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+The server runs the service's own planner ahead, on a copy of what it knows: what starts and stops when, which bounds are
+kept, and where it would go no further. Nothing is changed. Exit status 1 where the service doesn't come to what is asked for.
+
+Examples:
+  longshore plan --service web --task-definition web          the newest revision
+  longshore plan --service web --desired-count 10
+  longshore plan --service web --force-new-deployment")]
+pub struct PlanArgs {
+    /// Its name or ARN
+    #[arg(long, add = ArgValueCandidates::new(completion::services))]
+    pub service: String,
+    /// FAMILY, FAMILY:REVISION or an ARN [default: that of the service]
+    #[arg(long, value_name = "DEFINITION")]
+    pub task_definition: Option<String>,
+    /// How many tasks [default: as many as now]
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(i32).range(0..))]
+    pub desired_count: Option<i32>,
+    /// Replace the tasks though nothing else changes
+    #[arg(long)]
+    pub force_new_deployment: bool,
+    #[arg(long, default_value = "default", add = ArgValueCandidates::new(completion::clusters))]
+    pub cluster: String,
+    /// The same as JSON, with the numbers of tasks
     #[arg(long)]
     pub json: bool,
 }

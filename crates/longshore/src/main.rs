@@ -19,6 +19,7 @@ mod find;
 mod image;
 mod key;
 mod node;
+mod plan;
 mod preflight;
 mod ps;
 mod run;
@@ -66,6 +67,7 @@ async fn carry_out(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Ps(args) => ps::ps(&site, &args).await,
         Command::Top(args) => top::top(&site, &args).await,
         Command::Explain(args) => explain::explain(&site, &args).await,
+        Command::Plan(args) => plan::plan(&site, &args).await,
         Command::Logs(args) => tail::logs(&site, &args).await,
         Command::Run(args) => run::run(&site, &args).await,
         Command::Completion(args) => completion::completion(&args),

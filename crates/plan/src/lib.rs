@@ -1,8 +1,9 @@
 //! What should happen next, and why.
 //!
 //! [`schedule`] finds places for tasks; [`reconcile`] says what a service lacks, or has too much of;
-//! [`reap`] lists what may be forgotten; [`query`] reads the cluster query language. Each takes a snapshot of the world, the time and a seed, and
-//! returns a plan that leaves its executor nothing to choose. Ids of what is to be made come from the
+//! [`preview`] tells what would come of a change; [`reap`] lists what may be forgotten; [`query`] reads the cluster query
+//! language. Each takes a snapshot of the world, the time and a seed, and returns a plan that leaves its executor nothing
+//! to choose. Ids of what is to be made come from the
 //! seed, so the same arguments always give the same plan.
 //!
 //! It must never do I/O, read a clock, draw from a thread's randomness, wait, or change the world: a
@@ -11,6 +12,7 @@
 //! Start reading at `schedule/mod.rs` and `reconcile/mod.rs`; each folder has a README.
 
 pub mod ids;
+pub mod preview;
 pub mod query;
 pub mod reap;
 pub mod reconcile;

@@ -62,7 +62,7 @@ mod untag_resource;
 mod update_cluster;
 mod update_cluster_settings;
 mod update_container_instances_state;
-mod update_service;
+pub(crate) mod update_service;
 mod update_task_protection;
 
 use std::sync::Arc;

@@ -45,7 +45,7 @@ pub(crate) async fn handle(
 }
 
 /// The service that is meant, and the change to it as it is in `world`.
-fn command(
+pub(crate) fn command(
     context: &Context,
     world: &World,
     input: &UpdateServiceRequest,

@@ -76,6 +76,8 @@ fn decide(
         let guard = app.policies.guard(service, &principal.account, &caller.region, resource);
         let mut keys = keys.clone();
         guard.keys.iter().for_each(|(key, value)| keys.put(key, value.as_str()));
+        let home = wire::arn::Home { region: &caller.region, account: principal.account.as_str() };
+        resources::keys_of(resource, home).iter().for_each(|(key, value)| keys.put(key, value.as_str()));
         let policies: Vec<_> = guard.policies.iter().map(|policy| &**policy).collect();
         let request = Request { principal, action, resource, keys: &keys };
         if let Decision::Denied(denial) = iam::evaluate(&request, &policies) {

@@ -32,6 +32,18 @@ pub(crate) fn of(operation: &OperationInfo, input: &Value, home: Home<'_>, world
     About { resources, keys }
 }
 
+/// Condition keys that a resource has by its own ARN: `ecs:cluster` and `ecs:service` of what belongs to a service, for
+/// which a call names neither, and may be about several.
+pub(crate) fn keys_of(resource: &str, home: Home<'_>) -> Vec<(&'static str, String)> {
+    match arn::service_deployment(resource).or_else(|| arn::service_revision(resource)) {
+        Some(named) => vec![
+            ("ecs:cluster", home.cluster(&named.cluster)),
+            ("ecs:service", home.service(&named.cluster, &named.service)),
+        ],
+        None => Vec::new(),
+    }
+}
+
 struct Call<'a> {
     operation: &'a OperationInfo,
     input: &'a Value,
@@ -53,6 +65,15 @@ impl Call<'_> {
 
     /// The name of the cluster that the call is in.
     fn cluster_name(&self) -> Option<String> {
+        // This one reads the cluster from the service's ARN where it names none.
+        if self.operation.name == "ListServiceDeployments"
+            && self.text("cluster").is_none()
+            && let Some(named) = self.text("service").and_then(arn::service)
+            && named.arn.is_some()
+            && named.cluster.is_some()
+        {
+            return named.cluster;
+        }
         let text = self.text("cluster").unwrap_or("default");
         arn::cluster(text).map(|named| named.name)
     }
@@ -88,6 +109,15 @@ impl Call<'_> {
         self.within(texts, arn::container_instance, |cluster, id| self.home.container_instance(cluster, id))
     }
 
+    /// By their ARNs, which have no short form. Those of another region or account are refused by the operation.
+    fn service_deployments<'t>(&self, texts: impl IntoIterator<Item = &'t str>) -> Vec<String> {
+        let one = |text| match arn::service_deployment(text) {
+            Some(named) => self.home.service_deployment(&named.cluster, &named.service, &named.id),
+            None => ANY.to_owned(),
+        };
+        texts.into_iter().map(one).collect()
+    }
+
     /// Without a revision the latest is meant, as it is now; where there is none, any.
     fn definition(&self, text: &str) -> String {
         let Some(named) = arn::task_definition(text) else { return ANY.to_owned() };
@@ -121,8 +151,22 @@ impl Call<'_> {
                 some => some.into_iter().map(|text| self.cluster(text)).collect(),
             },
             "CreateService" => self.services(self.text("serviceName")),
-            "UpdateService" | "DeleteService" => self.services(self.text("service")),
+            "ListServiceDeployments" | "UpdateService" | "DeleteService" => {
+                self.services(self.text("service"))
+            }
             "DescribeServices" => self.services(self.texts("services")),
+            "StopServiceDeployment" | "ContinueServiceDeployment" => {
+                self.service_deployments(self.text("serviceDeploymentArn"))
+            }
+            "DescribeServiceDeployments" => self.service_deployments(self.texts("serviceDeploymentArns")),
+            "DescribeServiceRevisions" => {
+                let revision = |text| {
+                    let named = arn::service_revision(text);
+                    named.map(|named| self.home.service_revision(&named.cluster, &named.service, &named.id))
+                };
+                let texts = self.texts("serviceRevisionArns").into_iter();
+                texts.map(|text| revision(text).unwrap_or(ANY.to_owned())).collect()
+            }
             "StopTask" | "ExecuteCommand" => self.tasks(self.text("task")),
             "GetTaskProtection" if self.texts("tasks").is_empty() => self.tasks([ANY]),
             "DescribeTasks" | "GetTaskProtection" | "UpdateTaskProtection" => self.tasks(self.texts("tasks")),

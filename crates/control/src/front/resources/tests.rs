@@ -48,6 +48,29 @@ fn what_ecs_calls_name() {
         ("ListTasks", json!({"cluster": "web"}), vec!["*".to_owned()]),
         ("RegisterTaskDefinition", json!({"family": "web"}), vec!["*".to_owned()]),
         ("TagResource", json!({"resourceArn": ecs("cluster/web")}), vec![ecs("cluster/web")]),
+        ("ListServiceDeployments", json!({"service": "front"}), vec![ecs("service/default/front")]),
+        // Its own cluster is what the operation reads, too.
+        ("ListServiceDeployments", json!({"service": ecs("service/web/f")}), vec![ecs("service/web/f")]),
+        (
+            "ListServiceDeployments",
+            json!({"cluster": "other", "service": ecs("service/web/f")}),
+            vec![ecs("service/other/f")],
+        ),
+        (
+            "StopServiceDeployment",
+            json!({"serviceDeploymentArn": ecs("service-deployment/web/f/x")}),
+            vec![ecs("service-deployment/web/f/x")],
+        ),
+        (
+            "DescribeServiceDeployments",
+            json!({"serviceDeploymentArns": [ecs("service-deployment/web/f/x"), "x"]}),
+            vec![ecs("service-deployment/web/f/x"), "*".to_owned()],
+        ),
+        (
+            "DescribeServiceRevisions",
+            json!({"serviceRevisionArns": [ecs("service-revision/web/f/1")]}),
+            vec![ecs("service-revision/web/f/1")],
+        ),
         // What the operation will not understand is nothing in particular.
         ("StopTask", json!({"task": "a/b/c"}), vec!["*".to_owned()]),
     ];
@@ -84,4 +107,15 @@ fn keys_for_conditions() {
     );
     let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
     assert_eq!(tagged.keys, [pair("aws:RequestTag/k", "v"), pair("aws:TagKeys", "k")]);
+}
+
+#[test]
+fn what_belongs_to_a_service_says_its_cluster() {
+    let both = vec![("ecs:cluster", ecs("cluster/web")), ("ecs:service", ecs("service/web/f"))];
+    assert_eq!(super::keys_of(&ecs("service-deployment/web/f/x"), HOME), both);
+    assert_eq!(super::keys_of(&ecs("service-revision/web/f/1"), HOME), both);
+    assert_eq!(super::keys_of(&ecs("service/web/f"), HOME), []);
+    assert_eq!(super::keys_of("*", HOME), []);
+    let listed = about("ecs", "ListServiceDeployments", json!({"service": ecs("service/web/f")}));
+    assert_eq!(listed.keys, [("ecs:cluster".to_owned(), ecs("cluster/web"))]);
 }
