@@ -1,6 +1,7 @@
 //! The commands, their flags, and the help that teaches them.
 
 mod key;
+mod services;
 mod values;
 
 use std::net::SocketAddr;
@@ -13,6 +14,7 @@ use clap_complete::engine::ArgValueCandidates;
 use crate::completion;
 use crate::top::Sort;
 pub use key::{KeyArgs, KeyCommand};
+pub use services::{HaltArgs, PlanArgs};
 use values::{account, bytes, capacity_provider, duration, listen, size, variable};
 
 /// Your own Elastic Container Service: the ECS and ECR APIs, real containers, on your machines.
@@ -67,6 +69,10 @@ pub enum Command {
     Explain(ExplainArgs),
     /// Tell what an update of a service would do, step by step, without doing it
     Plan(PlanArgs),
+    /// Stop a service's tasks, and remember how many they were
+    Stop(HaltArgs),
+    /// Start as many tasks of a service again as it had when it was stopped
+    Start(HaltArgs),
     /// Show the log lines of a task or a service
     Logs(LogsArgs),
     /// Run one container as a task and show its output
@@ -296,35 +302,6 @@ pub struct ExplainArgs {
     #[arg(long, default_value = "default", add = ArgValueCandidates::new(completion::clusters))]
     pub cluster: String,
     /// The same as JSON
-    #[arg(long)]
-    pub json: bool,
-}
-
-#[derive(Clone, Debug, Args)]
-#[command(after_help = "\
-The server runs the service's own planner ahead, on a copy of what it knows: what starts and stops when, which bounds are
-kept, and where it would go no further. Nothing is changed. Exit status 1 where the service doesn't come to what is asked for.
-
-Examples:
-  longshore plan --service web --task-definition web          the newest revision
-  longshore plan --service web --desired-count 10
-  longshore plan --service web --force-new-deployment")]
-pub struct PlanArgs {
-    /// Its name or ARN
-    #[arg(long, add = ArgValueCandidates::new(completion::services))]
-    pub service: String,
-    /// FAMILY, FAMILY:REVISION or an ARN [default: that of the service]
-    #[arg(long, value_name = "DEFINITION")]
-    pub task_definition: Option<String>,
-    /// How many tasks [default: as many as now]
-    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(i32).range(0..))]
-    pub desired_count: Option<i32>,
-    /// Replace the tasks though nothing else changes
-    #[arg(long)]
-    pub force_new_deployment: bool,
-    #[arg(long, default_value = "default", add = ArgValueCandidates::new(completion::clusters))]
-    pub cluster: String,
-    /// The same as JSON, with the numbers of tasks
     #[arg(long)]
     pub json: bool,
 }

@@ -16,6 +16,7 @@ mod down;
 mod environment;
 mod explain;
 mod find;
+mod halt;
 mod image;
 mod key;
 mod node;
@@ -68,6 +69,8 @@ async fn carry_out(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Top(args) => top::top(&site, &args).await,
         Command::Explain(args) => explain::explain(&site, &args).await,
         Command::Plan(args) => plan::plan(&site, &args).await,
+        Command::Stop(args) => halt::stop(&site, &args).await,
+        Command::Start(args) => halt::start(&site, &args).await,
         Command::Logs(args) => tail::logs(&site, &args).await,
         Command::Run(args) => run::run(&site, &args).await,
         Command::Completion(args) => completion::completion(&args),
