@@ -231,6 +231,27 @@ def test_a_task_s_image_is_pulled_whatever_its_repository_denies(account, stage)
     assert stage.output("cat /mark") == ["mine"]
 
 
+def test_a_push_makes_a_repository_for_who_may(account, key, tmp_path):
+    prefix = unique("auto")
+    account.ecr.create_repository_creation_template(
+        prefix=prefix, appliedFor=["CREATE_ON_PUSH"], imageTagMutability="IMMUTABLE")
+    image.write_layout(tmp_path / "in", [image.busybox()], "v1")
+    may, may_not = key("may", policy([*PUSH, "ecr:CreateRepository"])), key("may-not", policy(PUSH))
+
+    def copy(who, name):
+        return run("skopeo", "--insecure-policy", "copy", "--dest-tls-verify=false",
+                   "--dest-creds", f"AWS:{who.password()}", f"oci:{tmp_path}/in:v1",
+                   f"docker://{account.server.host}/{name}:v1", check=False)
+    told = copy(may_not, f"{prefix}/app")
+    assert told.returncode != 0 and "ecr:CreateRepository" in told.stderr, told.stderr
+    assert copy(may, f"{prefix}/app").returncode == 0
+    found, = account.ecr.describe_repositories(repositoryNames=[f"{prefix}/app"])["repositories"]
+    assert found["imageTagMutability"] == "IMMUTABLE"
+    assert copy(may_not, f"{prefix}/app").returncode == 0, "now it is there"
+    account.ecr.delete_repository_creation_template(prefix=prefix)
+    assert copy(may, f"{prefix}/other").returncode != 0
+
+
 def test_a_deleted_key_is_nobody_s(account, key):
     name = account.repository()
     user = key("gone", "AdministratorAccess")

@@ -1,6 +1,6 @@
 //! What the OCI and the ECR side have in common: the parts of one open registry.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, header, uri::Authority as HostAndPort};
@@ -18,8 +18,8 @@ use crate::{
     manifest::Manifest,
     name::Tag,
     state::{
-        command::{CreateRepository, ManifestPut, PutManifest, Refusal},
-        entities::{Mutability, RepositoryKey, RepositorySettings},
+        command::{CREATE_ON_PUSH, CreateOnPush, ManifestPut, PutManifest, template_for},
+        entities::RepositoryKey,
         writer::{WriteError, Writer},
     },
 };
@@ -78,23 +78,19 @@ impl Shared {
         format!("{}://{}", self.scheme, self.advertised_host)
     }
 
-    /// Makes a repository with ECR's defaults; one that is there already will do.
-    pub async fn create_plain(&self, key: &RepositoryKey) -> Result<(), WriteError> {
-        let command = CreateRepository {
-            key: key.clone(),
-            settings: RepositorySettings {
-                created_at_ms: self.now_ms(),
-                mutability: Mutability { immutable: false, exclusions: Vec::new() },
-                scan_on_push: false,
-                encryption_type: "AES256".to_owned(),
-                kms_key: None,
-                tags: BTreeMap::new(),
-            },
-        };
-        match self.writer.submit(command).await {
-            Err(WriteError::Refused(Refusal::RepositoryExists(_))) => Ok(()),
-            other => other,
-        }
+    /// Makes a repository that somebody pushes to.
+    pub async fn create_on_push(&self, key: &RepositoryKey) -> Result<(), WriteError> {
+        let command = CreateOnPush { key: key.clone(), always: self.create_on_push, now_ms: self.now_ms() };
+        self.writer.submit(command).await?;
+        // It may have come with a lifecycle policy.
+        self.timetable.wake();
+        Ok(())
+    }
+
+    /// Whether a push to a repository that isn't there makes it.
+    pub fn creates_on_push(&self, key: &RepositoryKey) -> bool {
+        let index = self.writer.index();
+        self.create_on_push || template_for(&index, &key.scope, &key.name, CREATE_ON_PUSH).is_some()
     }
 
     /// Stores a manifest whose `digest` is that of `bytes`, and moves the tags to it.

@@ -7,7 +7,7 @@
 use model::{Scope, World};
 use serde_json::Value;
 use wire::OperationInfo;
-use wire::arn::{self, Home};
+use wire::arn::{self, Arn, Home};
 use wire::shape::Kind;
 
 /// What a call is about.
@@ -239,12 +239,10 @@ impl Call<'_> {
         }
     }
 
+    /// In the one partition that there is: the operations don't look at it.
     fn named_by_arn(&self) -> Vec<String> {
-        self.text("resourceArn")
-            .filter(|text| text.starts_with("arn:"))
-            .map(str::to_owned)
-            .into_iter()
-            .collect()
+        let arn = self.text("resourceArn").and_then(|text| text.parse::<Arn>().ok());
+        arn.map(|arn| Arn { partition: "aws".to_owned(), ..arn }.to_string()).into_iter().collect()
     }
 
     /// `aws:RequestTag/<key>` and `aws:TagKeys`.

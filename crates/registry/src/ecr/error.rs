@@ -60,6 +60,8 @@ pub(super) fn refused(refusal: Refusal) -> Error {
         Refusal::LifecycleUnknown(_) => "LifecyclePolicyNotFoundException",
         Refusal::PolicyUnknown(_) => "RepositoryPolicyNotFoundException",
         Refusal::RegistryPolicyUnknown(_) => "RegistryPolicyNotFoundException",
+        Refusal::TemplateExists { .. } => "TemplateAlreadyExistsException",
+        Refusal::TemplateUnknown { .. } => "TemplateNotFoundException",
         Refusal::BlobUnknown(_) => "LayersNotFoundException",
         Refusal::ManifestUnknown(_) => "ImageNotFoundException",
         Refusal::ReferencesUnknown(ref missing) if missing.iter().any(|m| m.is_manifest) => {

@@ -3,6 +3,7 @@
 mod batch_delete_image;
 mod batch_get_image;
 mod create_repository;
+mod creation_templates;
 mod delete_repository;
 mod describe_images;
 mod describe_registry;
@@ -71,6 +72,10 @@ pub(crate) fn operations(shared: &Arc<Shared>) -> Router {
         PutRegistryPolicy => registry_policy::put,
         GetRegistryPolicy => registry_policy::get,
         DeleteRegistryPolicy => registry_policy::delete,
+        CreateRepositoryCreationTemplate => creation_templates::create,
+        UpdateRepositoryCreationTemplate => creation_templates::update,
+        DeleteRepositoryCreationTemplate => creation_templates::delete,
+        DescribeRepositoryCreationTemplates => creation_templates::describe,
         DescribeRegistry => describe_registry::call,
         TagResource => resource_tags::tag_resource,
         UntagResource => resource_tags::untag_resource,

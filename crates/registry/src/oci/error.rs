@@ -173,7 +173,9 @@ impl From<Refusal> for OciError {
             | Refusal::RepositoryNotEmpty(_)
             | Refusal::LifecycleUnknown(_)
             | Refusal::PolicyUnknown(_)
-            | Refusal::RegistryPolicyUnknown(_) => Self::new(StatusCode::CONFLICT, "DENIED", message),
+            | Refusal::RegistryPolicyUnknown(_)
+            | Refusal::TemplateExists { .. }
+            | Refusal::TemplateUnknown { .. } => Self::new(StatusCode::CONFLICT, "DENIED", message),
         }
     }
 }

@@ -158,9 +158,9 @@ impl Asked {
     async fn repository_to_push(&self, key: &RepositoryKey) -> Result<(), OciError> {
         match self.repository(key) {
             Ok(_) => Ok(()),
-            Err(_) if self.shared.create_on_push => {
+            Err(_) if self.shared.creates_on_push(key) => {
                 self.may_create(&key.name)?;
-                Ok(self.shared.create_plain(key).await?)
+                Ok(self.shared.create_on_push(key).await?)
             }
             Err(refusal) => Err(refusal.into()),
         }

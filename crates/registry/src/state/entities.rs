@@ -105,6 +105,30 @@ pub struct LifecycleRecord {
     pub evaluated_at_ms: Option<u64>,
 }
 
+/// What repositories are like that the registry makes by itself (API reference, `RepositoryCreationTemplate`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TemplateRecord {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    pub encryption_type: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kms_key: Option<String>,
+    #[serde(default)]
+    pub tags: BTreeMap<String, String>,
+    pub mutability: Mutability,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repository_policy: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lifecycle_policy: Option<String>,
+    /// `CREATE_ON_PUSH` and the like.
+    pub applied_for: Vec<String>,
+    /// Recorded and given back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub custom_role: Option<String>,
+    pub created_at_ms: u64,
+    pub updated_at_ms: u64,
+}
+
 /// The policy of a repository, or of a registry.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PolicyRecord {

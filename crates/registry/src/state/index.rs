@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::{
     entities::{
         BlobLink, LifecycleRecord, ManifestRecord, PolicyRecord, RepositoryKey, RepositorySettings, Scope,
-        TagRecord,
+        TagRecord, TemplateRecord,
     },
     guard::SetPolicy,
     keys::{Key, UnknownKey},
@@ -115,6 +115,8 @@ pub enum Change {
     DeletePolicy(RepositoryKey),
     PutRegistryPolicy(Scope, PolicyRecord),
     DeleteRegistryPolicy(Scope),
+    PutTemplate(Scope, String, TemplateRecord),
+    DeleteTemplate(Scope, String),
     PutPush(u64, Push),
     DeletePush(u64),
 }
@@ -124,6 +126,8 @@ pub enum Change {
 pub struct Index {
     repositories: OrdMap<RepositoryKey, Repository>,
     registry_policies: OrdMap<Scope, SetPolicy>,
+    /// Creation templates, by their prefixes.
+    templates: OrdMap<(Scope, String), TemplateRecord>,
     /// How many links and manifests stand on each stored blob.
     uses: HashMap<Digest, u64>,
     /// The outbox, by number.
@@ -157,6 +161,7 @@ impl Index {
                 Key::Lifecycle(r) => rest.push(Change::PutLifecycle(r, read(key, value)?)),
                 Key::Policy(r) => rest.push(Change::PutPolicy(r, read(key, value)?)),
                 Key::RegistryPolicy(s) => rest.push(Change::PutRegistryPolicy(s, read(key, value)?)),
+                Key::Template(s, p) => rest.push(Change::PutTemplate(s, p, read(key, value)?)),
                 Key::Push(n) => rest.push(Change::PutPush(n, read(key, value)?)),
             }
         }
@@ -185,6 +190,19 @@ impl Index {
 
     pub fn registry_policy(&self, scope: &Scope) -> Option<&SetPolicy> {
         self.registry_policies.get(scope)
+    }
+
+    pub fn template(&self, scope: &Scope, prefix: &str) -> Option<&TemplateRecord> {
+        self.templates.get(&(scope.clone(), prefix.to_owned()))
+    }
+
+    /// A scope's creation templates, by prefix.
+    pub fn templates_of<'a>(
+        &'a self,
+        scope: &'a Scope,
+    ) -> impl Iterator<Item = (&'a String, &'a TemplateRecord)> {
+        let all = self.templates.iter().filter(move |((s, _), _)| s == scope);
+        all.map(|((_, prefix), template)| (prefix, template))
     }
 
     pub fn all(&self) -> impl Iterator<Item = (&RepositoryKey, &Repository)> {
@@ -285,6 +303,12 @@ impl Index {
                 self.registry_policies.insert(scope.clone(), policy);
             }
             Change::DeleteRegistryPolicy(scope) => drop(self.registry_policies.remove(scope)),
+            Change::PutTemplate(scope, prefix, record) => {
+                self.templates.insert((scope.clone(), prefix.clone()), record.clone());
+            }
+            Change::DeleteTemplate(scope, prefix) => {
+                self.templates.remove(&(scope.clone(), prefix.clone()));
+            }
             Change::PutPush(number, push) => drop(self.pushes.insert(*number, push.clone())),
             Change::DeletePush(number) => drop(self.pushes.remove(number)),
         }
@@ -322,6 +346,8 @@ impl Change {
             Self::DeletePolicy(r) => (Key::Policy(r.clone()).to_string(), None),
             Self::PutRegistryPolicy(s, v) => (Key::RegistryPolicy(s.clone()).to_string(), Some(json(v))),
             Self::DeleteRegistryPolicy(s) => (Key::RegistryPolicy(s.clone()).to_string(), None),
+            Self::PutTemplate(s, p, v) => (Key::Template(s.clone(), p.clone()).to_string(), Some(json(v))),
+            Self::DeleteTemplate(s, p) => (Key::Template(s.clone(), p.clone()).to_string(), None),
             Self::PutPush(n, v) => (Key::Push(*n).to_string(), Some(json(v))),
             Self::DeletePush(n) => (Key::Push(*n).to_string(), None),
         }

@@ -19,6 +19,8 @@ pub enum Key {
     Policy(RepositoryKey),
     /// A registry's policy: `registry-policy/<account>/<region>`.
     RegistryPolicy(Scope),
+    /// `template/<account>/<region>/<prefix>`
+    Template(Scope, String),
     /// Of the outbox.
     Push(u64),
 }
@@ -34,6 +36,9 @@ impl std::fmt::Display for Key {
             Self::Lifecycle(r) => write!(f, "lifecycle/{}", path(r)),
             Self::Policy(r) => write!(f, "policy/{}", path(r)),
             Self::RegistryPolicy(scope) => write!(f, "registry-policy/{}/{}", scope.account, scope.region),
+            Self::Template(scope, prefix) => {
+                write!(f, "template/{}/{}/{prefix}", scope.account, scope.region)
+            }
             Self::Push(number) => write!(f, "push/{number:020}"),
         }
     }
@@ -62,6 +67,10 @@ fn parse(s: &str) -> Option<Key> {
         return Some(Key::RegistryPolicy(Scope { account: account.to_owned(), region: rest.to_owned() }));
     }
     let (region, rest) = rest.split_once('/')?;
+    if kind == "template" {
+        let scope = Scope { account: account.to_owned(), region: region.to_owned() };
+        return Some(Key::Template(scope, rest.to_owned()));
+    }
     let repository = |name: &str| {
         Some(RepositoryKey {
             scope: Scope { account: account.to_owned(), region: region.to_owned() },

@@ -33,11 +33,15 @@ enum Step {
     SetPolicy(u8),
     DeletePolicy(u8),
     SetRegistryPolicy(bool),
+    CreateTemplate(u8),
+    DeleteTemplate(u8),
+    CreateOnPush(u8),
     Expire(u8, Option<u8>),
     Collect(u64),
     Forget(u64),
 }
 
+const PREFIXES: [&str; 3] = ["ROOT", "a", "b/c"];
 const POLICY: &str = r#"{"Statement": {"Effect": "Deny", "Principal": "*", "Action": "ecr:*"}}"#;
 
 fn step() -> impl Strategy<Value = Step> {
@@ -68,6 +72,9 @@ fn step() -> impl Strategy<Value = Step> {
         r.clone().prop_map(Step::SetPolicy),
         r.clone().prop_map(Step::DeletePolicy),
         any::<bool>().prop_map(Step::SetRegistryPolicy),
+        r.clone().prop_map(Step::CreateTemplate),
+        r.clone().prop_map(Step::DeleteTemplate),
+        r.clone().prop_map(Step::CreateOnPush),
         (r.clone(), proptest::option::of(0u8..3)).prop_map(|(r, used)| Step::Expire(r, used)),
         (0u64..40).prop_map(Step::Collect),
         (0u64..20).prop_map(Step::Forget),
@@ -179,6 +186,29 @@ fn decide(index: &Index, step: Step, now_ms: u64) -> Vec<Change> {
             changes(index, PutRegistryPolicy { scope: key(0).scope, text: POLICY.to_owned() })
         }
         Step::SetRegistryPolicy(false) => changes(index, DeleteRegistryPolicy { scope: key(0).scope }),
+        Step::CreateTemplate(n) => {
+            let template = TemplateRecord {
+                description: None,
+                encryption_type: "AES256".into(),
+                kms_key: None,
+                tags: BTreeMap::new(),
+                mutability: settings(n == 0).mutability,
+                repository_policy: Some(POLICY.into()),
+                lifecycle_policy: None,
+                applied_for: vec![CREATE_ON_PUSH.into()],
+                custom_role: None,
+                created_at_ms: now_ms,
+                updated_at_ms: now_ms,
+            };
+            changes(
+                index,
+                CreateTemplate { scope: key(0).scope, prefix: PREFIXES[usize::from(n)].into(), template },
+            )
+        }
+        Step::DeleteTemplate(n) => {
+            changes(index, DeleteTemplate { scope: key(0).scope, prefix: PREFIXES[usize::from(n)].into() })
+        }
+        Step::CreateOnPush(r) => changes(index, CreateOnPush { key: key(r), always: false, now_ms }),
         Step::Expire(r, used) => {
             let in_use = Arc::new(Used(used.map(|t| (r, t))));
             changes(index, ExpireImages { key: key(r), now_ms, in_use })
@@ -228,6 +258,9 @@ proptest! {
                         format!("{:?}", index.all().collect::<Vec<_>>()));
         let registry = |index: &Index| index.registry_policy(&key(0).scope).map(|set| set.text.clone());
         prop_assert_eq!(registry(&loaded), registry(&index));
+        let scope = key(0).scope;
+        let templates = |index: &Index| format!("{:?}", index.templates_of(&scope).collect::<Vec<_>>());
+        prop_assert_eq!(templates(&loaded), templates(&index));
         prop_assert_eq!(loaded.pushes_after(0).collect::<Vec<_>>(), index.pushes_after(0).collect::<Vec<_>>());
         for n in 0..5 {
             prop_assert_eq!(loaded.is_used(&blob(n)), index.is_used(&blob(n)));

@@ -2,7 +2,7 @@ import contextlib
 import json
 
 from kit.distribution import INDEX, MANIFEST, descriptor, digest, fresh
-from support.aws import refused
+from support.aws import refused, unique
 from support.waiting import wait_until
 
 TAGS = [{"Key": "team", "Value": "harbour"}]
@@ -277,3 +277,45 @@ def registry_policy(scene):
     scene.ecr.put_registry_policy(policyText=text)
     yield text
     scene.ecr.delete_registry_policy()
+
+
+def template(scene, **more):
+    """A creation template with a prefix of its own."""
+    prefix = unique("template")
+    made = scene.ecr.create_repository_creation_template(prefix=prefix, appliedFor=["CREATE_ON_PUSH"], **more)
+    return prefix, made["repositoryCreationTemplate"]
+
+
+def create_repository_creation_template(scene):
+    prefix, made = template(scene, imageTagMutability="IMMUTABLE", resourceTags=TAGS, repositoryPolicy=ANYBODY_PULLS,
+                            lifecyclePolicy=policy(1), description="all there is",
+                            encryptionConfiguration={"encryptionType": "AES256"})
+    assert (made["prefix"], made["resourceTags"], made["repositoryPolicy"]) == (prefix, TAGS, ANYBODY_PULLS)
+    name = f"{prefix}/app"
+    scene.registry().push_image(name, "v1")
+    found, = scene.ecr.describe_repositories(repositoryNames=[name])["repositories"]
+    assert found["imageTagMutability"] == "IMMUTABLE"
+    assert scene.ecr.get_repository_policy(repositoryName=name)["policyText"] == ANYBODY_PULLS
+    refused(lambda: scene.ecr.create_repository_creation_template(prefix=prefix, appliedFor=["REPLICATION"]),
+            "TemplateAlreadyExistsException", prefix)
+
+
+def update_repository_creation_template(scene):
+    prefix, _ = template(scene)
+    changed = scene.ecr.update_repository_creation_template(prefix=prefix, appliedFor=["REPLICATION"], description="now")
+    assert changed["repositoryCreationTemplate"]["appliedFor"] == ["REPLICATION"]
+    refused(lambda: scene.ecr.update_repository_creation_template(prefix=prefix + "x"), "TemplateNotFoundException")
+
+
+def delete_repository_creation_template(scene):
+    prefix, _ = template(scene)
+    gone = scene.ecr.delete_repository_creation_template(prefix=prefix)["repositoryCreationTemplate"]
+    assert gone["prefix"] == prefix
+    refused(lambda: scene.ecr.delete_repository_creation_template(prefix=prefix), "TemplateNotFoundException", prefix)
+
+
+def describe_repository_creation_templates(scene):
+    (one, _), (other, _) = template(scene), template(scene)
+    found = scene.ecr.describe_repository_creation_templates(prefixes=[one, other])["repositoryCreationTemplates"]
+    assert {entry["prefix"] for entry in found} == {one, other}
+    assert scene.ecr.describe_repository_creation_templates(maxResults=1)["nextToken"]

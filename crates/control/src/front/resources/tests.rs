@@ -48,6 +48,12 @@ fn what_ecs_calls_name() {
         ("ListTasks", json!({"cluster": "web"}), vec!["*".to_owned()]),
         ("RegisterTaskDefinition", json!({"family": "web"}), vec!["*".to_owned()]),
         ("TagResource", json!({"resourceArn": ecs("cluster/web")}), vec![ecs("cluster/web")]),
+        // No other spelling of a resource is another one.
+        (
+            "TagResource",
+            json!({"resourceArn": "arn:aws-cn:ecs:r:1:cluster/a"}),
+            vec!["arn:aws:ecs:r:1:cluster/a".to_owned()],
+        ),
         ("ListServiceDeployments", json!({"service": "front"}), vec![ecs("service/default/front")]),
         // Its own cluster is what the operation reads, too.
         ("ListServiceDeployments", json!({"service": ecs("service/web/f")}), vec![ecs("service/web/f")]),

@@ -9,6 +9,7 @@ mod policies;
 mod pulls;
 mod pushes;
 mod repositories;
+mod templates;
 
 pub use blobs::{CollectBlobs, LinkBlob, MountBlob, UnlinkBlob};
 pub use delete_images::{DeleteFailure, DeleteImages, ImageId};
@@ -18,6 +19,9 @@ pub use policies::{DeleteRegistryPolicy, DeleteRepositoryPolicy, PutRegistryPoli
 pub use pulls::RecordPull;
 pub use pushes::ForgetPushes;
 pub use repositories::{ChangeSettings, CreateRepository, DeleteRepository};
+pub use templates::{
+    CREATE_ON_PUSH, CreateOnPush, CreateTemplate, DeleteTemplate, UpdateTemplate, template_for,
+};
 
 use super::{
     entities::{RepositoryKey, Scope},
@@ -63,6 +67,10 @@ pub enum Refusal {
     PolicyUnknown(RepositoryKey),
     #[error("Registry policy does not exist in the registry with id '{}'", .0.account)]
     RegistryPolicyUnknown(Scope),
+    #[error("The repository creation template with prefix '{prefix}' already exists in the registry with id '{}'", scope.account)]
+    TemplateExists { scope: Scope, prefix: String },
+    #[error("The repository creation template with prefix '{prefix}' does not exist in the registry with id '{}'", scope.account)]
+    TemplateUnknown { scope: Scope, prefix: String },
     #[error("The blob '{0}' is not in the repository")]
     BlobUnknown(Digest),
     #[error("The manifest '{0}' is not in the repository")]
