@@ -85,6 +85,41 @@ def test_a_machine_is_chosen_marked_and_drained(stage, machines):
     refused(lambda: listed(stage, "attribute:rack = r1"), "InvalidParameterException", "character 16")
 
 
+@pytest.mark.long
+def test_tasks_are_placed_by_rule(stage, machines):
+    one, other = machines
+    stage.ecs.put_attributes(cluster=stage.cluster, attributes=[
+        {"name": "rack", "value": rack, "targetId": machine} for rack, machine in zip(["r1", "r2"], machines)])
+    definition = idle(stage)
+
+    def run(count, **rules):
+        answer = stage.ecs.run_task(cluster=stage.cluster, taskDefinition=definition, launchType="EC2", count=count,
+                                    networkConfiguration=NETWORK, **rules)
+        return ([task["containerInstanceArn"] for task in answer["tasks"]],
+                [failure["reason"] for failure in answer["failures"]])
+
+    in_rack_2 = [{"type": "memberOf", "expression": "attribute:rack == r2"}]
+    assert run(3, placementConstraints=in_rack_2) == ([other] * 3, [])
+    # The group has three there, so that the next three go to the other one.
+    assert run(3, placementStrategy=[{"type": "spread", "field": "attribute:rack"}]) == ([one] * 3, [])
+    packed, failures = run(3, placementStrategy=[{"type": "binpack", "field": "memory"}])
+    assert len(set(packed)) == 1 and failures == []
+    assert run(2, group="apart", placementConstraints=[{"type": "distinctInstance"}, *in_rack_2]) == (
+        [other], ["DistinctInstance placement constraint unsatisfied."])
+
+    stage.ecs.create_service(cluster=stage.cluster, serviceName="apart", taskDefinition=definition, desiredCount=3,
+                             launchType="EC2", networkConfiguration=NETWORK,
+                             placementConstraints=[{"type": "distinctInstance"}],
+                             placementStrategy=[{"type": "spread", "field": "instanceId"}])
+    wait_until(lambda: {task["containerInstanceArn"] for task in stage.running("apart")} == {one, other},
+               "one task on each machine")
+    wait_until(lambda: any("DistinctInstance placement constraint unsatisfied." in event["message"]
+                           for event in stage.service("apart")["events"]), "the event that says why there is no third")
+    assert len(stage.tasks_of("apart")) == 2
+    stage.ecs.update_service(cluster=stage.cluster, service="apart", placementConstraints=[])
+    stage.wait_stable("apart", 3)
+
+
 def test_protection_is_honoured(stage):
     definition = stage.register(stage.container("trap 'exit 0' TERM; sleep 600 & wait"))
     name = stage.create_service(definition, 2)

@@ -252,3 +252,14 @@ fn what_cannot_be_read_is_said() {
     assert!(unknown.to_string().contains("ecs/1/r/planet/x"));
     assert!(matches!(World::restore([("ecs/1/r/task/c/x", "{")]), Err(Corrupt::Value { .. })));
 }
+
+#[test]
+fn a_service_is_read_as_it_was_stored_before_there_was_placement() {
+    let mut bench = Bench::ready();
+    bench.run(Command::CreateService { service: service("web", 1).into(), token: None });
+    let service = bench.world.all_services().next().unwrap();
+    let mut stored = serde_json::to_value(service).unwrap();
+    stored["placement_constraints"] = serde_json::Value::Null;
+    stored.as_object_mut().unwrap().remove("placement_strategy");
+    assert_eq!(serde_json::from_value::<Service>(stored).unwrap(), **service);
+}

@@ -20,4 +20,4 @@ pub mod schedule;
 
 pub use ids::Ids;
 pub use reap::reap;
-pub use schedule::{Placement, Shares, Want, place};
+pub use schedule::{Placement, Rules, Shares, Want, place};

@@ -40,6 +40,7 @@ fn sim() -> Sim {
         platform_version: None,
         platform_family: None,
         group: Some("service:production".into()),
+        distinct_instance: false,
         started_by: None,
         service: None,
         deployment: None,

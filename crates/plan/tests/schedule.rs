@@ -4,7 +4,7 @@ mod support;
 
 use model::{command::*, *};
 use plan::{
-    Shares, Want, place,
+    Rules, Shares, Want, place,
     schedule::{Failure, FailureReason},
 };
 use std::collections::BTreeMap;
@@ -20,7 +20,7 @@ fn fargate(count: usize) -> Vec<Want> {
 }
 
 fn only_failure(sim: &Sim, wants: &[Want]) -> Failure {
-    let placement = place(&sim.world, wants, sim.now_ms, 1);
+    let placement = place(&sim.world, wants, &Rules::default(), sim.now_ms, 1);
     assert_eq!(placement.failures.len(), 1, "{placement:?}");
     placement.failures[0].clone()
 }
@@ -28,7 +28,7 @@ fn only_failure(sim: &Sim, wants: &[Want]) -> Failure {
 #[test]
 fn tasks_are_spread() {
     let sim = Sim::new(4, 8);
-    let placement = place(&sim.world, &fargate(8), sim.now_ms, 7);
+    let placement = place(&sim.world, &fargate(8), &Rules::default(), sim.now_ms, 7);
     let mut on: BTreeMap<InstanceId, usize> = BTreeMap::new();
     placement.placed.iter().for_each(|placed| *on.entry(placed.instance).or_default() += 1);
     assert_eq!(on.into_values().collect::<Vec<_>>(), [2, 2, 2, 2]);
@@ -41,7 +41,7 @@ fn tasks_are_spread() {
 #[test]
 fn what_fits_is_placed_and_the_rest_explained() {
     let sim = Sim::new(2, 2);
-    let placement = place(&sim.world, &fargate(6), sim.now_ms, 7);
+    let placement = place(&sim.world, &fargate(6), &Rules::default(), sim.now_ms, 7);
     assert_eq!(placement.placed.len(), 4);
     assert_eq!(placement.failures.iter().map(|failure| failure.want).collect::<Vec<_>>(), [4, 5]);
     let failure = &placement.failures[0];
@@ -55,7 +55,7 @@ fn wants_of_one_call_know_of_each_other() {
     let mut sim = Sim::new(1, 2);
     sim.run(Command::RegisterTaskDefinition(definition("big", Size::new(256, 1024)).into()));
     let wants = [want("one", LaunchType::Fargate), want("big", LaunchType::Fargate)];
-    let placement = place(&sim.world, &wants, sim.now_ms, 1);
+    let placement = place(&sim.world, &wants, &Rules::default(), sim.now_ms, 1);
     assert_eq!((placement.placed.len(), placement.failures.len()), (1, 1));
 }
 
@@ -100,7 +100,8 @@ fn another_architecture_is_an_attribute() {
         let mut new = definition(architecture, Size::new(256, 512));
         new.platform.cpu_architecture = Some(architecture.into());
         sim.run(Command::RegisterTaskDefinition(new.into()));
-        let placement = place(&sim.world, &[want(architecture, LaunchType::Fargate)], sim.now_ms, 1);
+        let placement =
+            place(&sim.world, &[want(architecture, LaunchType::Fargate)], &Rules::default(), sim.now_ms, 1);
         assert_eq!(placement.placed.len(), places, "{architecture}");
     }
 }
@@ -115,7 +116,8 @@ fn a_host_port_is_given_once() {
     for id in 1..=2 {
         sim.join(instance(id, Home::Cluster(cluster()), Size::new(8192, 8192)));
     }
-    let placement = place(&sim.world, &vec![want("port", LaunchType::Ec2); 3], sim.now_ms, 1);
+    let placement =
+        place(&sim.world, &vec![want("port", LaunchType::Ec2); 3], &Rules::default(), sim.now_ms, 1);
     assert_eq!(placement.placed.len(), 2);
     assert_eq!(placement.failures[0].reason.as_str(), "RESOURCE:PORTS");
 }
@@ -128,7 +130,7 @@ fn addresses_run_out_before_memory() {
         ..instance(1, Home::Pool, Size::new(81920, 81920))
     };
     sim.join(narrow);
-    let placement = place(&sim.world, &fargate(6), sim.now_ms, 1);
+    let placement = place(&sim.world, &fargate(6), &Rules::default(), sim.now_ms, 1);
     assert_eq!(placement.placed.len(), 5);
     assert_eq!(placement.failures[0].refusals, BTreeMap::from([(FailureReason::Eni, 1)]));
 }
@@ -175,7 +177,7 @@ fn a_capacity_provider_is_of_the_agents_that_say_so() {
     sim.join(own);
     let on = |provider: Option<&str>| {
         let want = Want { capacity_provider: provider.map(Into::into), ..want("one", LaunchType::Fargate) };
-        let placement = place(&sim.world, &[want], sim.now_ms, 1);
+        let placement = place(&sim.world, &[want], &Rules::default(), sim.now_ms, 1);
         placement.placed.first().map(|placed| placed.instance).ok_or(placement.failures)
     };
     for name in ["walled", "other"] {

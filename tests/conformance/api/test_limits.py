@@ -55,6 +55,22 @@ BEYOND = [
     ("StartTask", {"taskDefinition": "x", "containerInstances": [INSTANCE], "startedBy": "s" * 37}),
     ("UpdateContainerInstancesState", {"containerInstances": [INSTANCE] * 11, "status": "DRAINING"}),
     ("UpdateContainerInstancesState", {"containerInstances": [INSTANCE], "status": "REGISTERING"}),
+    *((name, {**body, **placement})
+      for name, body in [("RunTask", {"taskDefinition": "x", "launchType": "EC2"}),
+                         ("CreateService", {"serviceName": "y", "taskDefinition": "x", "desiredCount": 0,
+                                            "launchType": "EC2"}),
+                         ("UpdateService", {"service": "x"})]
+      for placement in [
+          {"placementConstraints": [{"type": "distinctInstance"}] * 11},
+          {"placementConstraints": [{"type": "distinctInstance", "expression": "attribute:a == b"}]},
+          {"placementConstraints": [{"type": "memberOf"}]},
+          {"placementConstraints": [{"type": "memberOf", "expression": "attribute:a == " + "b" * 2000}]},
+          {"placementStrategy": [{"type": "random"}] * 6},
+          {"placementStrategy": [{"type": "spread"}]},
+          {"placementStrategy": [{"type": "spread", "field": "memory"}]},
+          {"placementStrategy": [{"type": "binpack", "field": "instanceId"}]}]),
+    ("RegisterTaskDefinition", {"family": "y", "containerDefinitions": [CONTAINER], "placementConstraints": [
+        {"type": "memberOf", "expression": "attribute:a = b"}]}),
     ("PutAttributes", {"attributes": [{**ATTRIBUTE, "name": f"a{i}"} for i in range(11)]}),
     ("PutAttributes", {"attributes": [{**ATTRIBUTE, "name": "n" * 129}]}),
     ("PutAttributes", {"attributes": [{**ATTRIBUTE, "value": "v" * 129}]}),

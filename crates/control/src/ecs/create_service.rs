@@ -5,7 +5,7 @@ use model::{Command, ControllerType, PropagateTags, Refusal, SchedulingStrategy,
 use wire::ecs::{self, CreateServiceRequest, CreateServiceResponse, ServiceField};
 use wire::{Context, Error};
 
-use super::launch::capacity;
+use super::launch::{capacity, placement};
 use super::service::{Aim, Recorded, aim, rollout, rules, unsupported};
 use super::translate::{service as translate, tags};
 use super::{fingerprint, reference};
@@ -51,12 +51,9 @@ fn check(
     unsupported::check(OPERATION, &unsupported::shared!(input))?;
 
     let aim = aim_of(context, world, &cluster, input)?;
-    unsupported::placement(
-        OPERATION,
-        aim.launch_type,
-        &input.placement_constraints,
-        &input.placement_strategy,
-    )?;
+    let constraints = input.placement_constraints.as_deref();
+    let constraints = placement::constraints(aim.launch_type, aim.definition(world)?, constraints)?;
+    let strategy = placement::strategy(aim.launch_type, input.placement_strategy.as_deref())?;
     let configuration = rollout::merge(rollout::default(), input.deployment_configuration.as_ref());
     let rollout = rollout::check(OPERATION, &configuration)?;
     let desired_count = input.desired_count.ok_or_else(|| {
@@ -79,8 +76,8 @@ fn check(
         alarms: rollout.alarms,
         health_check_grace_s: input.health_check_grace_period_seconds.map(rules::grace).transpose()?,
         deployment: Some(recorded.aim.deployment(world, ids.deployment())?),
-        placement_constraints: None,
-        placement_strategy: None,
+        placement_constraints: constraints,
+        placement_strategy: strategy,
         propagate_tags: input.propagate_tags.map_or(PropagateTags::None, translate::propagation),
         managed_tags: input.enable_ecs_managed_tags.unwrap_or(false),
         enable_execute_command: input.enable_execute_command.unwrap_or(false),

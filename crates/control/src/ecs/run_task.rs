@@ -1,15 +1,15 @@
 use std::sync::Arc;
 
+use model::World;
 use model::command::{NewTask, Token};
-use model::{LaunchType, World};
 use plan::schedule::Placed;
-use plan::{Ids, Shares, Want};
+use plan::{Ids, Rules, Shares, Want};
 use wire::ecs::{Failure, RunTaskRequest, RunTaskResponse};
 use wire::{Context, Error};
 
-use super::launch::capacity;
 use super::launch::submit::{failure, submit};
 use super::launch::task::{self, Asked, Launch};
+use super::launch::{capacity, placement};
 use super::{fingerprint, reference};
 use crate::app::App;
 
@@ -36,6 +36,7 @@ struct Request {
     launch: Launch,
     count: usize,
     capacity: capacity::Capacity,
+    rules: Rules,
     token: Option<Token>,
 }
 
@@ -52,7 +53,9 @@ impl Request {
             capacity::decide(&cluster, input.launch_type, input.capacity_provider_strategy.as_deref())?;
         capacity::check_compatible(&definition, capacity.launch_type)?;
         let platform = capacity::platform(capacity.launch_type, input.platform_version.as_deref())?;
-        check_placement(capacity.launch_type, input)?;
+        let constraints = input.placement_constraints.as_deref();
+        let constraints = placement::constraints(capacity.launch_type, &definition, constraints)?;
+        let strategy = placement::strategy(capacity.launch_type, input.placement_strategy.as_deref())?;
         let asked = Asked {
             operation: OPERATION,
             group: input.group.as_deref(),
@@ -66,8 +69,11 @@ impl Request {
             enable_execute_command: input.enable_execute_command,
             volumes: input.volume_configurations.as_deref(),
         };
+        let launch = Launch::check(cluster, definition, capacity.launch_type, platform, asked)?;
+        let group = Some((launch.cluster.key.clone(), launch.group.clone()));
         Ok(Self {
-            launch: Launch::check(cluster, definition, capacity.launch_type, platform, asked)?,
+            launch,
+            rules: Rules { group, ..Rules::of(&constraints, &strategy) },
             count: count.unsigned_abs() as usize,
             token: token(input)?,
             capacity,
@@ -87,11 +93,12 @@ impl Request {
         let mut shares = Shares::new(&self.capacity.strategy, []);
         let wants: Vec<Want> =
             (0..self.count).map(|_| Want { capacity_provider: shares.give(), ..want.clone() }).collect();
-        let placement = plan::place(world, &wants, app.now_ms(), app.seed());
+        let placement = plan::place(world, &wants, &self.rules, app.now_ms(), app.seed());
         let launch_type = self.capacity.launch_type;
         let on = |placed: &Placed| {
             let provider = wants[placed.want].capacity_provider.clone();
-            launch.on(ids.task(), placed.instance, launch_type, provider)
+            let task = launch.on(ids.task(), placed.instance, launch_type, provider);
+            NewTask { distinct_instance: self.rules.distinct_instance, ..task }
         };
         let tasks = placement.placed.iter().map(on).collect();
         let no_instances = placement
@@ -104,25 +111,6 @@ impl Request {
         }
         Ok((tasks, placement.failures.iter().map(|one| failure(app, world, one)).collect()))
     }
-}
-
-fn check_placement(launch_type: LaunchType, input: &RunTaskRequest) -> Result<(), Error> {
-    let constrained = task::given(input.placement_constraints.as_deref());
-    let strategic = task::given(input.placement_strategy.as_deref());
-    if launch_type == LaunchType::Fargate {
-        if constrained {
-            return Err(Error::invalid_parameter(
-                "Placement constraints are not supported with FARGATE launch type.",
-            ));
-        }
-        if strategic {
-            return Err(Error::invalid_parameter(
-                "Placement strategies are not supported with FARGATE launch type.",
-            ));
-        }
-    }
-    let members = [(constrained, "placementConstraints"), (strategic, "placementStrategy")];
-    task::refuse_unsupported(OPERATION, &members)
 }
 
 fn token(input: &RunTaskRequest) -> Result<Option<Token>, Error> {
@@ -143,6 +131,38 @@ mod tests {
     use serde_json::json;
 
     use crate::testing::Fixture;
+
+    #[tokio::test]
+    async fn a_call_s_rules_bind_and_failures_name_them() {
+        let fixture = Fixture::new().await;
+        let container = json!({"name": "web", "image": "web", "memory": 64});
+        fixture
+            .json("RegisterTaskDefinition", json!({"family": "web", "containerDefinitions": [container]}))
+            .await
+            .unwrap();
+        let home = || Home::Cluster(fixture.cluster("default"));
+        let one = fixture.instance(home(), &[("rack", Some("r1"))]).await;
+        let other = fixture.instance(home(), &[("rack", Some("r2"))]).await;
+        let run = async |constraints: serde_json::Value| {
+            let input = json!({"taskDefinition": "web", "launchType": "EC2", "count": 3, "placementConstraints": constraints});
+            fixture.json("RunTask", input).await.unwrap()
+        };
+        let member_of = json!({"type": "memberOf", "expression": "attribute:rack == r2"});
+        let answer = run(json!([member_of])).await;
+        let tasks = answer["tasks"].as_array().unwrap();
+        let on = |task: &serde_json::Value| task["containerInstanceArn"].as_str().unwrap().to_owned();
+        assert!(tasks.iter().all(|task| on(task).ends_with(&other.to_string())), "{answer}");
+        assert_eq!(tasks.len(), 3);
+        let answer = run(json!([{"type": "distinctInstance"}])).await;
+        let tasks = answer["tasks"].as_array().unwrap();
+        assert_eq!(tasks.len(), 1, "the other instance has tasks of the family already: {answer}");
+        assert!(on(&tasks[0]).ends_with(&one.to_string()));
+        let failures = answer["failures"].as_array().unwrap();
+        assert_eq!(failures.len(), 2);
+        assert_eq!(failures[0]["reason"], "DistinctInstance placement constraint unsatisfied.");
+        let answer = run(json!([{"type": "memberOf", "expression": "attribute:rack == r3"}])).await;
+        assert_eq!(answer["failures"][2]["reason"], "MemberOf placement constraint unsatisfied.");
+    }
 
     #[tokio::test]
     async fn a_repeated_call_names_its_tasks_also_when_there_is_no_place_any_more() {

@@ -1,11 +1,11 @@
 use std::sync::Arc;
 
 use model::command::ServiceChange;
-use model::{Cluster, Command, Refusal, Service, ServiceKey, ServiceStatus, World};
+use model::{Cluster, Command, PlacementConstraint, Refusal, Service, ServiceKey, ServiceStatus, World};
 use wire::ecs::{UpdateServiceRequest, UpdateServiceResponse};
 use wire::{Context, Error};
 
-use super::launch::capacity;
+use super::launch::{capacity, placement};
 use super::reference;
 use super::service::{Aim, Recorded, aim, rollout, rules, unsupported};
 use super::translate::service as translate;
@@ -81,12 +81,9 @@ fn change(
         .ok_or_else(|| Error::server("What the service was asked for before could not be read."))?;
 
     let wanted = wanted(context, world, cluster, &present.aim, input)?;
-    unsupported::placement(
-        OPERATION,
-        wanted.launch_type,
-        &input.placement_constraints,
-        &input.placement_strategy,
-    )?;
+    let constraints = constraints(world, service, &wanted, input)?;
+    let strategy = input.placement_strategy.as_deref();
+    let strategy = strategy.map(|given| placement::strategy(wanted.launch_type, Some(given))).transpose()?;
     let force = input.force_new_deployment.unwrap_or(false);
     let deployment = match force || wanted != present.aim {
         true => Some(wanted.deployment(world, ids.deployment())?),
@@ -117,6 +114,8 @@ fn change(
             .map(rules::grace)
             .transpose()?
             .map(Some),
+        placement_constraints: constraints,
+        placement_strategy: strategy,
         propagate_tags: input.propagate_tags.map(translate::propagation),
         managed_tags: input.enable_ecs_managed_tags,
         enable_execute_command: input.enable_execute_command,
@@ -124,6 +123,22 @@ fn change(
         deployment,
         ..ServiceChange::default()
     })
+}
+
+/// The constraints of the call, if it has some; those that stay must go with the task definition.
+fn constraints(
+    world: &World,
+    service: &Service,
+    wanted: &Aim,
+    input: &UpdateServiceRequest,
+) -> Result<Option<Vec<PlacementConstraint>>, Error> {
+    // One that went INACTIVE meanwhile has been taken before.
+    let Some(definition) = world.definition(&wanted.definition) else { return Ok(None) };
+    if let Some(given) = input.placement_constraints.as_deref() {
+        return placement::constraints(wanted.launch_type, definition, Some(given)).map(Some);
+    }
+    let kept: Vec<_> = service.placement_constraints.iter().map(placement::constraint_to_wire).collect();
+    placement::constraints(wanted.launch_type, definition, Some(&kept)).map(|_| None)
 }
 
 /// What the tasks are to be after the call.

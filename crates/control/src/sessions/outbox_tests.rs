@@ -37,6 +37,7 @@ fn world(count: u128) -> (World, InstanceId) {
         compatibilities: vec![LaunchType::Fargate],
         requires_compatibilities: vec![LaunchType::Fargate],
         requires_attributes: Vec::new(),
+        member_of: Vec::new(),
         platform: RuntimePlatform::default(),
         containers: vec![ContainerShape {
             name: "app".into(),
@@ -65,6 +66,7 @@ fn world(count: u128) -> (World, InstanceId) {
         platform_version: None,
         platform_family: None,
         group: None,
+        distinct_instance: false,
         started_by: None,
         service: None,
         deployment: None,

@@ -23,6 +23,7 @@ impl Draft {
             compatibilities: new.compatibilities.clone(),
             requires_compatibilities: new.requires_compatibilities.clone(),
             requires_attributes: new.requires_attributes.clone(),
+            member_of: new.member_of.clone(),
             platform: new.platform.clone(),
             containers: new.containers.clone(),
             ephemeral_storage_gib: new.ephemeral_storage_gib,

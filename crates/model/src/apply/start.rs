@@ -117,8 +117,14 @@ impl Draft {
         let taken = |port: &HostPort| {
             instance.reserved_ports.contains(port) || usage.is_some_and(|usage| usage.ports.contains(port))
         };
-        match host_ports.iter().any(taken) {
-            true => Err(Stale::Port(id)),
+        if host_ports.iter().any(taken) {
+            return Err(Stale::Port(id));
+        }
+        let group = new.group.as_ref().filter(|_| new.distinct_instance);
+        match group.is_some_and(|group| {
+            self.world.wanted_tasks_of_group(&new.cluster, group).any(|t| t.instance == id)
+        }) {
+            true => Err(Stale::Group(id)),
             false => Ok(instance.clone()),
         }
     }

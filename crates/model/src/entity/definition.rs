@@ -107,6 +107,9 @@ pub struct TaskDefinition {
     pub requires_compatibilities: Vec<LaunchType>,
     #[serde(default)]
     pub requires_attributes: Vec<Attribute>,
+    /// The expressions of its `memberOf` placement constraints.
+    #[serde(default)]
+    pub member_of: Vec<Arc<str>>,
     #[serde(default)]
     pub platform: RuntimePlatform,
     pub containers: Vec<ContainerShape>,

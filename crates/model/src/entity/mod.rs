@@ -6,6 +6,7 @@ mod cluster;
 mod definition;
 mod document;
 mod instance;
+mod placement;
 mod service;
 mod service_deployment;
 mod service_revision;
@@ -24,6 +25,7 @@ pub use document::Document;
 pub use instance::{
     Attribute, BUILT_IN_PROVIDERS, CUSTOM_ATTRIBUTES_ALLOWED, ContainerInstance, Home, InstanceStatus, Subnet,
 };
+pub use placement::{ConstraintKind, PlacementConstraint, PlacementStrategy, StrategyKind};
 pub use service::{
     Breaker, ControllerType, Deployment, DeploymentStatus, EVENTS_KEPT, PropagateTags, RolloutState,
     SchedulingStrategy, Service, ServiceEvent, ServiceStatus, Threshold, ThresholdKind, Throttle,

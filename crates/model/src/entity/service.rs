@@ -1,4 +1,6 @@
-use super::{CapacityStrategyItem, DefinitionRef, Document, LaunchType, Tags};
+use super::{
+    CapacityStrategyItem, DefinitionRef, Document, LaunchType, PlacementConstraint, PlacementStrategy, Tags,
+};
 use crate::{
     ids::{DeploymentId, Uuid},
     key::ServiceKey,
@@ -169,8 +171,10 @@ pub struct Service {
     /// Whether the present state has been announced as steady; cleared when it is left.
     #[serde(default)]
     pub steady: bool,
-    pub placement_constraints: Option<Document>,
-    pub placement_strategy: Option<Document>,
+    #[serde(default, deserialize_with = "super::placement::or_empty")]
+    pub placement_constraints: Vec<PlacementConstraint>,
+    #[serde(default, deserialize_with = "super::placement::or_empty")]
+    pub placement_strategy: Vec<PlacementStrategy>,
     pub propagate_tags: PropagateTags,
     #[serde(default)]
     pub managed_tags: bool,

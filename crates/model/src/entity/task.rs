@@ -161,6 +161,11 @@ impl Task {
         self.last_status != TaskStatus::Stopped
     }
 
+    /// Whether it is to run, and isn't over.
+    pub fn is_wanted(&self) -> bool {
+        self.is_live() && self.desired_status == DesiredStatus::Running
+    }
+
     /// Whether the agent must still be told: a payload is due.
     pub fn awaits_agent(&self) -> bool {
         self.is_live() && self.acknowledged != Some(self.desired_status)

@@ -158,6 +158,15 @@ impl World {
             self.tasks_of_service.remove(&(service.clone(), before.is_live), &task.id);
             self.tasks_of_service.insert((service, after.is_live), task.id);
         }
+        if before.is_wanted != after.is_wanted
+            && let Some(group) = &task.group
+        {
+            let key = (task.cluster.clone(), group.clone());
+            match after.is_wanted {
+                true => self.tasks_of_group.insert(key, task.id),
+                false => self.tasks_of_group.remove(&key, &task.id),
+            }
+        }
         match (before.awaits_agent, after.awaits_agent) {
             (false, true) => self.awaiting_agent.insert(task.instance, task.id),
             (true, false) => self.awaiting_agent.remove(&task.instance, &task.id),
@@ -199,6 +208,9 @@ impl World {
         if let Some(service) = task.service_key() {
             self.tasks_of_service.insert((service, task.is_live()), task.id);
         }
+        if let Some(group) = task.group.as_ref().filter(|_| task.is_wanted()) {
+            self.tasks_of_group.insert((cluster.clone(), group.clone()), task.id);
+        }
         if let Some(by) = &task.started_by {
             self.tasks_started_by.insert((cluster.clone(), by.clone()), task.id);
         }
@@ -224,6 +236,9 @@ impl World {
         self.tasks_of_family.remove(&(cluster.clone(), task.definition.family.clone()), &task.id);
         if let Some(service) = task.service_key() {
             self.tasks_of_service.remove(&(service, task.is_live()), &task.id);
+        }
+        if let Some(group) = &task.group {
+            self.tasks_of_group.remove(&(cluster.clone(), group.clone()), &task.id);
         }
         if let Some(by) = &task.started_by {
             self.tasks_started_by.remove(&(cluster.clone(), by.clone()), &task.id);
@@ -264,6 +279,7 @@ struct Place {
     desired_status: DesiredStatus,
     last_status: TaskStatus,
     is_live: bool,
+    is_wanted: bool,
     awaits_agent: bool,
     stopped_at_ms: Option<u64>,
 }
@@ -274,6 +290,7 @@ impl Place {
             desired_status: task.desired_status,
             last_status: task.last_status,
             is_live: task.is_live(),
+            is_wanted: task.is_wanted(),
             awaits_agent: task.awaits_agent(),
             stopped_at_ms: task.stopped_at_ms,
         }

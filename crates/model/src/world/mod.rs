@@ -41,6 +41,8 @@ pub struct World {
     tasks_of_service: Index<(ServiceKey, bool), TaskId>,
     tasks_on: Index<InstanceId, TaskId>,
     tasks_of_family: Index<(ClusterKey, Family), TaskId>,
+    /// Live ones that are to run.
+    tasks_of_group: Index<(ClusterKey, Group), TaskId>,
     tasks_started_by: Index<(ClusterKey, StartedBy), TaskId>,
     awaiting_agent: Index<InstanceId, TaskId>,
     tasks_with_attachment: OrdMap<Uuid, TaskId>,

@@ -179,6 +179,15 @@ impl World {
         self.tasks_of_family.of(&(cluster.clone(), family.clone())).filter_map(|id| self.tasks.get(id))
     }
 
+    /// Of one task group: those that are to run, and aren't STOPPED.
+    pub fn wanted_tasks_of_group(
+        &self,
+        cluster: &ClusterKey,
+        group: &Group,
+    ) -> impl Iterator<Item = &Arc<Task>> {
+        self.tasks_of_group.of(&(cluster.clone(), group.clone())).filter_map(|id| self.tasks.get(id))
+    }
+
     pub fn tasks_started_by(&self, cluster: &ClusterKey, by: &StartedBy) -> impl Iterator<Item = &Arc<Task>> {
         self.tasks_started_by.of(&(cluster.clone(), by.clone())).filter_map(|id| self.tasks.get(id))
     }

@@ -15,7 +15,7 @@ pub use wake::concerned;
 
 use crate::{
     Ids, Want,
-    schedule::{self, Shares},
+    schedule::{self, Rules, Shares},
 };
 use census::Census;
 use model::{
@@ -120,7 +120,7 @@ impl<'w> Planner<'w> {
         let mut shares = Shares::new(&primary.capacity_strategy, present);
         let wants: Vec<Want> =
             (0..moves.start.min(STARTS_PER_STEP)).map(|_| self.want(primary, shares.give())).collect();
-        let placement = schedule::place(self.world, &wants, now_ms, self.seed);
+        let placement = schedule::place(self.world, &wants, &self.rules(primary), now_ms, self.seed);
         let unplaced = placement.failures.len() as u32;
         if unplaced > 0 {
             // Without room for the new, room has to come from the old, as far as the bounds let it.
@@ -238,6 +238,15 @@ impl<'w> Planner<'w> {
             told.push(tell::steady(ids, now_ms, service));
         }
         step.events = told;
+    }
+
+    fn rules(&self, deployment: &Deployment) -> Rules {
+        let service = self.service;
+        Rules {
+            group: Some((service.key.cluster.clone(), start::group(service))),
+            deployment: Some(deployment.id.clone()),
+            ..Rules::of(&service.placement_constraints, &service.placement_strategy)
+        }
     }
 
     fn want(&self, deployment: &Deployment, capacity_provider: Option<Arc<str>>) -> Want {

@@ -1,6 +1,6 @@
 use model::{
-    Deployment, Group, InstanceId, PropagateTags, Service, StartedBy, Tag, Tags, TaskId, World,
-    command::NewTask,
+    ConstraintKind, Deployment, Group, InstanceId, PropagateTags, Service, StartedBy, Tag, Tags, TaskId,
+    World, command::NewTask,
 };
 use std::sync::Arc;
 
@@ -30,7 +30,11 @@ pub(super) fn task(
         capacity_provider,
         platform_version: deployment.platform_version.clone(),
         platform_family: deployment.platform_family.clone(),
-        group: Some(Group::from(format!("service:{}", service.key.name))),
+        group: Some(group(service)),
+        distinct_instance: service
+            .placement_constraints
+            .iter()
+            .any(|constraint| constraint.kind == ConstraintKind::DistinctInstance),
         started_by: Some(StartedBy::new(deployment.id.as_str())),
         service: Some(service.key.name.clone()),
         deployment: Some(deployment.id.clone()),
@@ -43,6 +47,11 @@ pub(super) fn task(
         ephemeral_storage_gib: definition.ephemeral_storage_gib,
         document: None,
     })
+}
+
+/// The task group of a service's tasks (ECS developer guide, "Group related Amazon ECS tasks").
+pub(super) fn group(service: &Service) -> Group {
+    Group::from(format!("service:{}", service.key.name))
 }
 
 /// The tags that ECS adds by itself (developer guide, "ECS managed tags").

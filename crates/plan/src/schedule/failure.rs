@@ -1,7 +1,7 @@
 //! What is said when there is no place.
 
 use super::{Want, filter, filter::Demand, room::Room};
-use model::{ContainerInstance, Home, InstanceId, LaunchType, World};
+use model::{ContainerInstance, Home, InstanceId, LaunchType};
 use std::{collections::BTreeMap, fmt};
 
 /// ECS's reasons (developer guide, "API failure reasons").
@@ -15,6 +15,10 @@ pub enum FailureReason {
     Provider,
     Agent,
     Attribute,
+    /// Of a `memberOf` placement constraint.
+    MemberOf,
+    /// Of the constraint `distinctInstance`.
+    Distinct,
     Ports,
     Eni,
     Cpu,
@@ -34,6 +38,8 @@ impl FailureReason {
             }
             Self::Agent => "AGENT",
             Self::Attribute => "ATTRIBUTE",
+            Self::MemberOf => "MemberOf placement constraint unsatisfied.",
+            Self::Distinct => "DistinctInstance placement constraint unsatisfied.",
             Self::Ports => "RESOURCE:PORTS",
             Self::Eni => "RESOURCE:ENI",
             Self::Cpu => "RESOURCE:CPU",
@@ -100,24 +106,18 @@ impl Failure {
         Self {
             want: index,
             reason,
-            detail: lack(reason, demand, &[room]),
+            detail: lack(reason, demand, std::slice::from_ref(room)),
             closest: Some(room.instance.id),
             refusals: BTreeMap::from([(reason, 1)]),
         }
     }
 
     /// Called when every instance refuses. The number of the want is the caller's to fill in.
-    pub(super) fn explain(
-        world: &World,
-        demand: &Demand<'_>,
-        rooms: &BTreeMap<InstanceId, Room<'_>>,
-    ) -> Self {
+    pub(super) fn explain(demand: &Demand<'_>, rooms: &[Room<'_>]) -> Self {
         let pool = demand.home == Home::Pool;
         let mut refusals = BTreeMap::new();
         let mut closest: Option<(usize, FailureReason, InstanceId)> = None;
-        let homes: Vec<&Room<'_>> =
-            world.instances(&demand.home).filter_map(|instance| rooms.get(&instance.id)).collect();
-        for room in &homes {
+        for room in rooms {
             let Some((passed, reason)) = filter::refusal(room, demand) else { continue };
             *refusals.entry(reason).or_default() += 1;
             if closest.is_none_or(|(best, ..)| passed > best) {
@@ -132,14 +132,14 @@ impl Failure {
         Self {
             want: 0,
             reason,
-            detail: detail(demand, &homes, &refusals),
+            detail: detail(demand, rooms, &refusals),
             closest: closest.map(|(.., id)| id).filter(|_| !pool),
             refusals,
         }
     }
 }
 
-fn detail(demand: &Demand<'_>, rooms: &[&Room<'_>], refusals: &BTreeMap<FailureReason, usize>) -> String {
+fn detail(demand: &Demand<'_>, rooms: &[Room<'_>], refusals: &BTreeMap<FailureReason, usize>) -> String {
     if rooms.is_empty() {
         return match demand.want.launch_type {
             LaunchType::Fargate => {
@@ -161,15 +161,15 @@ fn detail(demand: &Demand<'_>, rooms: &[&Room<'_>], refusals: &BTreeMap<FailureR
 fn most(
     reason: FailureReason,
     demand: &Demand<'_>,
-    rooms: &[&Room<'_>],
+    rooms: &[Room<'_>],
     of: impl Fn(&Room<'_>) -> i64,
 ) -> i64 {
     let refused =
         rooms.iter().filter(|room| filter::refusal(room, demand).is_some_and(|(_, why)| why == reason));
-    refused.map(|room| of(room)).max().unwrap_or(0).max(0)
+    refused.map(of).max().unwrap_or(0).max(0)
 }
 
-fn lack(reason: FailureReason, demand: &Demand<'_>, rooms: &[&Room<'_>]) -> String {
+fn lack(reason: FailureReason, demand: &Demand<'_>, rooms: &[Room<'_>]) -> String {
     match reason {
         FailureReason::Provider => format!(
             "of other capacity providers; `longshore agent --serverless --capacity-provider {}` starts one",
@@ -177,6 +177,15 @@ fn lack(reason: FailureReason, demand: &Demand<'_>, rooms: &[&Room<'_>]) -> Stri
         ),
         FailureReason::Agent => "not ACTIVE with its agent connected".to_owned(),
         FailureReason::Attribute => "without an attribute that the task definition requires".to_owned(),
+        FailureReason::MemberOf => format!(
+            "excluded by {}; widen the constraint, or put the attributes on an instance",
+            demand.member_of.iter().map(|one| format!("`{}`", one.text)).collect::<Vec<_>>().join(" and ")
+        ),
+        FailureReason::Distinct => {
+            "with a task of the group already, which distinctInstance keeps apart; add an \
+                                    instance, or drop the constraint"
+                .to_owned()
+        }
         FailureReason::Ports => {
             "with a host port taken; let the port be chosen, or stop what has it".to_owned()
         }

@@ -1,13 +1,14 @@
 //! The filters, in the order in which an instance meets them. The further an instance comes, the
 //! closer it is to what was wanted.
 
-use super::{FailureReason, Want, room::Room};
+use super::{FailureReason, Rules, Want, room::Room, rules::Membership};
 use model::{
     Attribute, Home, HostPort, InstanceStatus, LaunchType, NetworkMode, Size, TaskDefinition, World,
 };
 
 /// What one task asks of an instance.
 pub(super) struct Demand<'w> {
+    pub world: &'w World,
     pub want: &'w Want,
     pub definition: &'w TaskDefinition,
     pub home: Home,
@@ -15,13 +16,18 @@ pub(super) struct Demand<'w> {
     pub ports: Vec<HostPort>,
     /// Whether it needs an address of the instance's subnet.
     pub own_address: bool,
+    /// The definition's and the call's.
+    pub member_of: Vec<Membership>,
+    pub distinct_instance: bool,
 }
 
 impl<'w> Demand<'w> {
     /// `None` when there is no such definition.
-    pub fn of(world: &'w World, want: &'w Want) -> Option<Self> {
+    pub fn of(world: &'w World, want: &'w Want, rules: &Rules) -> Option<Self> {
         let definition = world.definition(&want.definition.in_scope(&want.cluster.scope))?;
+        let own = definition.member_of.iter().map(Membership::of);
         Some(Self {
+            world,
             want,
             definition,
             home: match want.launch_type {
@@ -31,18 +37,28 @@ impl<'w> Demand<'w> {
             size: want.size.unwrap_or_else(|| definition.demand()),
             ports: definition.host_ports().collect(),
             own_address: definition.network_mode == NetworkMode::Awsvpc,
+            member_of: own.chain(rules.member_of.iter().cloned()).collect(),
+            distinct_instance: rules.distinct_instance,
         })
     }
 }
 
 type Filter = fn(&Room<'_>, &Demand<'_>) -> Option<FailureReason>;
 
-const CHAIN: &[Filter] = &[provider, agent, attributes, ports, address, cpu, memory];
+/// What a placement on an instance doesn't change there, and what it may.
+const STANDING: &[Filter] = &[provider, agent, attributes, member_of];
+const CHANGING: &[Filter] = &[distinct, ports, address, cpu, memory];
 
 /// Why the instance can't take the task, and how many filters let it through before; `None` when
 /// all do.
 pub(super) fn refusal(room: &Room<'_>, demand: &Demand<'_>) -> Option<(usize, FailureReason)> {
-    CHAIN.iter().enumerate().find_map(|(passed, filter)| filter(room, demand).map(|reason| (passed, reason)))
+    let chain = STANDING.iter().chain(CHANGING);
+    chain.enumerate().find_map(|(passed, filter)| filter(room, demand).map(|reason| (passed, reason)))
+}
+
+/// As [`refusal`], of an instance that has just taken such a task.
+pub(super) fn refusal_of_rest(room: &Room<'_>, demand: &Demand<'_>) -> Option<FailureReason> {
+    CHANGING.iter().find_map(|filter| filter(room, demand))
 }
 
 /// An agent of the pool can say which capacity providers it is of (`--capacity-provider`); one that doesn't
@@ -82,6 +98,15 @@ fn attributes(room: &Room<'_>, demand: &Demand<'_>) -> Option<FailureReason> {
 /// The API says `X86_64` and `LINUX` where agents say `x86_64` and `linux`.
 fn same_platform(asked: &str, has: &str) -> bool {
     asked.eq_ignore_ascii_case(has)
+}
+
+fn member_of(room: &Room<'_>, demand: &Demand<'_>) -> Option<FailureReason> {
+    let includes = |one: &Membership| one.includes(demand.world, room.instance);
+    (!demand.member_of.iter().all(includes)).then_some(FailureReason::MemberOf)
+}
+
+fn distinct(room: &Room<'_>, demand: &Demand<'_>) -> Option<FailureReason> {
+    (demand.distinct_instance && room.of_group > 0).then_some(FailureReason::Distinct)
 }
 
 fn ports(room: &Room<'_>, demand: &Demand<'_>) -> Option<FailureReason> {

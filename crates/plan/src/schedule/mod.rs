@@ -1,25 +1,25 @@
 //! Where a task goes. Placements of one call know of each other; whether they still fit when they
 //! are carried out, `model::apply` looks at again.
 
+mod candidates;
 mod failure;
 mod filter;
 mod room;
+mod rules;
 mod score;
 mod share;
 mod want;
 
 pub use failure::{Failure, FailureReason};
-pub use score::Strategy;
+pub use rules::{Field, MOST_CONSTRAINTS, MOST_STRATEGIES, Membership, Resource, Rules, Strategy};
 pub use share::Shares;
 pub use want::Want;
 
+use candidates::Candidates;
 use filter::Demand;
-use model::{InstanceId, InstanceStatus, World};
+use model::{Home, InstanceId, InstanceStatus, World};
 use room::Room;
-use std::{
-    cmp::Reverse,
-    collections::{BTreeMap, BinaryHeap},
-};
+use std::collections::BTreeMap;
 
 /// One want that has a place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,16 +37,18 @@ pub struct Placement {
 }
 
 /// Finds a place for each want. `seed` decides between equals.
-pub fn place(world: &World, wants: &[Want], _now_ms: u64, seed: u128) -> Placement {
+pub fn place(world: &World, wants: &[Want], rules: &Rules, _now_ms: u64, seed: u128) -> Placement {
     let mut placement = Placement::default();
-    let mut rooms: BTreeMap<InstanceId, Room<'_>> = BTreeMap::new();
+    let mut rooms: BTreeMap<Home, Vec<Room<'_>>> = BTreeMap::new();
     for group in want::groups(wants) {
         let want = &wants[group[0]];
-        let Some(demand) = Demand::of(world, want) else {
+        let Some(demand) = Demand::of(world, want, rules) else {
             placement.failures.extend(group.iter().map(|index| Failure::no_definition(*index, want)));
             continue;
         };
-        place_group(world, &demand, &group, seed, &mut rooms, &mut placement);
+        let home = demand.home.clone();
+        let rooms = rooms.entry(home).or_insert_with_key(|home| room::rooms(world, home, rules, seed));
+        place_group(&demand, rules, &group, rooms, &mut placement);
     }
     placement.placed.sort_by_key(|placed| placed.want);
     placement.failures.sort_by_key(|failure| failure.want);
@@ -57,7 +59,7 @@ pub fn place(world: &World, wants: &[Want], _now_ms: u64, seed: u128) -> Placeme
 /// would pass over is a failure here, with the reason that concerns its instance.
 pub fn place_on(world: &World, want: &Want, instances: &[InstanceId]) -> Placement {
     let mut placement = Placement::default();
-    let Some(demand) = Demand::of(world, want) else {
+    let Some(demand) = Demand::of(world, want, &Rules::default()) else {
         placement.failures.extend((0..instances.len()).map(|index| Failure::no_definition(index, want)));
         return placement;
     };
@@ -71,7 +73,7 @@ pub fn place_on(world: &World, want: &Want, instances: &[InstanceId]) -> Placeme
             placement.failures.push(Failure::not_active(index, instance));
             continue;
         }
-        let room = rooms.entry(*id).or_insert_with(|| Room::of(world, instance));
+        let room = rooms.entry(*id).or_insert_with(|| Room::of(world, instance, 0));
         match filter::refusal(room, &demand) {
             Some((_, reason)) => placement.failures.push(Failure::on(index, &demand, room, reason)),
             None => {
@@ -83,35 +85,23 @@ pub fn place_on(world: &World, want: &Want, instances: &[InstanceId]) -> Placeme
     placement
 }
 
-fn place_group<'w>(
-    world: &'w World,
+fn place_group(
     demand: &Demand<'_>,
+    rules: &Rules,
     group: &[usize],
-    seed: u128,
-    rooms: &mut BTreeMap<InstanceId, Room<'w>>,
+    rooms: &mut [Room<'_>],
     placement: &mut Placement,
 ) {
-    let mut heap = BinaryHeap::new();
-    for instance in world.instances(&demand.home) {
-        let room = rooms.entry(instance.id).or_insert_with(|| Room::of(world, instance));
-        if filter::refusal(room, demand).is_none() {
-            heap.push(Reverse((score::score(Strategy::Spread, room, demand, seed), instance.id)));
-        }
-    }
+    let mut candidates = Candidates::new(&rules.strategy, rooms, demand);
     let mut left = group.iter();
     for index in left.by_ref() {
-        let Some(Reverse((_, id))) = heap.pop() else {
+        let Some(room) = candidates.take(rooms, demand) else {
             // Every instance refuses now, and the ones after this want the same.
-            let failure = Failure::explain(world, demand, rooms);
+            let failure = Failure::explain(demand, rooms);
             placement.failures.push(Failure { want: *index, ..failure.clone() });
             placement.failures.extend(left.map(|index| Failure { want: *index, ..failure.clone() }));
             return;
         };
-        let Some(room) = rooms.get_mut(&id) else { continue };
-        room.take(demand);
-        placement.placed.push(Placed { want: *index, instance: id });
-        if filter::refusal(room, demand).is_none() {
-            heap.push(Reverse((score::score(Strategy::Spread, room, demand, seed), id)));
-        }
+        placement.placed.push(Placed { want: *index, instance: rooms[room].instance.id });
     }
 }

@@ -1,28 +1,50 @@
-use super::{filter::Demand, room::Room};
-use model::{Size, TaskId};
+use super::{Field, Resource, Strategy, filter::Demand, room::Room, rules::MOST_STRATEGIES};
+use model::Size;
+use std::sync::Arc;
 
-/// Which of several instances is the better one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Strategy {
-    /// The emptiest.
-    Spread,
-    /// The fullest that still has room.
-    Binpack,
+/// The lower, the better: what the strategies say, in their order; then the emptiest; then by lot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Score {
+    said: [i64; MOST_STRATEGIES],
+    used: i64,
+    tasks: usize,
+    lot: u64,
 }
 
-/// The lower, the better. Equals are told apart by the seed.
-pub(super) fn score(
-    strategy: Strategy,
-    room: &Room<'_>,
-    demand: &Demand<'_>,
-    seed: u128,
-) -> (i64, usize, u128) {
-    let used = share(room.instance.total - room.left + demand.size, room.instance.total);
-    let tie = TaskId(seed ^ room.instance.id.0).derive("tie", 0);
-    match strategy {
-        Strategy::Spread => (used, room.tasks, tie),
-        Strategy::Binpack => (-used, usize::MAX - room.tasks, tie),
+impl Score {
+    /// `strategy`: those from number `from` on. `in_bucket`: the tasks of the group on instances with the same value of
+    /// an attribute.
+    pub fn of(
+        strategy: &[Strategy],
+        from: usize,
+        room: &Room<'_>,
+        demand: &Demand<'_>,
+        in_bucket: impl Fn(&Arc<str>) -> usize,
+    ) -> Self {
+        let mut said = [0; MOST_STRATEGIES];
+        for (slot, strategy) in said[from..].iter_mut().zip(strategy) {
+            *slot = match strategy {
+                // It is below 2^63: a draw has 40 bits.
+                Strategy::Random => room.lot as i64,
+                Strategy::Spread(Field::Instance) => number(room.alike),
+                Strategy::Spread(Field::Attribute(name)) => number(in_bucket(name)),
+                Strategy::Binpack(Resource::Cpu) => room.left.cpu,
+                Strategy::Binpack(Resource::Memory) => room.left.memory_mib,
+            };
+        }
+        let used = share(room.instance.total - room.left + demand.size, room.instance.total);
+        Self { said, used, tasks: room.tasks, lot: room.lot }
     }
+
+    /// The same in a bucket with so many tasks of the group.
+    pub fn at(mut self, level: usize, tasks: usize) -> Self {
+        self.said[level] = number(tasks);
+        self
+    }
+}
+
+fn number(tasks: usize) -> i64 {
+    i64::try_from(tasks).unwrap_or(i64::MAX)
 }
 
 /// The scarcer of the two resources, per mille used.

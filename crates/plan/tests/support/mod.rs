@@ -27,6 +27,7 @@ pub fn definition(family: &str, size: Size) -> NewDefinition {
         compatibilities: vec![],
         requires_compatibilities: vec![],
         requires_attributes: vec![],
+        member_of: Vec::new(),
         platform: RuntimePlatform::default(),
         containers: vec![ContainerShape {
             name: "app".into(),
@@ -90,8 +91,8 @@ pub fn service(desired: u32, minimum: u32, maximum: u32) -> NewService {
         alarms: None,
         health_check_grace_s: None,
         deployment: Some(deployment(1, "one")),
-        placement_constraints: None,
-        placement_strategy: None,
+        placement_constraints: vec![],
+        placement_strategy: vec![],
         propagate_tags: PropagateTags::None,
         managed_tags: false,
         enable_execute_command: false,

@@ -75,6 +75,7 @@ pub(crate) fn admit(
         compatibilities,
         requires_compatibilities: proposed.required.clone(),
         requires_attributes: attributes::required(&proposed),
+        member_of: task::expressions(&document),
         platform: shape::platform(&document),
         containers: proposed.containers.iter().map(|c| shape::container(&proposed, c)).collect(),
         ephemeral_storage_gib: document

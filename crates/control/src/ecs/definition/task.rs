@@ -1,7 +1,13 @@
 //! Rules for the definition as a whole.
 
+use std::sync::Arc;
+
+use plan::query::Expression;
 use wire::Error;
-use wire::ecs::{RegisterTaskDefinitionRequest, TaskDefinitionPlacementConstraintType};
+use wire::ecs::{
+    self, RegisterTaskDefinitionRequest, TaskDefinitionPlacementConstraint,
+    TaskDefinitionPlacementConstraintType,
+};
 
 use super::proposed::Proposed;
 use super::refusal::{own, said};
@@ -68,9 +74,21 @@ fn check_constraints(proposed: &Proposed<'_>) -> Result<(), Error> {
         if constraint.r#type != Some(TaskDefinitionPlacementConstraintType::MemberOf) {
             return Err(own("A placement constraint of a task definition must have the type memberOf."));
         }
-        if constraint.expression.as_deref().is_none_or(|expression| expression.trim().is_empty()) {
+        let Some(expression) = expression(constraint) else {
             return Err(own("A placement constraint of the type memberOf must have an expression."));
+        };
+        if let Err(malformed) = Expression::parse(expression) {
+            return Err(own(format!("The expression of a placement constraint can't be read: {malformed}.")));
         }
     }
     Ok(())
+}
+
+/// Those of the `memberOf` placement constraints.
+pub(super) fn expressions(document: &ecs::TaskDefinition) -> Vec<Arc<str>> {
+    document.placement_constraints.iter().flatten().filter_map(expression).map(Into::into).collect()
+}
+
+fn expression(constraint: &TaskDefinitionPlacementConstraint) -> Option<&str> {
+    constraint.expression.as_deref().filter(|expression| !expression.trim().is_empty())
 }

@@ -140,6 +140,7 @@ fn with_images(definition: &TaskDefinition, images: &[Option<String>]) -> Result
         compatibilities: definition.compatibilities.clone(),
         requires_compatibilities: definition.requires_compatibilities.clone(),
         requires_attributes: definition.requires_attributes.clone(),
+        member_of: definition.member_of.clone(),
         platform: definition.platform.clone(),
         containers,
         ephemeral_storage_gib: definition.ephemeral_storage_gib,

@@ -31,6 +31,7 @@ pub(crate) async fn define(fixture: &Fixture, family: &str, network_mode: Networ
         compatibilities,
         requires_compatibilities: Vec::new(),
         requires_attributes: Vec::new(),
+        member_of: Vec::new(),
         platform: RuntimePlatform::default(),
         containers: vec![ContainerShape {
             name: "web".into(),

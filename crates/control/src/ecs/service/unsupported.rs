@@ -1,6 +1,5 @@
 //! What Longshore doesn't do yet, and what would be missed if it were passed over in silence.
 
-use model::LaunchType;
 use wire::{Error, ecs};
 
 /// The members that CreateService and UpdateService both have, with whether the call uses them.
@@ -55,23 +54,4 @@ pub(crate) fn controller(
         None | Some(ecs::DeploymentControllerType::Ecs) => Ok(()),
         Some(other) => Err(error(operation, &format!("the deployment controller {other}"))),
     }
-}
-
-/// FARGATE has no such choice on AWS either; elsewhere it is ours to learn.
-pub(crate) fn placement(
-    operation: &str,
-    launch_type: LaunchType,
-    constraints: &Option<Vec<ecs::PlacementConstraint>>,
-    strategy: &Option<Vec<ecs::PlacementStrategy>>,
-) -> Result<(), Error> {
-    if launch_type == LaunchType::Fargate {
-        let refused = [(given(constraints), "constraints"), (given(strategy), "strategies")];
-        return match refused.iter().find(|(used, _)| *used) {
-            Some((_, what)) => Err(Error::invalid_parameter(format!(
-                "Placement {what} are not supported with FARGATE launch type."
-            ))),
-            None => Ok(()),
-        };
-    }
-    check(operation, &[(given(constraints), "placementConstraints"), (given(strategy), "placementStrategy")])
 }

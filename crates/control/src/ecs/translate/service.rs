@@ -6,6 +6,7 @@ use wire::ecs::{self, ServiceField};
 
 use super::tags;
 use crate::arn;
+use crate::ecs::launch::placement;
 use crate::ecs::service::{Recorded, rollout};
 
 pub(crate) fn to_wire(world: &World, service: &Service, include: &[ServiceField]) -> ecs::Service {
@@ -46,8 +47,12 @@ pub(crate) fn to_wire(world: &World, service: &Service, include: &[ServiceField]
         created_by: service.created_by.as_ref().map(ToString::to_string),
         load_balancers: Some(Vec::new()),
         service_registries: Some(Vec::new()),
-        placement_constraints: Some(listed(service.placement_constraints.as_ref())),
-        placement_strategy: Some(listed(service.placement_strategy.as_ref())),
+        placement_constraints: Some(
+            service.placement_constraints.iter().map(placement::constraint_to_wire).collect(),
+        ),
+        placement_strategy: Some(
+            service.placement_strategy.iter().map(placement::strategy_to_wire).collect(),
+        ),
         network_configuration: aim.and_then(|aim| aim.network.clone()),
         health_check_grace_period_seconds: service.health_check_grace_s.and_then(number),
         scheduling_strategy: service.scheduling.as_str().parse().ok(),
@@ -122,10 +127,6 @@ pub(super) fn items(strategy: &[CapacityStrategyItem]) -> Option<Vec<ecs::Capaci
         base: number(item.base),
     };
     (!strategy.is_empty()).then(|| strategy.iter().map(item).collect())
-}
-
-fn listed<T: serde::de::DeserializeOwned>(document: Option<&model::Document>) -> Vec<T> {
-    document.and_then(|document| document.to().ok()).unwrap_or_default()
 }
 
 /// Counts are far below what the wire's numbers hold.

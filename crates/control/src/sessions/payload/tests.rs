@@ -69,6 +69,7 @@ fn entities(document: &ecs::TaskDefinition) -> (model::Task, model::TaskDefiniti
             compatibilities: vec![LaunchType::Fargate],
             requires_compatibilities: vec![LaunchType::Fargate],
             requires_attributes: Vec::new(),
+            member_of: Vec::new(),
             platform: RuntimePlatform::default(),
             containers: vec![ContainerShape {
                 name: name.as_str().into(),
@@ -98,6 +99,7 @@ fn entities(document: &ecs::TaskDefinition) -> (model::Task, model::TaskDefiniti
                 platform_version: None,
                 platform_family: None,
                 group: Some("family:web".into()),
+                distinct_instance: false,
                 started_by: None,
                 service: None,
                 deployment: None,

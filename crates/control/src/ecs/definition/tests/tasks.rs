@@ -236,7 +236,9 @@ fn what_only_a_machine_of_ones_own_has_fargate_refuses() {
             "Tasks using the Fargate launch type do not support pidMode 'host'.",
         ),
         (
-            fargate(json!({"placementConstraints": [{"type": "memberOf", "expression": "x"}]})),
+            fargate(
+                json!({"placementConstraints": [{"type": "memberOf", "expression": "attribute:a == b"}]}),
+            ),
             "Fargate compatible task definitions do not support constraints",
         ),
         (

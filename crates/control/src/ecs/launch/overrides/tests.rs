@@ -29,6 +29,7 @@ fn definition(cpu: Option<u32>, memory_mib: Option<u32>) -> TaskDefinition {
         compatibilities: Vec::new(),
         requires_compatibilities: Vec::new(),
         requires_attributes: Vec::new(),
+        member_of: Vec::new(),
         platform: RuntimePlatform::default(),
         containers: vec![shape("app"), shape("side")],
         ephemeral_storage_gib: None,

@@ -217,11 +217,6 @@ async fn what_is_not_there_yet_is_named() {
             json!({"deploymentConfiguration": {"alarms": {"alarmNames": ["a"], "enable": true, "rollback": false}}}),
             "alarms",
         ),
-        (
-            json!({"launchType": "EC2", "placementConstraints": [{"type": "distinctInstance"}]}),
-            "placementConstraints",
-        ),
-        (json!({"launchType": "EC2", "placementStrategy": [{"type": "random"}]}), "placementStrategy"),
     ];
     for (members, what) in cases {
         let error = create(&fixture, members.clone()).await.unwrap_err();
@@ -233,6 +228,65 @@ async fn what_is_not_there_yet_is_named() {
         "deploymentConfiguration": {"alarms": {"alarmNames": [], "enable": false, "rollback": false}}});
     let service = create(&fixture, nothing_asked).await.unwrap();
     assert_eq!(service["deployments"][0]["serviceConnectConfiguration"], json!({"enabled": false}));
+}
+
+#[tokio::test]
+async fn placement_is_taken_and_given_back() {
+    let fixture = fixture().await;
+    let constraints = json!([
+        {"type": "distinctInstance"},
+        {"type": "memberOf", "expression": "attribute:rack == r1"},
+    ]);
+    let strategy = json!([{"type": "spread", "field": "host"}, {"type": "binpack", "field": "MEMORY"}, {"type": "random"}]);
+    let given = json!([
+        {"type": "spread", "field": "instanceId"}, {"type": "binpack", "field": "MEMORY"}, {"type": "random"},
+    ]);
+    let members =
+        json!({"launchType": "EC2", "placementConstraints": constraints, "placementStrategy": strategy});
+    let service = create(&fixture, members).await.unwrap();
+    assert_eq!((&service["placementConstraints"], &service["placementStrategy"]), (&constraints, &given));
+    // What isn't said stays, and what is empty goes; no task is replaced for it.
+    let service =
+        update(&fixture, json!({"placementConstraints": [{"type": "distinctInstance"}]})).await.unwrap();
+    assert_eq!(service["placementConstraints"], json!([{"type": "distinctInstance"}]));
+    assert_eq!(service["placementStrategy"], given);
+    let none = json!({"placementConstraints": [], "placementStrategy": [{}]});
+    let service = update(&fixture, none).await.unwrap();
+    assert_eq!((&service["placementConstraints"], &service["placementStrategy"]), (&json!([]), &json!([])));
+    assert_eq!(service["deployments"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn placement_that_means_nothing_is_refused() {
+    let fixture = fixture().await;
+    let constraints = |constraint: Value| json!({"launchType": "EC2", "placementConstraints": constraint});
+    let strategy = |strategy: Value| json!({"launchType": "EC2", "placementStrategy": strategy});
+    let cases = [
+        (constraints(json!([{"expression": "attribute:a == b"}])), "it has no type"),
+        (
+            constraints(json!([{"type": "distinctInstance", "expression": "attribute:a == b"}])),
+            "has no expression",
+        ),
+        (constraints(json!([{"type": "memberOf"}])), "needs an expression"),
+        (constraints(json!([{"type": "memberOf", "expression": "attribute:a = b"}])), "at character"),
+        (
+            constraints(json!(vec![json!({"type": "distinctInstance"}); 11])),
+            "10 placement constraints at most",
+        ),
+        (strategy(json!([{"field": "cpu"}])), "it has no type"),
+        (strategy(json!([{"type": "spread"}])), "instanceId, host or attribute:NAME, not \"\""),
+        (
+            strategy(json!([{"type": "spread", "field": "cpu"}])),
+            "instanceId, host or attribute:NAME, not \"cpu\"",
+        ),
+        (strategy(json!([{"type": "binpack", "field": "host"}])), "cpu or memory, not \"host\""),
+        (strategy(json!(vec![json!({"type": "random"}); 6])), "5 placement strategies at most"),
+    ];
+    for (members, why) in cases {
+        let error = create(&fixture, members.clone()).await.unwrap_err();
+        assert_eq!(error.code, "InvalidParameterException", "{members}: {error}");
+        assert!(error.message.contains(why), "{members}: {error}");
+    }
 }
 
 #[tokio::test]
