@@ -121,7 +121,6 @@ fn change(
         enable_execute_command: input.enable_execute_command,
         document: Some(Some(recorded.document()?)),
         deployment,
-        ..ServiceChange::default()
     })
 }
 

@@ -1,0 +1,70 @@
+//! How many placements a second, with two strategies and a constraint, by the number of container instances.
+//! `cargo run --release -p plan --example placements`
+#![allow(clippy::disallowed_methods)] // it measures
+
+#[path = "../tests/support/mod.rs"]
+mod support;
+
+use model::{command::*, *};
+use plan::{Rules, Want, place};
+use std::time::Instant;
+use support::*;
+
+/// Tasks of the larger call: five an instance.
+const PER_INSTANCE: usize = 5;
+
+fn main() {
+    let given: Vec<usize> = std::env::args().skip(1).filter_map(|n| n.parse().ok()).collect();
+    let sizes = if given.is_empty() { vec![1_000, 3_000, 10_000, 30_000] } else { given };
+    let step = plan::reconcile::STARTS_PER_STEP as usize;
+    for instances in sizes {
+        let sim = site(instances);
+        let (all, of_step, ten) = (rate(&sim, instances * PER_INSTANCE), rate(&sim, step), rate(&sim, 10));
+        println!(
+            "{instances} instances: {all:.0} placements a second; {of_step:.0} in calls of {step}, {ten:.0} in calls of 10"
+        );
+    }
+}
+
+/// Three zones, forty racks; every tenth machine is reserved.
+fn site(instances: usize) -> Sim {
+    let mut sim = Sim::new(0, 0);
+    let attribute = |name: &str, value: String| Attribute { name: name.into(), value: Some(value.into()) };
+    for id in 0..instances {
+        let mut attributes =
+            vec![attribute("zone", format!("z{}", id % 3)), attribute("rack", format!("r{}", id % 40))];
+        attributes.extend((id % 10 == 0).then(|| attribute("reserved", "yes".to_owned())));
+        let home = Home::Cluster(cluster());
+        let size = Size::new(256 * 12, 512 * 12 + (id % 700) as i64);
+        sim.join(Registration { attributes, ..instance(id as u128 + 1, home, size) });
+    }
+    sim
+}
+
+/// Placements a second, where a call places so many: the best of five.
+fn rate(sim: &Sim, count: usize) -> f64 {
+    let strategy = |kind, field: &str| PlacementStrategy { kind, field: Some(field.into()) };
+    let constraint = PlacementConstraint {
+        kind: ConstraintKind::MemberOf,
+        expression: Some("attribute:reserved !exists".into()),
+    };
+    let strategies =
+        [strategy(StrategyKind::Spread, "attribute:zone"), strategy(StrategyKind::Binpack, "memory")];
+    let rules = Rules { group: Some((cluster(), "bench".into())), ..Rules::of(&[constraint], &strategies) };
+    let want = Want {
+        cluster: cluster(),
+        definition: DefinitionRef { family: "one".into(), revision: Revision(1) },
+        launch_type: LaunchType::Ec2,
+        size: None,
+        capacity_provider: None,
+    };
+    let wants = vec![want; count];
+    let mut best = f64::MAX;
+    for seed in 0..5 {
+        let began = Instant::now();
+        let placement = place(&sim.world, &wants, &rules, sim.now_ms, seed);
+        best = best.min(began.elapsed().as_secs_f64());
+        assert_eq!(placement.placed.len(), count);
+    }
+    count as f64 / best
+}
