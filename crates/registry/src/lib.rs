@@ -26,6 +26,7 @@ mod oci;
 mod push;
 mod range;
 mod registry;
+mod scan;
 mod shared;
 mod state;
 pub mod verify;

@@ -26,6 +26,13 @@ pub struct Push {
 const IMAGE_CONFIGS: [&str; 2] =
     ["application/vnd.oci.image.config.v1+json", "application/vnd.docker.container.image.v1+json"];
 
+/// Whether a manifest is of something that containers are made of.
+pub(crate) fn is_image(manifest: &ManifestRecord) -> bool {
+    let kind = manifest.artifact_type.as_deref();
+    let of_image = kind.map_or(manifest.is_index, |kind| IMAGE_CONFIGS.contains(&kind));
+    of_image && manifest.subject.is_none()
+}
+
 impl Push {
     pub(crate) fn of(
         scope: &Scope,
@@ -34,8 +41,6 @@ impl Push {
         digest: Digest,
         manifest: &ManifestRecord,
     ) -> Self {
-        let kind = manifest.artifact_type.as_deref();
-        let is_image = kind.map_or(manifest.is_index, |kind| IMAGE_CONFIGS.contains(&kind));
         Self {
             account: scope.account.clone(),
             region: scope.region.clone(),
@@ -43,7 +48,7 @@ impl Push {
             tag,
             digest,
             pushed_at_ms: manifest.pushed_at_ms,
-            is_image: is_image && manifest.subject.is_none(),
+            is_image: is_image(manifest),
         }
     }
 }

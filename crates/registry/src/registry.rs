@@ -17,6 +17,7 @@ use crate::{
     expiry::{Previews, Timetable, expire_due, keep_expiring},
     oci,
     push::Push,
+    scan::Reports,
     state::{
         command::{CollectBlobs, ForgetPushes},
         entities::Scope,
@@ -91,6 +92,7 @@ impl Registry {
                 principals: config.principals,
                 timetable: Timetable::new(config.expire_every),
                 previews: Previews::default(),
+                reports: Reports::default(),
             }),
         })
     }

@@ -17,6 +17,7 @@ use crate::{
     lifecycle::in_use::SharedUse,
     manifest::Manifest,
     name::Tag,
+    scan::Reports,
     state::{
         command::{CREATE_ON_PUSH, CreateOnPush, ManifestPut, PutManifest, template_for},
         entities::RepositoryKey,
@@ -37,6 +38,7 @@ pub(crate) struct Shared {
     pub principals: Arc<dyn Principals>,
     pub timetable: Timetable,
     pub previews: Previews,
+    pub reports: Reports,
 }
 
 /// A manifest could not be put.

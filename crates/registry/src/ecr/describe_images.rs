@@ -12,6 +12,7 @@ use super::{
     error::invalid,
     image::{Filter, detail, resolve},
     repository::find,
+    scan,
 };
 use crate::{Shared, digest::Digest, name::Tag};
 
@@ -39,7 +40,10 @@ pub(super) async fn call(
             let (digest, manifest) = resolve(&key, &repository, id)?;
             // Two tags of one image are one image.
             if seen.insert(digest) {
-                image_details.push(detail(&key, &repository, (digest, manifest), tags(digest)));
+                let mut image = detail(&key, &repository, (digest, manifest), tags(digest));
+                (image.image_scan_status, image.image_scan_findings_summary) =
+                    scan::summary(shared, &repository, digest).await?;
+                image_details.push(image);
             }
         }
         return Ok(DescribeImagesResponse { image_details: Some(image_details), next_token: None });
@@ -57,7 +61,12 @@ pub(super) async fn call(
     let limit = usize::try_from(input.max_results.unwrap_or(DEFAULT_PAGE)).unwrap_or(1);
     let token = |at: &str| page::encode(OPERATION, &filters, at);
     let (found, next_token) = page::page(wanted, limit, |(digest, _)| digest.to_string(), token);
-    let image_details =
-        found.into_iter().map(|(digest, m)| detail(&key, &repository, (digest, m), tags(digest))).collect();
+    let mut image_details = Vec::with_capacity(found.len());
+    for (digest, manifest) in found {
+        let mut image = detail(&key, &repository, (digest, manifest), tags(digest));
+        (image.image_scan_status, image.image_scan_findings_summary) =
+            scan::summary(shared, &repository, digest).await?;
+        image_details.push(image);
+    }
     Ok(DescribeImagesResponse { image_details: Some(image_details), next_token })
 }

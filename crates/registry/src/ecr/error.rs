@@ -36,6 +36,19 @@ pub(super) fn image_not_found(key: &RepositoryKey, digest: Option<&str>, tag: Op
     Error::new("ImageNotFoundException", message)
 }
 
+/// What isn't an image can't be scanned as one.
+pub(super) fn unsupported_image(key: &RepositoryKey, id: &wire::ecr::ImageIdentifier) -> Error {
+    let message = format!(
+        "The image with imageId {{imageDigest:'{}', imageTag:'{}'}} in the repository with name '{}' in the registry \
+         with id '{}' is of a type that cannot be scanned",
+        id.image_digest.as_deref().unwrap_or("null"),
+        id.image_tag.as_deref().unwrap_or("null"),
+        key.name,
+        key.scope.account,
+    );
+    Error::new("UnsupportedImageTypeException", message)
+}
+
 /// A failure of ours: logged in full, told in general.
 pub(super) fn internal(error: &(dyn std::error::Error + 'static)) -> Error {
     let causes: Vec<String> =

@@ -23,6 +23,8 @@ mod repository;
 mod repository_policy;
 mod repository_settings;
 mod resource_tags;
+mod scan;
+mod scanning_configuration;
 
 use std::sync::Arc;
 
@@ -76,6 +78,11 @@ pub(crate) fn operations(shared: &Arc<Shared>) -> Router {
         UpdateRepositoryCreationTemplate => creation_templates::update,
         DeleteRepositoryCreationTemplate => creation_templates::delete,
         DescribeRepositoryCreationTemplates => creation_templates::describe,
+        StartImageScan => scan::start,
+        DescribeImageScanFindings => scan::describe,
+        PutRegistryScanningConfiguration => scanning_configuration::put,
+        GetRegistryScanningConfiguration => scanning_configuration::get,
+        BatchGetRepositoryScanningConfiguration => scanning_configuration::batch_get,
         DescribeRegistry => describe_registry::call,
         TagResource => resource_tags::tag_resource,
         UntagResource => resource_tags::untag_resource,

@@ -105,6 +105,22 @@ pub struct LifecycleRecord {
     pub evaluated_at_ms: Option<u64>,
 }
 
+/// A registry's scanning configuration. Recorded and given back; Longshore scans nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScanningRecord {
+    /// `BASIC` or `ENHANCED`
+    pub scan_type: String,
+    pub rules: Vec<ScanningRule>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScanningRule {
+    /// `SCAN_ON_PUSH`, `CONTINUOUS_SCAN` or `MANUAL`
+    pub frequency: String,
+    /// Wildcards over names of repositories.
+    pub filters: Vec<String>,
+}
+
 /// What repositories are like that the registry makes by itself (API reference, `RepositoryCreationTemplate`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TemplateRecord {

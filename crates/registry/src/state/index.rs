@@ -9,8 +9,8 @@ use serde::Serialize;
 
 use super::{
     entities::{
-        BlobLink, LifecycleRecord, ManifestRecord, PolicyRecord, RepositoryKey, RepositorySettings, Scope,
-        TagRecord, TemplateRecord,
+        BlobLink, LifecycleRecord, ManifestRecord, PolicyRecord, RepositoryKey, RepositorySettings,
+        ScanningRecord, Scope, TagRecord, TemplateRecord,
     },
     guard::SetPolicy,
     keys::{Key, UnknownKey},
@@ -115,6 +115,7 @@ pub enum Change {
     DeletePolicy(RepositoryKey),
     PutRegistryPolicy(Scope, PolicyRecord),
     DeleteRegistryPolicy(Scope),
+    PutScanning(Scope, ScanningRecord),
     PutTemplate(Scope, String, TemplateRecord),
     DeleteTemplate(Scope, String),
     PutPush(u64, Push),
@@ -126,6 +127,7 @@ pub enum Change {
 pub struct Index {
     repositories: OrdMap<RepositoryKey, Repository>,
     registry_policies: OrdMap<Scope, SetPolicy>,
+    scanning: OrdMap<Scope, ScanningRecord>,
     /// Creation templates, by their prefixes.
     templates: OrdMap<(Scope, String), TemplateRecord>,
     /// How many links and manifests stand on each stored blob.
@@ -162,6 +164,7 @@ impl Index {
                 Key::Policy(r) => rest.push(Change::PutPolicy(r, read(key, value)?)),
                 Key::RegistryPolicy(s) => rest.push(Change::PutRegistryPolicy(s, read(key, value)?)),
                 Key::Template(s, p) => rest.push(Change::PutTemplate(s, p, read(key, value)?)),
+                Key::Scanning(s) => rest.push(Change::PutScanning(s, read(key, value)?)),
                 Key::Push(n) => rest.push(Change::PutPush(n, read(key, value)?)),
             }
         }
@@ -190,6 +193,12 @@ impl Index {
 
     pub fn registry_policy(&self, scope: &Scope) -> Option<&SetPolicy> {
         self.registry_policies.get(scope)
+    }
+
+    /// A registry's scanning configuration; where none was put, ECR's (API reference, `scanType`).
+    pub fn scanning(&self, scope: &Scope) -> ScanningRecord {
+        let basic = || ScanningRecord { scan_type: "BASIC".to_owned(), rules: Vec::new() };
+        self.scanning.get(scope).cloned().unwrap_or_else(basic)
     }
 
     pub fn template(&self, scope: &Scope, prefix: &str) -> Option<&TemplateRecord> {
@@ -303,6 +312,9 @@ impl Index {
                 self.registry_policies.insert(scope.clone(), policy);
             }
             Change::DeleteRegistryPolicy(scope) => drop(self.registry_policies.remove(scope)),
+            Change::PutScanning(scope, record) => {
+                self.scanning.insert(scope.clone(), record.clone());
+            }
             Change::PutTemplate(scope, prefix, record) => {
                 self.templates.insert((scope.clone(), prefix.clone()), record.clone());
             }
@@ -346,6 +358,7 @@ impl Change {
             Self::DeletePolicy(r) => (Key::Policy(r.clone()).to_string(), None),
             Self::PutRegistryPolicy(s, v) => (Key::RegistryPolicy(s.clone()).to_string(), Some(json(v))),
             Self::DeleteRegistryPolicy(s) => (Key::RegistryPolicy(s.clone()).to_string(), None),
+            Self::PutScanning(s, v) => (Key::Scanning(s.clone()).to_string(), Some(json(v))),
             Self::PutTemplate(s, p, v) => (Key::Template(s.clone(), p.clone()).to_string(), Some(json(v))),
             Self::DeleteTemplate(s, p) => (Key::Template(s.clone(), p.clone()).to_string(), None),
             Self::PutPush(n, v) => (Key::Push(*n).to_string(), Some(json(v))),

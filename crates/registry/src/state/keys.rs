@@ -21,6 +21,8 @@ pub enum Key {
     RegistryPolicy(Scope),
     /// `template/<account>/<region>/<prefix>`
     Template(Scope, String),
+    /// A registry's scanning configuration: `scanning/<account>/<region>`.
+    Scanning(Scope),
     /// Of the outbox.
     Push(u64),
 }
@@ -39,6 +41,7 @@ impl std::fmt::Display for Key {
             Self::Template(scope, prefix) => {
                 write!(f, "template/{}/{}/{prefix}", scope.account, scope.region)
             }
+            Self::Scanning(scope) => write!(f, "scanning/{}/{}", scope.account, scope.region),
             Self::Push(number) => write!(f, "push/{number:020}"),
         }
     }
@@ -63,8 +66,9 @@ fn parse(s: &str) -> Option<Key> {
         return Some(Key::Push(rest.parse().ok()?));
     }
     let (account, rest) = rest.split_once('/')?;
-    if kind == "registry-policy" {
-        return Some(Key::RegistryPolicy(Scope { account: account.to_owned(), region: rest.to_owned() }));
+    if let "registry-policy" | "scanning" = kind {
+        let scope = Scope { account: account.to_owned(), region: rest.to_owned() };
+        return Some(if kind == "scanning" { Key::Scanning(scope) } else { Key::RegistryPolicy(scope) });
     }
     let (region, rest) = rest.split_once('/')?;
     if kind == "template" {

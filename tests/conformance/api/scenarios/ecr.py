@@ -319,3 +319,66 @@ def describe_repository_creation_templates(scene):
     found = scene.ecr.describe_repository_creation_templates(prefixes=[one, other])["repositoryCreationTemplates"]
     assert {entry["prefix"] for entry in found} == {one, other}
     assert scene.ecr.describe_repository_creation_templates(maxResults=1)["nextToken"]
+
+
+def scanned(scene):
+    """An image with a report on it, as an external scanner attaches one; repository and the image's digest."""
+    name, content = scene.pushed()
+    registry = scene.registry()
+    report = json.dumps({"version": "2.1.0", "runs": [{
+        "tool": {"driver": {"name": "conformance", "rules": [
+            {"id": "CVE-2026-1", "helpUri": "https://example.com/1", "properties": {"security-severity": "9.8"}}]}},
+        "results": [{"ruleId": "CVE-2026-1", "message": {"text": "overflow"}},
+                    {"ruleId": "CVE-2026-2", "level": "note", "message": {"text": "small"}}]}]}).encode()
+    registry.push_blob(name, report)
+    registry.push_blob(name, b"{}")
+    artifact = json.dumps({
+        "schemaVersion": 2, "mediaType": MANIFEST, "artifactType": SARIF,
+        "config": descriptor(b"{}", "application/vnd.oci.empty.v1+json"),
+        "layers": [descriptor(report, SARIF)], "subject": descriptor(content, MANIFEST)}).encode()
+    assert registry.put_manifest(name, digest(artifact), artifact).status == 201
+    return name, digest(content)
+
+
+SARIF = "application/sarif+json"
+
+
+def start_image_scan(scene):
+    name, _ = scene.pushed()
+    told = scene.ecr.start_image_scan(repositoryName=name, imageId={"imageTag": "v1"})["imageScanStatus"]
+    assert told["status"] == "FINDINGS_UNAVAILABLE" and "no scanner" in told["description"]
+
+
+def describe_image_scan_findings(scene):
+    name, content = scene.pushed()
+    refused(lambda: scene.ecr.describe_image_scan_findings(repositoryName=name, imageId={"imageTag": "v1"}),
+            "ScanNotFoundException", "Image scan does not exist for the image with", name)
+    name, image = scanned(scene)
+    found = scene.ecr.describe_image_scan_findings(repositoryName=name, imageId={"imageTag": "v1"})
+    assert (found["imageId"]["imageDigest"], found["imageScanStatus"]["status"]) == (image, "COMPLETE")
+    assert found["imageScanFindings"]["findingSeverityCounts"] == {"CRITICAL": 1, "LOW": 1}
+    first = found["imageScanFindings"]["findings"][0]
+    assert (first["name"], first["uri"], first["description"]) == ("CVE-2026-1", "https://example.com/1", "overflow")
+    scene.ecr.get_waiter("image_scan_complete").wait(repositoryName=name, imageId={"imageTag": "v1"})
+    detail, = scene.ecr.describe_images(repositoryName=name, imageIds=[{"imageTag": "v1"}])["imageDetails"]
+    assert detail["imageScanFindingsSummary"]["findingSeverityCounts"] == {"CRITICAL": 1, "LOW": 1}
+
+
+def put_registry_scanning_configuration(scene):
+    rule = {"scanFrequency": "SCAN_ON_PUSH", "repositoryFilters": [{"filter": "nothing/*", "filterType": "WILDCARD"}]}
+    made = scene.ecr.put_registry_scanning_configuration(scanType="BASIC", rules=[rule])
+    assert made["registryScanningConfiguration"] == {"scanType": "BASIC", "rules": [rule]}
+    scene.ecr.put_registry_scanning_configuration(scanType="BASIC", rules=[])
+    refused(lambda: scene.ecr.put_registry_scanning_configuration(
+        scanType="BASIC", rules=[{**rule, "scanFrequency": "CONTINUOUS_SCAN"}]), "InvalidParameterException")
+
+
+def get_registry_scanning_configuration(scene):
+    assert scene.ecr.get_registry_scanning_configuration()["scanningConfiguration"]["scanType"] == "BASIC"
+
+
+def batch_get_repository_scanning_configuration(scene):
+    name = scene.repository(imageScanningConfiguration={"scanOnPush": True})
+    told = scene.ecr.batch_get_repository_scanning_configuration(repositoryNames=[name, "not-there"])
+    assert told["scanningConfigurations"][0]["scanOnPush"] is True
+    assert told["failures"][0]["failureCode"] == "REPOSITORY_NOT_FOUND"

@@ -9,6 +9,7 @@ mod policies;
 mod pulls;
 mod pushes;
 mod repositories;
+mod scanning;
 mod templates;
 
 pub use blobs::{CollectBlobs, LinkBlob, MountBlob, UnlinkBlob};
@@ -19,6 +20,7 @@ pub use policies::{DeleteRegistryPolicy, DeleteRepositoryPolicy, PutRegistryPoli
 pub use pulls::RecordPull;
 pub use pushes::ForgetPushes;
 pub use repositories::{ChangeSettings, CreateRepository, DeleteRepository};
+pub use scanning::PutScanning;
 pub use templates::{
     CREATE_ON_PUSH, CreateOnPush, CreateTemplate, DeleteTemplate, UpdateTemplate, template_for,
 };
