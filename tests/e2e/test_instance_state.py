@@ -51,7 +51,7 @@ def idle(stage):
 
 
 @pytest.mark.long
-def test_a_machine_is_chosen_marked_and_drained(stage, machines):
+def test_a_machine_is_chosen_marked_and_drained(server, stage, machines):
     one, other = machines
     stage.ecs.put_attributes(cluster=stage.cluster, attributes=[{"name": "rack", "value": "r1", "targetId": one}])
     assert listed(stage, "attribute:rack == r1") == [one] and listed(stage, "attribute:rack !exists") == [other]
@@ -72,9 +72,12 @@ def test_a_machine_is_chosen_marked_and_drained(stage, machines):
     stage.wait_stable("moved", 2)
     wait_until(lambda: {task["containerInstanceArn"] for task in stage.running("moved")} == {one, other},
                "the service's tasks to be spread")
-    drained = stage.ecs.update_container_instances_state(cluster=stage.cluster, containerInstances=[one],
-                                                         status="DRAINING")
-    assert drained["containerInstances"][0]["status"] == "DRAINING" and drained["failures"] == []
+    shown = server.run("instances", "--cluster", stage.cluster, "--filter", "attribute:rack == r1").stdout
+    assert [line.split()[0] for line in shown.splitlines()] == ["INSTANCE", one.split("/")[-1][:12]]
+    assert "connected" in shown and "rack=r1" in shown
+    server.run("drain", one.split("/")[-1][:8], "--cluster", stage.cluster)
+    described = stage.ecs.describe_container_instances(cluster=stage.cluster, containerInstances=[one])
+    assert described["containerInstances"][0]["status"] == "DRAINING"
     wait_until(lambda: [task["containerInstanceArn"] for task in stage.running("moved")] == [other, other],
                "the service to move")
     stage.wait_stable("moved", 2)
@@ -83,6 +86,10 @@ def test_a_machine_is_chosen_marked_and_drained(stage, machines):
                                    networkConfiguration=NETWORK)
     assert refusal["failures"][0]["reason"] == "INACTIVE"
     refused(lambda: listed(stage, "attribute:rack = r1"), "InvalidParameterException", "character 16")
+    server.run("drain", one, "--undo")
+    assert set(listed(stage, "agentConnected == true")) == {one, other}
+    wait_until(lambda: one.split("/")[-1][:12] + "  ACTIVE" in server.run("instances", "--cluster", stage.cluster).stdout,
+               "the machine to take tasks again")
 
 
 @pytest.mark.long

@@ -1,5 +1,6 @@
 //! The commands, their flags, and the help that teaches them.
 
+mod instances;
 mod key;
 mod services;
 mod values;
@@ -13,6 +14,7 @@ use clap_complete::engine::ArgValueCandidates;
 
 use crate::completion;
 use crate::top::Sort;
+pub use instances::{DrainArgs, InstancesArgs};
 pub use key::{KeyArgs, KeyCommand};
 pub use services::{HaltArgs, PlanArgs};
 use values::{account, bytes, capacity_provider, duration, listen, size, variable};
@@ -73,6 +75,10 @@ pub enum Command {
     Stop(HaltArgs),
     /// Start as many tasks of a service again as it had when it was stopped
     Start(HaltArgs),
+    /// Show the container instances of a cluster, and what is free on them
+    Instances(InstancesArgs),
+    /// Let a container instance take no new tasks, and move those of services away
+    Drain(DrainArgs),
     /// Show the log lines of a task or a service
     Logs(LogsArgs),
     /// Run one container as a task and show its output

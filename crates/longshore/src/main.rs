@@ -18,6 +18,7 @@ mod explain;
 mod find;
 mod halt;
 mod image;
+mod instances;
 mod key;
 mod node;
 mod plan;
@@ -69,6 +70,8 @@ async fn carry_out(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Top(args) => top::top(&site, &args).await,
         Command::Explain(args) => explain::explain(&site, &args).await,
         Command::Plan(args) => plan::plan(&site, &args).await,
+        Command::Instances(args) => instances::instances(&site, &args).await,
+        Command::Drain(args) => instances::drain(&site, &args).await,
         Command::Stop(args) => halt::stop(&site, &args).await,
         Command::Start(args) => halt::start(&site, &args).await,
         Command::Logs(args) => tail::logs(&site, &args).await,
