@@ -148,7 +148,9 @@ def smallest(shape):
     def text(shape):
         least = shape.metadata.get("min", 1) or 1
         pattern = shape.metadata.get("pattern", "")
-        known = {":[a-fA-F0-9]+": "sha256:" + "0" * 64, "{8}-": "12345678-1234-1234-1234-123456789012"}
+        known = {":[a-fA-F0-9]+": "sha256:" + "0" * 64, "{8}-": "12345678-1234-1234-1234-123456789012",
+                 ":iam::": "arn:aws:iam::000000000000:user/x",
+                 ":signer:": "arn:aws:signer:us-east-1:000000000000:/signing-profiles/app"}
         return next((value for front, value in known.items() if front in pattern), "x" * least)
     return of(shape) if shape else {}
 

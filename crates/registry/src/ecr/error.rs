@@ -75,6 +75,9 @@ pub(super) fn refused(refusal: Refusal) -> Error {
         Refusal::RegistryPolicyUnknown(_) => "RegistryPolicyNotFoundException",
         Refusal::TemplateExists { .. } => "TemplateAlreadyExistsException",
         Refusal::TemplateUnknown { .. } => "TemplateNotFoundException",
+        Refusal::ExclusionExists(_) => "ExclusionAlreadyExistsException",
+        Refusal::ExclusionUnknown(_) => "ExclusionNotFoundException",
+        Refusal::SigningUnknown(_) => "SigningConfigurationNotFoundException",
         Refusal::BlobUnknown(_) => "LayersNotFoundException",
         Refusal::ManifestUnknown(_) => "ImageNotFoundException",
         Refusal::ReferencesUnknown(ref missing) if missing.iter().any(|m| m.is_manifest) => {

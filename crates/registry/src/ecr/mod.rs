@@ -1,5 +1,6 @@
 //! Amazon ECR's operations, one file each; those that hang together share one. Start at [`operations`].
 
+mod account_setting;
 mod batch_delete_image;
 mod batch_get_image;
 mod create_repository;
@@ -17,6 +18,7 @@ mod lifecycle_policy;
 mod lifecycle_preview;
 mod list_image_referrers;
 mod list_images;
+mod pull_time;
 mod put_image;
 mod registry_policy;
 mod repository;
@@ -25,6 +27,7 @@ mod repository_settings;
 mod resource_tags;
 mod scan;
 mod scanning_configuration;
+mod signing_configuration;
 
 use std::sync::Arc;
 
@@ -32,6 +35,7 @@ use wire::{dispatch::Router, ecr::ops};
 
 use crate::Shared;
 
+pub(crate) use account_setting::mounts;
 pub(crate) use repository::arn;
 
 pub(crate) fn operations(shared: &Arc<Shared>) -> Router {
@@ -83,6 +87,14 @@ pub(crate) fn operations(shared: &Arc<Shared>) -> Router {
         PutRegistryScanningConfiguration => scanning_configuration::put,
         GetRegistryScanningConfiguration => scanning_configuration::get,
         BatchGetRepositoryScanningConfiguration => scanning_configuration::batch_get,
+        GetAccountSetting => account_setting::get,
+        PutAccountSetting => account_setting::put,
+        RegisterPullTimeUpdateExclusion => pull_time::register,
+        DeregisterPullTimeUpdateExclusion => pull_time::deregister,
+        ListPullTimeUpdateExclusions => pull_time::list,
+        PutSigningConfiguration => signing_configuration::put,
+        GetSigningConfiguration => signing_configuration::get,
+        DeleteSigningConfiguration => signing_configuration::delete,
         DescribeRegistry => describe_registry::call,
         TagResource => resource_tags::tag_resource,
         UntagResource => resource_tags::untag_resource,

@@ -160,6 +160,13 @@ impl Asked {
         self.sender.opens(name, Right::Pull) && self.allow(name, &[PULL_BLOB]).is_ok()
     }
 
+    /// Whether a pull of the sender's is noted at the image.
+    pub(super) fn pull_is_recorded(&self) -> bool {
+        let index = self.shared.writer.index();
+        let settings = index.registry(self.sender.scope());
+        settings.is_none_or(|settings| !settings.unrecorded.contains_key(&self.sender.principal.arn()))
+    }
+
     pub(super) fn may_create(&self, name: &RepositoryName) -> Result<(), OciError> {
         self.allow(name, &[CREATE]).map_err(|denial| OciError::denied(&denial))
     }

@@ -175,6 +175,9 @@ impl From<Refusal> for OciError {
             | Refusal::PolicyUnknown(_)
             | Refusal::RegistryPolicyUnknown(_)
             | Refusal::TemplateExists { .. }
+            | Refusal::ExclusionExists(_)
+            | Refusal::ExclusionUnknown(_)
+            | Refusal::SigningUnknown(_)
             | Refusal::TemplateUnknown { .. } => Self::new(StatusCode::CONFLICT, "DENIED", message),
         }
     }

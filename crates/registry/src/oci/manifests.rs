@@ -51,7 +51,7 @@ pub(super) async fn get(
     let bytes = asked.shared.blobs.read_all(digest).await;
     let bytes = bytes.map_err(|e| if e.is_not_found() { unknown() } else { e.into() })?;
     let now_ms = asked.shared.now_ms();
-    if record.pull_is_news(now_ms) {
+    if record.pull_is_news(now_ms) && asked.pull_is_recorded() {
         let writer = asked.shared.writer.clone();
         let digest = digest.clone();
         // The pull doesn't wait for its own note, and a note that fails is no loss.

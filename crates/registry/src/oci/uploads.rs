@@ -50,6 +50,9 @@ pub(super) async fn begin(asked: Asked, name: RepositoryName, body: Body) -> Res
 
 /// None when there is nothing to mount: then an upload begins.
 async fn mount(asked: &Asked, key: &RepositoryKey, digest: Digest) -> Result<Option<Response>, OciError> {
+    if !crate::ecr::mounts(&asked.shared, &key.scope) {
+        return Ok(None);
+    }
     let from = match asked.parameter("from") {
         // A source that can't exist has nothing to mount, nor has one that the sender may not pull from.
         Some(name) => match name.parse() {

@@ -105,6 +105,27 @@ pub struct LifecycleRecord {
     pub evaluated_at_ms: Option<u64>,
 }
 
+/// What is set for a registry as a whole, the scanning configuration and the policy aside.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RegistrySettings {
+    /// ECR's account settings, by name, as far as they were put.
+    #[serde(default)]
+    pub account: BTreeMap<String, String>,
+    /// Principals whose pulls aren't recorded, and since when, in milliseconds since the epoch.
+    #[serde(default)]
+    pub unrecorded: BTreeMap<String, u64>,
+    /// Recorded and given back; Longshore signs nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signing: Option<Vec<SigningRuleRecord>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SigningRuleRecord {
+    pub profile: String,
+    /// Wildcards over names of repositories; none: all.
+    pub filters: Option<Vec<String>>,
+}
+
 /// A registry's scanning configuration. Recorded and given back; Longshore scans nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ScanningRecord {

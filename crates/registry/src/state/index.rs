@@ -9,8 +9,8 @@ use serde::Serialize;
 
 use super::{
     entities::{
-        BlobLink, LifecycleRecord, ManifestRecord, PolicyRecord, RepositoryKey, RepositorySettings,
-        ScanningRecord, Scope, TagRecord, TemplateRecord,
+        BlobLink, LifecycleRecord, ManifestRecord, PolicyRecord, RegistrySettings, RepositoryKey,
+        RepositorySettings, ScanningRecord, Scope, TagRecord, TemplateRecord,
     },
     guard::SetPolicy,
     keys::{Key, UnknownKey},
@@ -116,6 +116,7 @@ pub enum Change {
     PutRegistryPolicy(Scope, PolicyRecord),
     DeleteRegistryPolicy(Scope),
     PutScanning(Scope, ScanningRecord),
+    PutRegistry(Scope, RegistrySettings),
     PutTemplate(Scope, String, TemplateRecord),
     DeleteTemplate(Scope, String),
     PutPush(u64, Push),
@@ -128,6 +129,7 @@ pub struct Index {
     repositories: OrdMap<RepositoryKey, Repository>,
     registry_policies: OrdMap<Scope, SetPolicy>,
     scanning: OrdMap<Scope, ScanningRecord>,
+    registries: OrdMap<Scope, RegistrySettings>,
     /// Creation templates, by their prefixes.
     templates: OrdMap<(Scope, String), TemplateRecord>,
     /// How many links and manifests stand on each stored blob.
@@ -165,6 +167,7 @@ impl Index {
                 Key::RegistryPolicy(s) => rest.push(Change::PutRegistryPolicy(s, read(key, value)?)),
                 Key::Template(s, p) => rest.push(Change::PutTemplate(s, p, read(key, value)?)),
                 Key::Scanning(s) => rest.push(Change::PutScanning(s, read(key, value)?)),
+                Key::Registry(s) => rest.push(Change::PutRegistry(s, read(key, value)?)),
                 Key::Push(n) => rest.push(Change::PutPush(n, read(key, value)?)),
             }
         }
@@ -199,6 +202,10 @@ impl Index {
     pub fn scanning(&self, scope: &Scope) -> ScanningRecord {
         let basic = || ScanningRecord { scan_type: "BASIC".to_owned(), rules: Vec::new() };
         self.scanning.get(scope).cloned().unwrap_or_else(basic)
+    }
+
+    pub fn registry(&self, scope: &Scope) -> Option<&RegistrySettings> {
+        self.registries.get(scope)
     }
 
     pub fn template(&self, scope: &Scope, prefix: &str) -> Option<&TemplateRecord> {
@@ -315,6 +322,9 @@ impl Index {
             Change::PutScanning(scope, record) => {
                 self.scanning.insert(scope.clone(), record.clone());
             }
+            Change::PutRegistry(scope, settings) => {
+                self.registries.insert(scope.clone(), settings.clone());
+            }
             Change::PutTemplate(scope, prefix, record) => {
                 self.templates.insert((scope.clone(), prefix.clone()), record.clone());
             }
@@ -359,6 +369,7 @@ impl Change {
             Self::PutRegistryPolicy(s, v) => (Key::RegistryPolicy(s.clone()).to_string(), Some(json(v))),
             Self::DeleteRegistryPolicy(s) => (Key::RegistryPolicy(s.clone()).to_string(), None),
             Self::PutScanning(s, v) => (Key::Scanning(s.clone()).to_string(), Some(json(v))),
+            Self::PutRegistry(s, v) => (Key::Registry(s.clone()).to_string(), Some(json(v))),
             Self::PutTemplate(s, p, v) => (Key::Template(s.clone(), p.clone()).to_string(), Some(json(v))),
             Self::DeleteTemplate(s, p) => (Key::Template(s.clone(), p.clone()).to_string(), None),
             Self::PutPush(n, v) => (Key::Push(*n).to_string(), Some(json(v))),

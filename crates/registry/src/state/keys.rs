@@ -23,6 +23,8 @@ pub enum Key {
     Template(Scope, String),
     /// A registry's scanning configuration: `scanning/<account>/<region>`.
     Scanning(Scope),
+    /// `registry/<account>/<region>`
+    Registry(Scope),
     /// Of the outbox.
     Push(u64),
 }
@@ -42,6 +44,7 @@ impl std::fmt::Display for Key {
                 write!(f, "template/{}/{}/{prefix}", scope.account, scope.region)
             }
             Self::Scanning(scope) => write!(f, "scanning/{}/{}", scope.account, scope.region),
+            Self::Registry(scope) => write!(f, "registry/{}/{}", scope.account, scope.region),
             Self::Push(number) => write!(f, "push/{number:020}"),
         }
     }
@@ -66,9 +69,12 @@ fn parse(s: &str) -> Option<Key> {
         return Some(Key::Push(rest.parse().ok()?));
     }
     let (account, rest) = rest.split_once('/')?;
-    if let "registry-policy" | "scanning" = kind {
-        let scope = Scope { account: account.to_owned(), region: rest.to_owned() };
-        return Some(if kind == "scanning" { Key::Scanning(scope) } else { Key::RegistryPolicy(scope) });
+    let registry = || Scope { account: account.to_owned(), region: rest.to_owned() };
+    match kind {
+        "registry-policy" => return Some(Key::RegistryPolicy(registry())),
+        "scanning" => return Some(Key::Scanning(registry())),
+        "registry" => return Some(Key::Registry(registry())),
+        _ => {}
     }
     let (region, rest) = rest.split_once('/')?;
     if kind == "template" {

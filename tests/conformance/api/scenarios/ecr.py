@@ -382,3 +382,58 @@ def batch_get_repository_scanning_configuration(scene):
     told = scene.ecr.batch_get_repository_scanning_configuration(repositoryNames=[name, "not-there"])
     assert told["scanningConfigurations"][0]["scanOnPush"] is True
     assert told["failures"][0]["failureCode"] == "REPOSITORY_NOT_FOUND"
+
+
+def get_account_setting(scene):
+    assert scene.ecr.get_account_setting(name="REGISTRY_POLICY_SCOPE")["value"] == "V2"
+    refused(lambda: scene.ecr.get_account_setting(name="NOTHING"), "InvalidParameterException")
+
+
+def put_account_setting(scene):
+    made = scene.ecr.put_account_setting(name="BLOB_MOUNTING", value="ENABLED")
+    assert (made["name"], made["value"]) == ("BLOB_MOUNTING", "ENABLED")
+    refused(lambda: scene.ecr.put_account_setting(name="BLOB_MOUNTING", value="MAYBE"), "InvalidParameterException")
+
+
+def excluded(scene):
+    """A principal whose pulls aren't recorded."""
+    arn = f"arn:aws:iam::{scene.account.account_id()}:user/{unique('excluded')}"
+    assert scene.ecr.register_pull_time_update_exclusion(principalArn=arn)["createdAt"]
+    return arn
+
+
+def register_pull_time_update_exclusion(scene):
+    arn = excluded(scene)
+    refused(lambda: scene.ecr.register_pull_time_update_exclusion(principalArn=arn), "ExclusionAlreadyExistsException")
+
+
+def deregister_pull_time_update_exclusion(scene):
+    arn = excluded(scene)
+    assert scene.ecr.deregister_pull_time_update_exclusion(principalArn=arn)["principalArn"] == arn
+    refused(lambda: scene.ecr.deregister_pull_time_update_exclusion(principalArn=arn), "ExclusionNotFoundException")
+
+
+def list_pull_time_update_exclusions(scene):
+    both = {excluded(scene), excluded(scene)}
+    assert both <= set(scene.ecr.list_pull_time_update_exclusions()["pullTimeUpdateExclusions"])
+    assert scene.ecr.list_pull_time_update_exclusions(maxResults=1)["nextToken"]
+
+
+def signing():
+    return {"rules": [{"signingProfileArn": "arn:aws:signer:us-east-1:000000000000:/signing-profiles/app",
+                       "repositoryFilters": [{"filter": "app/*", "filterType": "WILDCARD_MATCH"}]}]}
+
+
+def put_signing_configuration(scene):
+    assert scene.ecr.put_signing_configuration(signingConfiguration=signing())["signingConfiguration"] == signing()
+
+
+def get_signing_configuration(scene):
+    scene.ecr.put_signing_configuration(signingConfiguration=signing())
+    assert scene.ecr.get_signing_configuration()["signingConfiguration"] == signing()
+
+
+def delete_signing_configuration(scene):
+    scene.ecr.put_signing_configuration(signingConfiguration=signing())
+    assert scene.ecr.delete_signing_configuration()["signingConfiguration"] == signing()
+    refused(scene.ecr.get_signing_configuration, "SigningConfigurationNotFoundException")

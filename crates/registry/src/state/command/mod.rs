@@ -8,6 +8,7 @@ mod manifests;
 mod policies;
 mod pulls;
 mod pushes;
+mod registries;
 mod repositories;
 mod scanning;
 mod templates;
@@ -19,6 +20,7 @@ pub use manifests::{DeleteReference, ManifestPut, Needed, PutManifest};
 pub use policies::{DeleteRegistryPolicy, DeleteRepositoryPolicy, PutRegistryPolicy, SetRepositoryPolicy};
 pub use pulls::RecordPull;
 pub use pushes::ForgetPushes;
+pub use registries::ChangeRegistry;
 pub use repositories::{ChangeSettings, CreateRepository, DeleteRepository};
 pub use scanning::PutScanning;
 pub use templates::{
@@ -73,6 +75,12 @@ pub enum Refusal {
     TemplateExists { scope: Scope, prefix: String },
     #[error("The repository creation template with prefix '{prefix}' does not exist in the registry with id '{}'", scope.account)]
     TemplateUnknown { scope: Scope, prefix: String },
+    #[error("The pull time update exclusion for the principal '{0}' already exists")]
+    ExclusionExists(String),
+    #[error("The pull time update exclusion for the principal '{0}' does not exist")]
+    ExclusionUnknown(String),
+    #[error("Signing configuration does not exist in the registry with id '{}'", .0.account)]
+    SigningUnknown(Scope),
     #[error("The blob '{0}' is not in the repository")]
     BlobUnknown(Digest),
     #[error("The manifest '{0}' is not in the repository")]

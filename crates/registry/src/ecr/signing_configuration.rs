@@ -1,0 +1,85 @@
+//! `PutSigningConfiguration`, `GetSigningConfiguration` and `DeleteSigningConfiguration`: recorded and given back. The
+//! signer is a service of AWS's, so nothing is signed by it; what `cosign` or `notation` signs is an artifact like any other.
+
+use wire::{
+    Context, Error,
+    ecr::{
+        DeleteSigningConfigurationRequest, DeleteSigningConfigurationResponse,
+        GetSigningConfigurationRequest, GetSigningConfigurationResponse, PutSigningConfigurationRequest,
+        PutSigningConfigurationResponse, SigningConfiguration, SigningRepositoryFilter,
+        SigningRepositoryFilterType, SigningRule,
+    },
+};
+
+use super::{
+    error::{refused, write},
+    repository::scope,
+};
+use crate::{
+    Shared,
+    state::{
+        command::{ChangeRegistry, Refusal},
+        entities::{RegistrySettings, SigningRuleRecord},
+    },
+};
+
+pub(super) async fn put(
+    shared: &Shared,
+    context: &Context,
+    input: PutSigningConfigurationRequest,
+) -> Result<PutSigningConfigurationResponse, Error> {
+    let record = |rule: SigningRule| SigningRuleRecord {
+        profile: rule.signing_profile_arn,
+        filters: rule.repository_filters.map(|list| list.into_iter().map(|f| f.filter).collect()),
+    };
+    let rules: Vec<_> = input.signing_configuration.rules.into_iter().map(record).collect();
+    let told = told(&rules);
+    let edit = move |settings: &mut RegistrySettings| {
+        settings.signing = Some(rules);
+        Ok(())
+    };
+    shared.writer.submit(ChangeRegistry { scope: scope(context), edit }).await.map_err(write)?;
+    Ok(PutSigningConfigurationResponse { signing_configuration: Some(told) })
+}
+
+pub(super) async fn get(
+    shared: &Shared,
+    context: &Context,
+    _: GetSigningConfigurationRequest,
+) -> Result<GetSigningConfigurationResponse, Error> {
+    let scope = scope(context);
+    let index = shared.writer.index();
+    let rules = index.registry(&scope).and_then(|settings| settings.signing.as_deref());
+    let rules = rules.ok_or_else(|| refused(Refusal::SigningUnknown(scope)))?;
+    Ok(GetSigningConfigurationResponse {
+        registry_id: Some(context.account.clone()),
+        signing_configuration: Some(told(rules)),
+    })
+}
+
+pub(super) async fn delete(
+    shared: &Shared,
+    context: &Context,
+    _: DeleteSigningConfigurationRequest,
+) -> Result<DeleteSigningConfigurationResponse, Error> {
+    let scope = scope(context);
+    let unknown = Refusal::SigningUnknown(scope.clone());
+    let edit = move |settings: &mut RegistrySettings| settings.signing.take().ok_or(unknown);
+    let rules = shared.writer.submit(ChangeRegistry { scope, edit }).await.map_err(write)?;
+    Ok(DeleteSigningConfigurationResponse {
+        registry_id: Some(context.account.clone()),
+        signing_configuration: Some(told(&rules)),
+    })
+}
+
+fn told(rules: &[SigningRuleRecord]) -> SigningConfiguration {
+    let filter = |text: &String| SigningRepositoryFilter {
+        filter: text.clone(),
+        filter_type: SigningRepositoryFilterType::WildcardMatch,
+    };
+    let rule = |rule: &SigningRuleRecord| SigningRule {
+        signing_profile_arn: rule.profile.clone(),
+        repository_filters: rule.filters.as_ref().map(|list| list.iter().map(filter).collect()),
+    };
+    SigningConfiguration { rules: rules.iter().map(rule).collect() }
+}
