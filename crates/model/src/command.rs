@@ -43,6 +43,7 @@ pub struct NewTask {
     pub tags: Tags,
     pub enable_execute_command: bool,
     pub ephemeral_storage_gib: Option<u32>,
+    pub run: Option<Run>,
     pub document: Option<Document>,
 }
 
@@ -292,6 +293,15 @@ pub enum Command {
         task: TaskId,
         code: StopCode,
         reason: Arc<str>,
+    },
+    /// A task whose deadline has come ends. A no-op for one that ends already.
+    TimeOut {
+        task: TaskId,
+    },
+    /// Another attempt in place of one that has failed. A no-op where one was made.
+    Retry {
+        of: TaskId,
+        task: Box<NewTask>,
     },
     /// Protects tasks from scale-in and deployments until a time (milliseconds since the epoch), or
     /// ends their protection. Those that can't be protected are left as they are.

@@ -70,6 +70,11 @@ pub enum Event {
         task: TaskId,
         tags: Tags,
     },
+    /// Its deadline came, or another attempt followed.
+    TaskRunChanged {
+        task: TaskId,
+        run: Box<Run>,
+    },
     TaskForgotten {
         cluster: ClusterKey,
         task: TaskId,
@@ -118,6 +123,7 @@ impl Event {
             | Event::TaskHealthChanged { task, .. }
             | Event::TaskProtected { task, .. }
             | Event::TaskTagged { task, .. }
+            | Event::TaskRunChanged { task, .. }
             | Event::TaskForgotten { task, .. } => Some(*task),
             _ => None,
         }

@@ -149,7 +149,8 @@ pub fn changes(world: &World, events: &[Event]) -> Vec<(String, Option<Vec<u8>>)
             | Event::AttachmentMoved { .. }
             | Event::TaskHealthChanged { .. }
             | Event::TaskProtected { .. }
-            | Event::TaskTagged { .. } => {
+            | Event::TaskTagged { .. }
+            | Event::TaskRunChanged { .. } => {
                 // A task changes several times within one command: it is written once, below.
             }
         }

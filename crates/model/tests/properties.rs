@@ -41,6 +41,9 @@ fn any_task() -> impl Strategy<Value = NewTask> {
             if other {
                 new.cluster = scope().cluster("other");
             }
+            if id % 3 == 0 {
+                new.run = Some(Run { timeout_ms: Some(5_000), retries: 2, attempt: 1, ..Run::default() });
+            }
             if of_service {
                 new.service = Some("s".into());
                 new.deployment = Some(deployment(1, "web").id);
@@ -215,6 +218,8 @@ fn any_command() -> impl Strategy<Value = Command> {
         1 => (key(), id()).prop_map(|(cluster, task)| Command::Tag {
             resource: Resource::Task(cluster, task), tags: vec![Tag { key: "k".into(), value: None }],
         }),
+        2 => id().prop_map(|task| Command::TimeOut { task }),
+        2 => (id(), any_task()).prop_map(|(of, task)| Command::Retry { of, task: task.into() }),
         2 => id().prop_map(|id| Command::Forget(vec![Forgettable::Task(id)])),
         1 => (key(), instance()).prop_map(|(key, id)| Command::Forget(vec![
             Forgettable::Service(key.service("s")), Forgettable::Cluster(key), Forgettable::Instance(id),
@@ -237,6 +242,12 @@ fn only_forward(before: &World, after: &World) {
         assert!(new.version >= old.version);
         assert!(!old.is_live() || new.instance == old.instance);
         assert!(old.stop.is_none() || new.stop == old.stop, "the first reason to stop stays");
+        if let (Some(old), Some(new)) = (&old.run, &new.run) {
+            assert!(old.next.is_none() || old == new, "one attempt follows, once");
+            assert!(
+                new.retries <= old.retries && new.attempt == old.attempt && new.timed_out >= old.timed_out
+            );
+        }
         for (old, new) in old.containers.iter().zip(&new.containers) {
             assert!(new.last_status >= old.last_status);
         }
@@ -309,6 +320,10 @@ fn is_sound(world: &World) {
         let ports: Vec<_> = live.iter().flat_map(|task| &task.host_ports).collect();
         assert_eq!(ports.iter().collect::<BTreeSet<_>>().len(), ports.len(), "no port twice");
     }
+    let deadlines = world.all_tasks().filter_map(|task| Some((task.deadline_ms()?, task.id)));
+    assert!(world.deadlines().eq(deadlines.collect::<BTreeSet<_>>()));
+    let retries = world.all_tasks().filter_map(|task| Some((task.retry_at_ms()?, task.id)));
+    assert!(world.retries().eq(retries.collect::<BTreeSet<_>>()));
     for service in world.all_services() {
         history_is_sound(world, service);
     }

@@ -1,7 +1,8 @@
 //! What should happen next, and why.
 //!
 //! [`schedule`] finds places for tasks; [`reconcile`] says what a service lacks, or has too much of;
-//! [`preview`] tells what would come of a change; [`reap`] lists what may be forgotten; [`query`] reads the cluster query
+//! [`preview`] tells what would come of a change; [`runs`] ends and repeats tasks that run to their
+//! end; [`reap`] lists what may be forgotten; [`query`] reads the cluster query
 //! language. Each takes a snapshot of the world, the time and a seed, and returns a plan that leaves its executor nothing
 //! to choose. Ids of what is to be made come from the
 //! seed, so the same arguments always give the same plan.
@@ -16,8 +17,10 @@ pub mod preview;
 pub mod query;
 pub mod reap;
 pub mod reconcile;
+pub mod runs;
 pub mod schedule;
 
 pub use ids::Ids;
 pub use reap::reap;
+pub use runs::runs;
 pub use schedule::{Placement, Rules, Shares, Want, place};

@@ -11,6 +11,8 @@ pub fn reap(world: &World, now_ms: u64, retention_ms: u64) -> Vec<Forgettable> {
     let due = |at_ms: Option<u64>| at_ms.is_some_and(|at_ms| at_ms <= until_ms);
     // Before any of it can be that old, nothing is due: a world may begin at time zero.
     let tasks = (now_ms >= retention_ms).then(|| world.tasks_stopped_until(until_ms)).into_iter().flatten();
+    // What another attempt is to be made of is not over.
+    let tasks = tasks.filter(|id| world.task(*id).is_none_or(|task| task.retry_at_ms().is_none()));
     let services = world
         .all_services()
         .filter(|service| service.status == ServiceStatus::Inactive && due(service.inactive_at_ms))

@@ -100,6 +100,7 @@ fn new_task(id: u128, on: u128) -> NewTask {
         tags: Tags::default(),
         enable_execute_command: false,
         ephemeral_storage_gib: None,
+        run: None,
         document: None,
     }
 }

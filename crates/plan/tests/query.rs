@@ -51,6 +51,7 @@ fn sim() -> Sim {
         tags: Tags::default(),
         enable_execute_command: false,
         ephemeral_storage_gib: None,
+        run: None,
         document: None,
     };
     sim.run(Command::StartTasks { tasks: vec![task], token: None });

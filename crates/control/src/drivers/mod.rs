@@ -3,6 +3,7 @@
 
 mod pushes;
 mod reaper;
+mod runs;
 mod services;
 
 use std::sync::Arc;
@@ -25,6 +26,7 @@ pub(crate) fn start(
     vec![
         tokio::spawn(pushes::run(app.clone(), pushes, stop.clone())),
         tokio::spawn(reaper::run(app.clone(), stop.clone())),
+        tokio::spawn(runs::run(app.clone(), stop.clone())),
         tokio::spawn(services::run(app.clone(), stop.clone())),
     ]
 }

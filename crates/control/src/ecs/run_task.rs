@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
-use model::World;
 use model::command::{NewTask, Token};
+use model::{PlacementConstraint, PlacementStrategy, Run, World};
 use plan::schedule::Placed;
 use plan::{Ids, Rules, Shares, Want};
 use wire::ecs::{Failure, RunTaskRequest, RunTaskResponse};
@@ -37,6 +37,7 @@ struct Request {
     count: usize,
     capacity: capacity::Capacity,
     rules: Rules,
+    placement: (Vec<PlacementConstraint>, Vec<PlacementStrategy>),
     token: Option<Token>,
 }
 
@@ -74,6 +75,7 @@ impl Request {
         Ok(Self {
             launch,
             rules: Rules { group, ..Rules::of(&constraints, &strategy) },
+            placement: (constraints, strategy),
             count: count.unsigned_abs() as usize,
             token: token(input)?,
             capacity,
@@ -98,7 +100,10 @@ impl Request {
         let on = |placed: &Placed| {
             let provider = wants[placed.want].capacity_provider.clone();
             let task = launch.on(ids.task(), placed.instance, launch_type, provider);
-            NewTask { distinct_instance: self.rules.distinct_instance, ..task }
+            let (constraints, strategy) = self.placement.clone();
+            // Further attempts are placed by the same rules.
+            let run = task.run.clone().map(|run| Run { constraints, strategy, ..run });
+            NewTask { distinct_instance: self.rules.distinct_instance, run, ..task }
         };
         let tasks = placement.placed.iter().map(on).collect();
         let no_instances = placement

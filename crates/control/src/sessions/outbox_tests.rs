@@ -77,6 +77,7 @@ fn world(count: u128) -> (World, InstanceId) {
         tags: Tags::default(),
         enable_execute_command: false,
         ephemeral_storage_gib: None,
+        run: None,
         document: None,
     };
     apply(Command::StartTasks { tasks: (1..=count).map(task).collect(), token: None });

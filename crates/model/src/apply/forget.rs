@@ -10,7 +10,7 @@ impl Draft {
         let event = match thing {
             Forgettable::Task(id) => world
                 .task(*id)
-                .filter(|task| !task.is_live())
+                .filter(|task| !task.is_live() && task.retry_at_ms().is_none())
                 .map(|task| Event::TaskForgotten { cluster: task.cluster.clone(), task: *id }),
             Forgettable::Cluster(key) => world
                 .cluster(key)

@@ -62,6 +62,7 @@ impl Draft {
         reason: Arc<str>,
     ) -> Result<(), Refusal> {
         self.world.task_in(cluster, id).ok_or(Refusal::TaskNotFound(id))?;
+        self.give_up_retries(id);
         self.request_stop(id, Stop { code, reason });
         Ok(())
     }

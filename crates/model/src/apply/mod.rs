@@ -15,6 +15,7 @@ mod life;
 mod protect;
 mod push;
 mod report;
+mod run;
 mod service;
 mod setting;
 mod start;
@@ -91,6 +92,8 @@ fn decide(draft: &mut Draft, command: &Command) -> Result<(), Refusal> {
         Command::SetInstanceStatus { id, status } => draft.set_instance_status(*id, *status)?,
         Command::PutAttributes { cluster, attributes } => draft.put_attributes(cluster, attributes)?,
         Command::DeleteAttributes { cluster, names } => draft.delete_attributes(cluster, names)?,
+        Command::TimeOut { task } => draft.time_out(*task),
+        Command::Retry { of, task } => draft.retry(*of, task)?,
         Command::ProtectTasks { cluster, tasks, until_ms } => draft.protect_tasks(cluster, tasks, *until_ms),
         Command::PutAccountSetting(setting) => draft.put_setting(setting),
         Command::DeleteAccountSetting(key) => draft.delete_setting(key),

@@ -79,6 +79,7 @@ impl Draft {
             enable_execute_command: new.enable_execute_command,
             ephemeral_storage_gib: new.ephemeral_storage_gib,
             protected_until_ms: None,
+            run: new.run.clone().map(Box::new),
             document: new.document.clone(),
             version: 1,
             acknowledged: None,

@@ -7,6 +7,7 @@ mod definition;
 mod document;
 mod instance;
 mod placement;
+mod run;
 mod service;
 mod service_deployment;
 mod service_revision;
@@ -26,6 +27,7 @@ pub use instance::{
     Attribute, BUILT_IN_PROVIDERS, CUSTOM_ATTRIBUTES_ALLOWED, ContainerInstance, Home, InstanceStatus, Subnet,
 };
 pub use placement::{ConstraintKind, PlacementConstraint, PlacementStrategy, StrategyKind};
+pub use run::Run;
 pub use service::{
     Breaker, ControllerType, Deployment, DeploymentStatus, EVENTS_KEPT, PropagateTags, RolloutState,
     SchedulingStrategy, Service, ServiceEvent, ServiceStatus, Threshold, ThresholdKind, Throttle,

@@ -137,6 +137,9 @@ pub struct Task {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub protected_until_ms: Option<u64>,
     pub ephemeral_storage_gib: Option<u32>,
+    /// Of a task with a deadline or a retry policy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<Box<super::Run>>,
     /// Anything else that is given back.
     pub document: Option<Document>,
     /// Grows with each change.

@@ -68,7 +68,8 @@ impl World {
             | Event::AttachmentMoved { .. }
             | Event::TaskHealthChanged { .. }
             | Event::TaskProtected { .. }
-            | Event::TaskTagged { .. } => self.change_task(event),
+            | Event::TaskTagged { .. }
+            | Event::TaskRunChanged { .. } => self.change_task(event),
         }
     }
 
@@ -176,6 +177,14 @@ impl World {
             before.stopped_at_ms.and_then(|at_ms| self.stopped.remove(&(at_ms, task.id)));
             after.stopped_at_ms.and_then(|at_ms| self.stopped.insert((at_ms, task.id)));
         }
+        if before.deadline_ms != after.deadline_ms {
+            before.deadline_ms.and_then(|at_ms| self.deadlines.remove(&(at_ms, task.id)));
+            after.deadline_ms.and_then(|at_ms| self.deadlines.insert((at_ms, task.id)));
+        }
+        if before.retry_at_ms != after.retry_at_ms {
+            before.retry_at_ms.and_then(|at_ms| self.retries.remove(&(at_ms, task.id)));
+            after.retry_at_ms.and_then(|at_ms| self.retries.insert((at_ms, task.id)));
+        }
         match (before.is_live, after.is_live) {
             (true, true) if before.last_status != after.last_status => {
                 let tasks = &mut self.usage.entry(task.instance).or_default().tasks;
@@ -223,6 +232,8 @@ impl World {
         if let Some(at_ms) = task.stopped_at_ms {
             self.stopped.insert((at_ms, task.id));
         }
+        task.deadline_ms().and_then(|at_ms| self.deadlines.insert((at_ms, task.id)));
+        task.retry_at_ms().and_then(|at_ms| self.retries.insert((at_ms, task.id)));
         if task.is_live() {
             self.usage.entry(task.instance).or_default().hold(task);
         }
@@ -250,6 +261,8 @@ impl World {
         if let Some(at_ms) = task.stopped_at_ms {
             self.stopped.remove(&(at_ms, task.id));
         }
+        task.deadline_ms().and_then(|at_ms| self.deadlines.remove(&(at_ms, task.id)));
+        task.retry_at_ms().and_then(|at_ms| self.retries.remove(&(at_ms, task.id)));
         if task.is_live() {
             self.release(task, task.last_status);
         }
@@ -282,6 +295,8 @@ struct Place {
     is_wanted: bool,
     awaits_agent: bool,
     stopped_at_ms: Option<u64>,
+    deadline_ms: Option<u64>,
+    retry_at_ms: Option<u64>,
 }
 
 impl Place {
@@ -293,6 +308,8 @@ impl Place {
             is_wanted: task.is_wanted(),
             awaits_agent: task.awaits_agent(),
             stopped_at_ms: task.stopped_at_ms,
+            deadline_ms: task.deadline_ms(),
+            retry_at_ms: task.retry_at_ms(),
         }
     }
 }
@@ -339,6 +356,7 @@ fn record(task: &mut Task, event: &Event) {
         Event::TaskHealthChanged { health, .. } => task.health = *health,
         Event::TaskProtected { until_ms, .. } => task.protected_until_ms = *until_ms,
         Event::TaskTagged { tags, .. } => task.tags = tags.clone(),
+        Event::TaskRunChanged { run, .. } => task.run = Some(run.clone()),
         _ => {}
     }
 }

@@ -47,6 +47,10 @@ pub struct World {
     awaiting_agent: Index<InstanceId, TaskId>,
     tasks_with_attachment: OrdMap<Uuid, TaskId>,
     stopped: OrdSet<(u64, TaskId)>,
+    /// Of live tasks that have one.
+    deadlines: OrdSet<(u64, TaskId)>,
+    /// When another attempt of a stopped task is due.
+    retries: OrdSet<(u64, TaskId)>,
     token_ends: OrdSet<(u64, TokenKey)>,
     usage: OrdMap<InstanceId, Usage>,
     cluster_tasks: OrdMap<ClusterKey, TaskCounts>,

@@ -210,6 +210,16 @@ impl World {
         self.stopped.range(..=(until_ms, TaskId(u128::MAX))).map(|(_, id)| *id)
     }
 
+    /// When the tasks that have a deadline come to it, the first first.
+    pub fn deadlines(&self) -> impl Iterator<Item = (u64, TaskId)> {
+        self.deadlines.iter().copied()
+    }
+
+    /// Stopped tasks of which another attempt is to be made, and from when on, the first first.
+    pub fn retries(&self) -> impl Iterator<Item = (u64, TaskId)> {
+        self.retries.iter().copied()
+    }
+
     /// ACTIVE, DRAINING or INACTIVE.
     pub fn service(&self, key: &ServiceKey) -> Option<&Arc<Service>> {
         self.services.get(key)

@@ -86,6 +86,7 @@ pub fn task(id: u128, instance: u128) -> NewTask {
         tags: Tags::default(),
         enable_execute_command: false,
         ephemeral_storage_gib: None,
+        run: None,
         document: None,
     }
 }

@@ -45,6 +45,7 @@ pub(super) fn task(
         tags: if service.managed_tags { with_managed(&propagated, service) } else { propagated },
         enable_execute_command: service.enable_execute_command,
         ephemeral_storage_gib: definition.ephemeral_storage_gib,
+        run: None,
         document: None,
     })
 }

@@ -5,5 +5,6 @@ pub(crate) mod capacity;
 pub(crate) mod network;
 pub(crate) mod overrides;
 pub(crate) mod placement;
+mod run;
 pub(crate) mod submit;
 pub(crate) mod task;

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use model::command::NewTask;
-use model::{Cluster, Document, Group, InstanceId, LaunchType, Tags, TaskDefinition, TaskId, World};
+use model::{Cluster, Document, Group, InstanceId, LaunchType, Run, Tags, TaskDefinition, TaskId, World};
 use wire::ecs::{self, PropagateTags};
 use wire::{Context, Error};
 
-use super::{capacity, network, overrides};
+use super::{capacity, network, overrides, run};
 use crate::ecs::reference;
 use crate::ecs::translate::tags;
 
@@ -42,6 +42,7 @@ pub(crate) struct Launch {
     pub group: Group,
     started_by: Option<String>,
     tags: Tags,
+    run: Option<Run>,
     enable_execute_command: bool,
 }
 
@@ -71,10 +72,12 @@ impl Launch {
         let (network, subnet) = network::check(&definition, asked.network)?;
         let overrides = overrides::check(&definition, launch_type, asked.overrides)?;
         refuse_unsupported(asked.operation, &[(given(asked.volumes), "volumeConfigurations")])?;
+        let tags = task_tags(&cluster, &definition, asked)?;
         Ok(Self {
+            run: run::of(&tags)?,
             group: group(&definition, asked.group)?,
             started_by: started_by(asked.started_by, asked.started_by_length)?,
-            tags: task_tags(&cluster, &definition, asked)?,
+            tags,
             enable_execute_command: asked.enable_execute_command.unwrap_or(false),
             cluster,
             definition,
@@ -116,6 +119,7 @@ impl Launch {
                 .overrides
                 .ephemeral_storage_gib
                 .or(self.definition.ephemeral_storage_gib),
+            run: self.run.clone(),
             document: None,
         }
     }

@@ -110,6 +110,7 @@ fn entities(document: &ecs::TaskDefinition) -> (model::Task, model::TaskDefiniti
                 tags: Tags::default(),
                 enable_execute_command: false,
                 ephemeral_storage_gib: None,
+                run: None,
                 document: None,
             }],
             token: None,
