@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use http_body_util::{BodyExt, Limited};
 use model::Scope;
+use tokio::sync::Semaphore;
 use wire::Context;
 
 use super::authenticate::{self, Caller};
@@ -23,6 +24,8 @@ pub const USAGE_PATH: &str = "/longshore/usage";
 pub const PLAN_PATH: &str = "/longshore/plan";
 const SERVICE: &str = "longshore";
 const MAX_BODY_BYTES: usize = 4096;
+/// Plans are looked ahead one at a time: of a service of thousands that takes a processor for seconds.
+static LOOKING: Semaphore = Semaphore::const_new(1);
 
 pub(crate) fn routes(app: Arc<App>) -> axum::Router {
     axum::Router::new().route(USAGE_PATH, post(usage)).route(PLAN_PATH, post(plan)).with_state(app)
@@ -71,6 +74,7 @@ async fn plan(State(app): State<Arc<App>>, request: Request) -> Response {
         source_ip: authorize::source(&parts),
         user_agent: header("user-agent"),
     };
+    let Ok(_turn) = LOOKING.acquire().await else { return StatusCode::SERVICE_UNAVAILABLE.into_response() };
     let (world, now_ms, seed) = (app.world(), app.now_ms(), app.seed());
     // A service of thousands is looked ahead for longer than other calls should wait.
     let looked =
