@@ -175,3 +175,23 @@ fn where_the_cluster_is_gone_no_attempt_follows() {
     assert_eq!(look(&mut sim), None);
     assert_eq!(live(&sim), []);
 }
+
+#[test]
+fn a_further_attempt_keeps_to_the_rules_of_the_first() {
+    let expression = Some("attribute:rack == r1".into());
+    let constraint = PlacementConstraint { kind: ConstraintKind::MemberOf, expression };
+    let mut sim = started(Run { constraints: vec![constraint], ..run(None, 1) });
+    sim.fail(TaskId(1), FAILS);
+    sim.now_ms = look(&mut sim).unwrap();
+    let again_ms = look(&mut sim);
+    assert_eq!(live(&sim), [], "the only instance is no member");
+    assert_eq!(again_ms, Some(sim.now_ms + plan::reconcile::PLACE_AGAIN_MS));
+    let rack = Attribute { name: "rack".into(), value: Some("r1".into()) };
+    sim.join(Registration { attributes: vec![rack], ..instance(2, Home::Pool, Size::new(1024, 2048)) });
+    look(&mut sim);
+    let next = live(&sim);
+    assert_eq!(
+        next.iter().map(|id| sim.world.task(*id).unwrap().instance).collect::<Vec<_>>(),
+        [InstanceId(2)]
+    );
+}
