@@ -79,30 +79,7 @@ fn site(machines: &[Machine]) -> Sim {
 }
 
 fn new_task(id: u128, on: u128) -> NewTask {
-    NewTask {
-        id: TaskId(id),
-        cluster: cluster(),
-        definition: DefinitionRef { family: "one".into(), revision: Revision(1) },
-        instance: InstanceId(on),
-        launch_type: LaunchType::Ec2,
-        capacity_provider: None,
-        platform_version: None,
-        platform_family: None,
-        group: Some(group()),
-        distinct_instance: false,
-        started_by: None,
-        service: None,
-        deployment: None,
-        size: None,
-        overrides: None,
-        network: None,
-        subnet: None,
-        tags: Tags::default(),
-        enable_execute_command: false,
-        ephemeral_storage_gib: None,
-        run: None,
-        document: None,
-    }
+    NewTask { group: Some(group()), ..task(id, on) }
 }
 
 fn start(sim: &mut Sim, id: u128, on: u128) {

@@ -30,30 +30,7 @@ fn sim() -> Sim {
         ec2_instance_id: Some("i-abcd1234".into()),
         ..instance(1, Home::Cluster(cluster()), Size::new(4096, 8192))
     });
-    let task = NewTask {
-        id: TaskId(7),
-        cluster: cluster(),
-        definition: DefinitionRef { family: "one".into(), revision: Revision(1) },
-        instance: InstanceId(1),
-        launch_type: LaunchType::Ec2,
-        capacity_provider: None,
-        platform_version: None,
-        platform_family: None,
-        group: Some("service:production".into()),
-        distinct_instance: false,
-        started_by: None,
-        service: None,
-        deployment: None,
-        size: None,
-        overrides: None,
-        network: None,
-        subnet: None,
-        tags: Tags::default(),
-        enable_execute_command: false,
-        ephemeral_storage_gib: None,
-        run: None,
-        document: None,
-    };
+    let task = NewTask { group: Some("service:production".into()), ..task(7, 1) };
     sim.run(Command::StartTasks { tasks: vec![task], token: None });
     sim.progress(TaskId(7));
     sim

@@ -16,28 +16,12 @@ fn run(timeout_ms: Option<u64>, retries: u32) -> Run {
 fn started(run: Run) -> Sim {
     let mut sim = Sim::new(1, 2);
     let task = NewTask {
-        id: TaskId(1),
-        cluster: cluster(),
-        definition: DefinitionRef { family: "one".into(), revision: Revision(1) },
-        instance: InstanceId(1),
         launch_type: LaunchType::Fargate,
-        capacity_provider: None,
-        platform_version: None,
-        platform_family: None,
-        group: None,
-        distinct_instance: false,
         started_by: Some("nightly".into()),
-        service: None,
-        deployment: None,
-        size: None,
-        overrides: None,
-        network: None,
         subnet: Some("subnet-1".into()),
         tags: Tags::new([Tag { key: "team".into(), value: Some("web".into()) }]),
-        enable_execute_command: false,
-        ephemeral_storage_gib: None,
         run: Some(run),
-        document: None,
+        ..task(1, 1)
     };
     sim.run(Command::StartTasks { tasks: vec![task], token: None });
     sim

@@ -1,8 +1,9 @@
 use std::sync::Arc;
 
-use wire::ecs::{DescribeClustersRequest, DescribeClustersResponse, Failure};
+use wire::ecs::{DescribeClustersRequest, DescribeClustersResponse};
 use wire::{Context, Error};
 
+use super::errors::missing;
 use super::{reference, translate};
 use crate::app::App;
 use crate::arn;
@@ -25,8 +26,6 @@ pub(crate) async fn handle(
     }
     let (mut clusters, mut failures) = (Vec::new(), Vec::new());
     for name in names {
-        let missing =
-            |arn: String| Failure { arn: Some(arn), reason: Some("MISSING".to_owned()), detail: None };
         match reference::cluster(&context, Some(&name)) {
             Ok(key) => match world.cluster(&key) {
                 Some(cluster) => clusters.push(translate::cluster::to_wire(&world, cluster, &include)),

@@ -1,8 +1,9 @@
 use std::sync::Arc;
 
-use wire::ecs::{DescribeContainerInstancesRequest, DescribeContainerInstancesResponse, Failure};
+use wire::ecs::{DescribeContainerInstancesRequest, DescribeContainerInstancesResponse};
 use wire::{Context, Error};
 
+use super::errors::missing;
 use super::reference;
 use super::translate::instance;
 use crate::app::App;
@@ -31,11 +32,9 @@ pub(crate) async fn handle(
         let id = reference::instance(&context, &cluster, text)?;
         match reference::instance_in(&world, &cluster, id) {
             Ok(known) => found.push(instance::to_wire(&world, known, &home, &include)),
-            Err(_) => failures.push(Failure {
-                arn: Some(arn::instance(&model::Home::Cluster(cluster.clone()), &home, id)),
-                reason: Some("MISSING".to_owned()),
-                detail: None,
-            }),
+            Err(_) => {
+                failures.push(missing(arn::instance(&model::Home::Cluster(cluster.clone()), &home, id)))
+            }
         }
     }
     Ok(DescribeContainerInstancesResponse { container_instances: Some(found), failures: Some(failures) })

@@ -1,8 +1,9 @@
 use std::sync::Arc;
 
-use wire::ecs::{DescribeServiceDeploymentsRequest, DescribeServiceDeploymentsResponse, Failure};
+use wire::ecs::{DescribeServiceDeploymentsRequest, DescribeServiceDeploymentsResponse};
 use wire::{Context, Error};
 
+use super::errors::missing;
 use super::reference;
 use super::translate::service_deployment as translate;
 use crate::app::App;
@@ -33,11 +34,7 @@ pub(crate) async fn handle(
         let mut told = world.service_deployments(&key).filter(|record| record.is_told(now_ms));
         match told.find(|record| record.deployment.service_deployment() == id) {
             Some(record) => found.push(translate::to_wire(&world, record)),
-            None => failures.push(Failure {
-                arn: Some(arn.clone()),
-                reason: Some("MISSING".to_owned()),
-                detail: None,
-            }),
+            None => failures.push(missing(arn.clone())),
         }
     }
     Ok(DescribeServiceDeploymentsResponse { service_deployments: Some(found), failures: Some(failures) })

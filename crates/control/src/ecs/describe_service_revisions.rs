@@ -1,8 +1,9 @@
 use std::sync::Arc;
 
-use wire::ecs::{DescribeServiceRevisionsRequest, DescribeServiceRevisionsResponse, Failure};
+use wire::ecs::{DescribeServiceRevisionsRequest, DescribeServiceRevisionsResponse};
 use wire::{Context, Error};
 
+use super::errors::missing;
 use super::reference;
 use super::translate::service_revision as translate;
 use crate::app::App;
@@ -32,11 +33,7 @@ pub(crate) async fn handle(
         reference::known_service(&world, &key)?;
         match world.service_revisions(&key).find(|revision| revision.deployment.revision() == id) {
             Some(revision) => found.push(translate::to_wire(&world, revision)),
-            None => failures.push(Failure {
-                arn: Some(arn.clone()),
-                reason: Some("MISSING".to_owned()),
-                detail: None,
-            }),
+            None => failures.push(missing(arn.clone())),
         }
     }
     Ok(DescribeServiceRevisionsResponse { service_revisions: Some(found), failures: Some(failures) })

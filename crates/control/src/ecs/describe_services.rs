@@ -1,8 +1,9 @@
 use std::sync::Arc;
 
-use wire::ecs::{DescribeServicesRequest, DescribeServicesResponse, Failure};
+use wire::ecs::{DescribeServicesRequest, DescribeServicesResponse};
 use wire::{Context, Error};
 
+use super::errors::missing;
 use super::reference;
 use super::translate::service as translate;
 use crate::app::App;
@@ -28,11 +29,7 @@ pub(crate) async fn handle(
         let key = reference::service(&context, &cluster, text)?;
         match world.service(&key) {
             Some(service) => services.push(translate::to_wire(&world, service, &include)),
-            None => failures.push(Failure {
-                arn: Some(arn::service(&key)),
-                reason: Some("MISSING".to_owned()),
-                detail: None,
-            }),
+            None => failures.push(missing(arn::service(&key))),
         }
     }
     Ok(DescribeServicesResponse { services: Some(services), failures: Some(failures) })

@@ -1,8 +1,9 @@
 use std::sync::Arc;
 
-use wire::ecs::{DescribeTasksRequest, DescribeTasksResponse, Failure};
+use wire::ecs::{DescribeTasksRequest, DescribeTasksResponse};
 use wire::{Context, Error};
 
+use super::errors::missing;
 use super::reference;
 use super::translate::task as translate;
 use crate::app::App;
@@ -31,11 +32,7 @@ pub(crate) async fn handle(
         let id = reference::task(&context, &cluster, text)?;
         match world.task_in(&cluster, id) {
             Some(task) => tasks.push(translate::to_wire(&world, task, &home, &include)),
-            None => failures.push(Failure {
-                arn: Some(arn::task(&cluster, id)),
-                reason: Some("MISSING".to_owned()),
-                detail: None,
-            }),
+            None => failures.push(missing(arn::task(&cluster, id))),
         }
     }
     Ok(DescribeTasksResponse { tasks: Some(tasks), failures: Some(failures) })

@@ -2,8 +2,14 @@
 
 use model::Refusal;
 use wire::Error;
+use wire::ecs::Failure;
 
 use crate::writer::{SubmitError, with_causes};
+
+/// What a Describe operation says of one that isn't there.
+pub(crate) fn missing(arn: impl Into<String>) -> Failure {
+    Failure { arn: Some(arn.into()), reason: Some("MISSING".to_owned()), detail: None }
+}
 
 impl From<SubmitError> for Error {
     fn from(error: SubmitError) -> Self {

@@ -137,14 +137,19 @@ mod tests {
 
     use crate::testing::Fixture;
 
-    #[tokio::test]
-    async fn a_call_s_rules_bind_and_failures_name_them() {
+    async fn with_definition() -> Fixture {
         let fixture = Fixture::new().await;
         let container = json!({"name": "web", "image": "web", "memory": 64});
         fixture
             .json("RegisterTaskDefinition", json!({"family": "web", "containerDefinitions": [container]}))
             .await
             .unwrap();
+        fixture
+    }
+
+    #[tokio::test]
+    async fn a_call_s_rules_bind_and_failures_name_them() {
+        let fixture = with_definition().await;
         let home = || Home::Cluster(fixture.cluster("default"));
         let one = fixture.instance(home(), &[("rack", Some("r1"))]).await;
         let other = fixture.instance(home(), &[("rack", Some("r2"))]).await;
@@ -171,12 +176,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_repeated_call_names_its_tasks_also_when_there_is_no_place_any_more() {
-        let fixture = Fixture::new().await;
-        let container = json!({"name": "web", "image": "web", "memory": 64});
-        fixture
-            .json("RegisterTaskDefinition", json!({"family": "web", "containerDefinitions": [container]}))
-            .await
-            .unwrap();
+        let fixture = with_definition().await;
         let instance = fixture.instance(Home::Cluster(fixture.cluster("default")), &[]).await;
         let input = json!({"taskDefinition": "web", "launchType": "EC2", "clientToken": "once"});
         let first = fixture.json("RunTask", input.clone()).await.unwrap();

@@ -133,11 +133,13 @@ fn constraints(
 ) -> Result<Option<Vec<PlacementConstraint>>, Error> {
     // One that went INACTIVE meanwhile has been taken before.
     let Some(definition) = world.definition(&wanted.definition) else { return Ok(None) };
-    if let Some(given) = input.placement_constraints.as_deref() {
-        return placement::constraints(wanted.launch_type, definition, Some(given)).map(Some);
+    match input.placement_constraints.as_deref() {
+        Some(given) => placement::constraints(wanted.launch_type, definition, Some(given)).map(Some),
+        None => {
+            placement::check_count(wanted.launch_type, definition, service.placement_constraints.len())?;
+            Ok(None)
+        }
     }
-    let kept: Vec<_> = service.placement_constraints.iter().map(placement::constraint_to_wire).collect();
-    placement::constraints(wanted.launch_type, definition, Some(&kept)).map(|_| None)
 }
 
 /// What the tasks are to be after the call.

@@ -7,10 +7,10 @@ use axum::body::{Body, Bytes};
 use axum::http::request::Parts;
 use axum::http::{Request, Response};
 use tracing::Instrument;
+use wire::Error;
 use wire::dispatch::{Answer, Router};
 use wire::eventstream::{self, Events};
 use wire::protocol::{self, Misrouted, Route};
-use wire::{Context, Error};
 
 use super::{authenticate, authorize, body};
 use crate::app::App;
@@ -67,18 +67,7 @@ async fn call(
     let caller = authenticate::caller(app, parts, body, Some(service.signing_name))
         .map_err(|refusal| refusal.to_error(service.protocol))?;
     authorize::call(app, &caller, parts, &route)?;
-    let header =
-        |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
-    let context = Context {
-        account: caller.key.principal.account.clone(),
-        region: caller.region,
-        access_key_id: caller.key.credentials.access_key_id.clone(),
-        principal_arn: caller.key.principal.arn(),
-        request_id: request_id.to_owned(),
-        source_host: header("host"),
-        source_ip: authorize::source(parts),
-        user_agent: header("user-agent"),
-    };
+    let context = caller.context(parts, request_id);
     router.answer(service.name, route.operation, context, &route.input).await
 }
 

@@ -1,7 +1,11 @@
 //! From a request to who sent it. Nothing is done with its content before.
 
+use std::net::{IpAddr, SocketAddr};
+
+use axum::extract::ConnectInfo;
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
+use wire::Context;
 use wire::sigv4::{self, Refusal};
 
 use crate::app::App;
@@ -12,6 +16,31 @@ use crate::keyring::KeyRecord;
 pub(crate) struct Caller {
     pub key: KeyRecord,
     pub region: String,
+}
+
+impl Caller {
+    /// What an operation is told of the call.
+    pub(crate) fn context(self, parts: &Parts, request_id: &str) -> Context {
+        Context {
+            account: self.key.principal.account.clone(),
+            region: self.region,
+            access_key_id: self.key.credentials.access_key_id.clone(),
+            principal_arn: self.key.principal.arn(),
+            request_id: request_id.to_owned(),
+            source_host: header(parts, "host").map(ToOwned::to_owned),
+            source_ip: source(parts),
+            user_agent: header(parts, "user-agent").map(ToOwned::to_owned),
+        }
+    }
+}
+
+/// Whence a request comes.
+pub(crate) fn source(parts: &Parts) -> Option<IpAddr> {
+    parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip())
+}
+
+pub(crate) fn header<'p>(parts: &'p Parts, name: &str) -> Option<&'p str> {
+    parts.headers.get(name)?.to_str().ok()
 }
 
 /// Verifies the signature. `service`: the signing name that the credential scope must hold, if it matters.

@@ -1,15 +1,12 @@
 //! Whether a caller may do what they ask for. Before the operation sees the request; what the request is
 //! about is told by `resources.rs`.
 
-use std::net::{IpAddr, SocketAddr};
-
-use axum::extract::ConnectInfo;
 use axum::http::request::Parts;
 use iam::{Caller as Told, Decision, Denial, Keys, Kind, Request};
 use wire::protocol::Route;
 use wire::{Error, Protocol, codec};
 
-use super::authenticate::Caller;
+use super::authenticate::{self, Caller};
 use super::resources::{self, About};
 use crate::app::App;
 
@@ -46,11 +43,6 @@ pub(crate) fn plain(
     decide(app, caller, parts, "ecs", action, about).map_err(|denial| refused(Protocol::Json, &denial))
 }
 
-/// Whence a request comes.
-pub(crate) fn source(parts: &Parts) -> Option<IpAddr> {
-    parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip())
-}
-
 /// Each resource must be allowed.
 fn decide(
     app: &App,
@@ -61,14 +53,12 @@ fn decide(
     about: About,
 ) -> Result<(), Denial> {
     let principal = &caller.key.principal;
-    let source = source(parts);
-    let agent = parts.headers.get("user-agent").and_then(|value| value.to_str().ok());
     let told = Told {
         principal,
         access_key_id: &caller.key.credentials.access_key_id,
         region: &caller.region,
-        source,
-        user_agent: agent,
+        source: authenticate::source(parts),
+        user_agent: authenticate::header(parts, "user-agent"),
     };
     let mut keys = Keys::of(&told, app.now_ms());
     about.keys.iter().for_each(|(key, value)| keys.put(key, value.as_str()));

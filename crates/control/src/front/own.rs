@@ -12,7 +12,6 @@ use axum::routing::post;
 use http_body_util::{BodyExt, Limited};
 use model::Scope;
 use tokio::sync::Semaphore;
-use wire::Context;
 
 use super::authenticate::{self, Caller};
 use super::authorize;
@@ -62,18 +61,7 @@ async fn plan(State(app): State<Arc<App>>, request: Request) -> Response {
     if let Err(error) = authorize::plain(&app, &caller, &parts, "ecs:UpdateService", &resource) {
         return (StatusCode::FORBIDDEN, error.message).into_response();
     }
-    let header =
-        |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
-    let context = Context {
-        account: caller.key.principal.account.clone(),
-        region: caller.region,
-        access_key_id: caller.key.credentials.access_key_id.clone(),
-        principal_arn: caller.key.principal.arn(),
-        request_id: String::new(),
-        source_host: header("host"),
-        source_ip: authorize::source(&parts),
-        user_agent: header("user-agent"),
-    };
+    let context = caller.context(&parts, "");
     let Ok(_turn) = LOOKING.acquire().await else { return StatusCode::SERVICE_UNAVAILABLE.into_response() };
     let (world, now_ms, seed) = (app.world(), app.now_ms(), app.seed());
     // A service of thousands is looked ahead for longer than other calls should wait.

@@ -65,6 +65,34 @@ pub fn instance(id: u128, home: Home, total: Size) -> Registration {
     }
 }
 
+/// A task of the definition `one`, of nobody in particular.
+pub fn task(id: u128, on: u128) -> NewTask {
+    NewTask {
+        id: TaskId(id),
+        cluster: cluster(),
+        definition: DefinitionRef { family: "one".into(), revision: Revision(1) },
+        instance: InstanceId(on),
+        launch_type: LaunchType::Ec2,
+        capacity_provider: None,
+        platform_version: None,
+        platform_family: None,
+        group: None,
+        distinct_instance: false,
+        started_by: None,
+        service: None,
+        deployment: None,
+        size: None,
+        overrides: None,
+        network: None,
+        subnet: None,
+        tags: Tags::default(),
+        enable_execute_command: false,
+        ephemeral_storage_gib: None,
+        run: None,
+        document: None,
+    }
+}
+
 pub fn deployment(number: u64, family: &str) -> NewDeployment {
     NewDeployment {
         id: format!("ecs-svc/{number}").into(),

@@ -14,15 +14,25 @@ pub(crate) fn constraints(
     given: Option<&[ecs::PlacementConstraint]>,
 ) -> Result<Vec<PlacementConstraint>, Error> {
     let given = given.unwrap_or_default();
-    if launch_type == LaunchType::Fargate && !given.is_empty() {
+    check_count(launch_type, definition, given.len())?;
+    given.iter().map(constraint).collect()
+}
+
+/// Whether so many constraints go with what is to run.
+pub(crate) fn check_count(
+    launch_type: LaunchType,
+    definition: &TaskDefinition,
+    count: usize,
+) -> Result<(), Error> {
+    if launch_type == LaunchType::Fargate && count > 0 {
         return Err(not_on_fargate("constraints"));
     }
-    if given.len() + definition.member_of.len() > MOST_CONSTRAINTS {
+    if count + definition.member_of.len() > MOST_CONSTRAINTS {
         return Err(Error::invalid_parameter(format!(
             "A task may have {MOST_CONSTRAINTS} placement constraints at most, those of its task definition included."
         )));
     }
-    given.iter().map(constraint).collect()
+    Ok(())
 }
 
 fn constraint(given: &ecs::PlacementConstraint) -> Result<PlacementConstraint, Error> {
