@@ -81,7 +81,7 @@ checked:
 	cargo build --locked --workspace --bins --tests
 	$(STATIC) -p shim -p sample
 	@mkdir -p $(CHECKED)
-	@install -m 755 target/debug/longshore target/$(HOST)/debug/containerd-shim-longshore-v1 \
+	@install -m 755 target/debug/longshore target/debug/s3 target/$(HOST)/debug/containerd-shim-longshore-v1 \
 		target/$(HOST)/debug/longshore-sample $(CHECKED)/
 
 $(VENV): tests/requirements.txt

@@ -106,11 +106,11 @@ def test_a_full_disk_is_said_and_survived(small):
     # The registry says so too, and takes nothing half.
     status, _, told = pusher.call("POST", f"/v2/{repository}/blobs/uploads/")
     if status == 202:
-        with pytest.raises(AssertionError, match="507.*disk is full"):
+        with pytest.raises(AssertionError, match="507.*store is full"):
             pusher.push(image.busybox(extra=[("big", os.urandom(1 << 20), 0o644)]), repository, "latest")
     else:
-        assert status == 507 and b"disk is full" in told, (status, told)
-    refused(lambda: push_by_parts(account, repository), "ServerException", "disk is full")
+        assert status == 507 and b"store is full" in told, (status, told)
+    refused(lambda: push_by_parts(account, repository), "ServerException", "store is full")
     assert account.ecr.describe_images(repositoryName=repository)["imageDetails"] == []
 
     small.disk.empty()

@@ -1,5 +1,6 @@
 //! The commands, their flags, and the help that teaches them.
 
+mod blobs;
 mod instances;
 mod key;
 mod services;
@@ -14,6 +15,7 @@ use clap_complete::engine::ArgValueCandidates;
 
 use crate::completion;
 use crate::top::Sort;
+pub use blobs::BlobsArgs;
 pub use instances::{DrainArgs, InstancesArgs};
 pub use key::{KeyArgs, KeyCommand};
 pub use services::{HaltArgs, PlanArgs};
@@ -115,6 +117,8 @@ pub struct ServerArgs {
     /// Make a missing repository when somebody pushes to it (ECR refuses)
     #[arg(long)]
     pub create_on_push: bool,
+    #[command(flatten)]
+    pub blobs: BlobsArgs,
     /// How often the lifecycle policies of repositories are applied; a new one is applied at once
     #[arg(long, value_parser = duration, default_value = "1h", value_name = "TIME")]
     pub expire_every: Duration,
@@ -422,7 +426,7 @@ Examples:
   longshore registry verify --json --data-dir /var/lib/longshore | jq .findings
 
 It reads the data directory itself, on the machine where it lies, and changes nothing there; the server may
-run or not. Each file is read to its end and its digest taken; each manifest must have all that it names.
+run or not. Where the blobs are in a bucket, it is told so as the server is: with --blobs or LONGSHORE_BLOBS. Each file is read to its end and its digest taken; each manifest must have all that it names.
 
 To mend what it finds: remove a damaged file, then push the images that need it again. A file that isn't
 there counts as never pushed, so that any client uploads it. A record that can't be read comes back with a
@@ -430,6 +434,8 @@ backup of registry.db alone. What is left over takes room and does no harm; the 
 
 Exit status: 0 where all that was pushed can be pulled, 1 where not, or where it can't be told.")]
 pub struct VerifyArgs {
+    #[command(flatten)]
+    pub blobs: BlobsArgs,
     /// As {repositories, manifests, blobs, bytes, findings}
     #[arg(long)]
     pub json: bool,

@@ -1,7 +1,7 @@
 //! `longshore registry verify`: is all that was pushed still there, byte for byte?
 //!
-//! It reads the data directory and asks no server: what is wanted is what the disk gives, also when the server
-//! doesn't start any more.
+//! It reads the data directory, and the bucket where the blobs are in one, and asks no server: what is wanted is what
+//! the disk gives, also when the server doesn't start any more.
 
 use std::io::Write;
 use std::path::Path;
@@ -20,10 +20,12 @@ pub async fn verify(site: &Site, args: &VerifyArgs) -> Result<ExitCode> {
     // Says what to do where there never was a Longshore.
     site.keys()?;
     let (database, registry) = (site.dir.join("registry.db"), site.dir.join("registry"));
+    let bucket = args.blobs.bucket()?;
     let step = Progress::new().step("Reading the registry's blobs");
     let (verified, step) = tokio::task::spawn_blocking(move || {
         let progress = |bytes| step.note(&HumanBytes(bytes).to_string());
-        registry::verify::verify(&registry, || records(&database), progress).map(|verified| (verified, step))
+        registry::verify::verify(&registry, bucket.as_ref(), || records(&database), progress)
+            .map(|verified| (verified, step))
     })
     .await
     .context("verify the registry")?

@@ -4,6 +4,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use crate::{
     auth::principals::{OnlyRoot, Principals},
+    blobs::location::BucketConfig,
     clock::{self, Clock},
     lifecycle::in_use::{Nothing, SharedUse},
 };
@@ -13,6 +14,8 @@ use crate::{
 pub struct RegistryConfig {
     /// Its own directory: `blobs/`, `uploads/` and `token.key` are made in it.
     pub data_dir: PathBuf,
+    /// Where the blobs are; none: in `data_dir`.
+    pub bucket: Option<BucketConfig>,
     /// `host:port` under which clients reach `/v2/`; the front of every `repositoryUri`.
     pub advertised_host: String,
     /// `http` or `https`: how `advertised_host` is spoken to.
@@ -39,6 +42,7 @@ impl RegistryConfig {
     pub fn new(data_dir: impl Into<PathBuf>, advertised_host: impl Into<String>) -> Self {
         Self {
             data_dir: data_dir.into(),
+            bucket: None,
             advertised_host: advertised_host.into(),
             scheme: "http".to_owned(),
             create_on_push: false,
@@ -56,6 +60,7 @@ impl std::fmt::Debug for RegistryConfig {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("RegistryConfig")
             .field("data_dir", &self.data_dir)
+            .field("bucket", &self.bucket)
             .field("advertised_host", &self.advertised_host)
             .field("scheme", &self.scheme)
             .field("create_on_push", &self.create_on_push)

@@ -14,6 +14,8 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
+    pub const ALL: [Self; 2] = [Self::Sha256, Self::Sha512];
+
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Sha256 => "sha256",

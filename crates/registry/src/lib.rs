@@ -4,8 +4,9 @@
 //! It must never hold a layer in memory, answer a push before its bytes and its records are durable, show
 //! a repository a blob that was not pushed or mounted there, or change state anywhere but in its writer.
 //!
-//! Bytes lie in `blobs/<algorithm>/<hex>`; everything else is records in the store, with an index over them
-//! in memory. A push stages a file, and the writer moves it into place and commits the record.
+//! Bytes lie in `blobs/<algorithm>/<hex>`, in the registry's directory or in a bucket; everything else is records in the
+//! store, with an index over them in memory. A push stages a file, and the writer moves it into place (to a bucket it is
+//! brought before) and commits the record.
 //!
 //! Start at [`Registry`]; then `oci/mod.rs` (the HTTP side), `ecr/mod.rs` (the API side),
 //! `state/command/mod.rs` (what can change, and when it is refused) and `state/writer.rs` (how it is made durable).
@@ -32,6 +33,7 @@ mod state;
 pub mod verify;
 
 pub use auth::principals::{OnlyRoot, Principals};
+pub use blobs::location::{BucketConfig, BucketUrl, InvalidBucketUrl};
 pub use clock::Clock;
 pub use config::RegistryConfig;
 pub use digest::{Algorithm, Digest, InvalidDigest};

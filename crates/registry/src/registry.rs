@@ -69,8 +69,8 @@ impl Registry {
         let dir = &config.data_dir;
         fs::create_dir_all(dir).map_err(|source| RegistryError::Directory { path: dir.clone(), source })?;
         let authority = Authority::new(key::load_or_create(dir)?);
-        let blobs = BlobStorage::open(dir)?;
-        let uploads = Uploads::open(dir, config.most_uploads)?;
+        let blobs = BlobStorage::open(dir, config.bucket.as_ref())?;
+        let uploads = Uploads::open(dir, config.most_uploads, blobs.takes_long())?;
         let (index, revision) = writer::load(&*store)?;
         let swept = blobs.sweep(|digest| index.is_used(digest))?;
         if swept > 0 {

@@ -8,7 +8,7 @@ use http::{HeaderMap, header, uri::Authority as HostAndPort};
 use crate::{
     auth::{principals::Principals, request::Authority},
     blobs::{
-        storage::BlobStorage,
+        storage::{BlobStorage, Staged},
         upload::{UploadError, Uploads},
     },
     clock::Clock,
@@ -19,7 +19,7 @@ use crate::{
     name::Tag,
     scan::Reports,
     state::{
-        command::{CREATE_ON_PUSH, CreateOnPush, ManifestPut, PutManifest, template_for},
+        command::{CREATE_ON_PUSH, Command, CreateOnPush, ManifestPut, PutManifest, template_for},
         entities::RepositoryKey,
         writer::{WriteError, Writer},
     },
@@ -95,6 +95,17 @@ impl Shared {
         self.create_on_push || template_for(&index, &key.scope, &key.name, CREATE_ON_PUSH).is_some()
     }
 
+    /// Runs a command that names a staged blob, after its bytes have been brought to where they will be read from.
+    pub async fn submit_staged<C: Command>(
+        &self,
+        command: C,
+        mut staged: Staged,
+    ) -> Result<C::Outcome, WriteError> {
+        let stored = self.blobs.store(&mut staged).await;
+        stored.map_err(|error| WriteError::Blob(Arc::new(error)))?;
+        self.writer.submit_with(command, Some(staged)).await
+    }
+
     /// Stores a manifest whose `digest` is that of `bytes`, and moves the tags to it.
     pub async fn put_manifest(
         &self,
@@ -107,6 +118,6 @@ impl Shared {
         let record = manifest.record(bytes.len() as u64, self.now_ms());
         let staged = self.uploads.stage(bytes, digest.clone()).await?;
         let command = PutManifest { key, digest, record, needs: manifest.needs, tags };
-        Ok(self.writer.submit_with(command, Some(staged)).await?)
+        Ok(self.submit_staged(command, staged).await?)
     }
 }

@@ -77,7 +77,7 @@ async fn the_collector_races_pushes_and_deletions() {
     }
     h.registry.collect().await.unwrap();
     let verified =
-        verify(h.dir.path(), || h.store.load().map(|s| s.entries).map_err(io::Error::other), |_| ());
+        verify(h.dir.path(), None, || h.store.load().map(|s| s.entries).map_err(io::Error::other), |_| ());
     let verified = verified.unwrap();
     assert_eq!(verified.findings, vec![]);
     // Each kept manifest with its own layer, the layers that all share, and nothing of those that were deleted.

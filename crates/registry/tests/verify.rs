@@ -15,7 +15,7 @@ use store::Batch;
 
 fn look(h: &Harness) -> Verified {
     let load = || h.store.load().map(|s| s.entries).map_err(io::Error::other);
-    verify(h.dir.path(), load, |_| ()).unwrap()
+    verify(h.dir.path(), None, load, |_| ()).unwrap()
 }
 
 fn file(h: &Harness, digest: &str) -> PathBuf {
@@ -167,7 +167,7 @@ async fn beside_a_registry_at_work() {
             let (dir, store) = (h.dir.clone(), h.store.clone());
             let verified = tokio::task::spawn_blocking(move || {
                 let load = || store.load().map(|s| s.entries).map_err(io::Error::other);
-                verify(dir.path(), load, |_| ()).unwrap()
+                verify(dir.path(), None, load, |_| ()).unwrap()
             });
             all.push(verified.await.unwrap());
         }

@@ -21,6 +21,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("control", &["wire", "model", "plan", "store", "iam"]),
     ("load", &["wire"]),
     ("torture", &["wire"]),
+    ("s3", &[]),
     ("fuzz", &["wire", "registry", "agent"]),
     ("longshore", &["wire", "model", "plan", "store", "control", "registry", "logs", "agent", "iam"]),
 ];
@@ -28,7 +29,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 pub fn check(root: &Path) -> anyhow::Result<Vec<Finding>> {
     let mut findings = Vec::new();
     // Tests that kill and that measure: they judge the product from outside, and share only the wire with it.
-    for name in ["load", "torture"] {
+    for name in ["load", "s3", "torture"] {
         let path = root.join("tests").join(name).join("Cargo.toml");
         let manifest = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
         findings.extend(check_one(name, &manifest));

@@ -63,13 +63,17 @@ pub async fn start(dir: &DataDir, keys: &Keys, listen: SocketAddr, args: &Server
     let in_use = Arc::new(in_use::InUse::default());
     let access_keys = Arc::new(AccessKeys::open(dir, keys).context("read the access keys")?);
     let registry = RegistryConfig {
+        bucket: args.blobs.bucket()?,
         create_on_push: args.create_on_push,
         expire_every: args.expire_every,
         in_use: in_use.clone(),
         principals: access_keys.clone(),
         ..RegistryConfig::new(dir.join("registry"), advertised)
     };
-    let registry = Registry::open(registry, open("registry.db")?).context("open the registry")?;
+    let database = open("registry.db")?;
+    // A bucket far away is asked whose it is.
+    let registry = tokio::task::spawn_blocking(move || Registry::open(registry, database)).await;
+    let registry = registry.context("open the registry")?.context("open the registry")?;
     let logs = LogsConfig { max_bytes: args.max_log_size, ..LogsConfig::new(dir.join("logs")) };
     let logs = Logs::open(logs, open("logs.db")?).context("open the logs")?;
     let mut operations = registry.operations();

@@ -14,7 +14,7 @@ use tokio::task::spawn_blocking;
 
 use super::{
     storage::{BlobError, Staged, hash_file},
-    upload::{Expected, UploadError},
+    upload::{Expected, Held, UploadError},
 };
 use crate::{
     digest::{Algorithm, Digest, Hasher},
@@ -178,6 +178,15 @@ impl Session {
         });
         self.discard();
         outcome
+    }
+
+    /// The same, but the bytes stay where they are, and with them what can be gone on with after a crash. Blocks.
+    pub fn finish_in_place(&mut self, said: Digest, mut held: Held) -> Result<(Staged, u64), UploadError> {
+        let data = self.dir.join("data");
+        let digest = self.verify(said)?;
+        // The disk's fault, not the client's: it may try again.
+        self.file.sync_data().map_err(BlobError::file("sync", &data)).inspect_err(|_| held.keep())?;
+        Ok((Staged::held(data, digest, held), self.offset))
     }
 
     fn verify(&mut self, said: Digest) -> Result<Digest, UploadError> {

@@ -1,8 +1,7 @@
-//! Blobs at rest: `blobs/<algorithm>/<hex>`, the layout of an OCI image directory. Reading goes
-//! through `object_store`; placing is a rename from `uploads/` on the same file system.
+//! Blobs at rest, as files or in a bucket. Reading goes through `object_store`; how bytes get there and go is each one's
+//! own matter (`files.rs`, `bucket.rs`).
 
 use std::{
-    collections::BTreeSet,
     fs, io,
     ops::Range,
     path::{Path, PathBuf},
@@ -18,6 +17,13 @@ use object_store::{
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
 use tokio_util::io::ReaderStream;
 
+use super::{
+    bucket::Bucket,
+    claims::Claim,
+    files::Files,
+    location::{BucketConfig, Location, LocationError},
+    upload::Held,
+};
 use crate::digest::{Algorithm, Digest, Hasher};
 
 /// How much of a blob is read at a time. Bounds a pull's memory.
@@ -45,7 +51,20 @@ pub enum BlobError {
         #[source]
         source: object_store::Error,
     },
+    /// `what`: a blob, or the bucket.
+    #[error("can't {doing} '{what}' at the S3 endpoint")]
+    Bucket {
+        doing: &'static str,
+        what: String,
+        #[source]
+        source: object_store::Error,
+    },
+    #[error(transparent)]
+    Location(#[from] LocationError),
 }
+
+/// What S3-compatible stores say when there is no room (MinIO, Ceph), and the status that says so.
+const FULL: [&str; 3] = ["XMinioStorageFull", "QuotaExceeded", "507 Insufficient Storage"];
 
 impl BlobError {
     pub(crate) fn file(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
@@ -53,32 +72,67 @@ impl BlobError {
         move |source| Self::File { doing, path, source }
     }
 
+    pub(crate) fn store(doing: &'static str, digest: &Digest) -> impl FnOnce(object_store::Error) -> Self {
+        let what = digest.to_string();
+        move |source| Self::Bucket { doing, what, source }
+    }
+
+    pub(super) fn bucket(
+        doing: &'static str,
+        config: &BucketConfig,
+    ) -> impl FnOnce(object_store::Error) -> Self {
+        let what = config.url.to_string();
+        move |source| Self::Bucket { doing, what, source }
+    }
+
     /// Whether it is for want of room on the disk, or of the owner's quota.
     pub fn is_full(&self) -> bool {
         let full = |kind| matches!(kind, io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
-        matches!(self, Self::File { source, .. } if full(source.kind()))
+        match self {
+            Self::File { source, .. } => full(source.kind()),
+            Self::Bucket { source, .. } => {
+                let said = source.to_string();
+                FULL.iter().any(|word| said.contains(word))
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether a store elsewhere failed, which may be well again in a moment.
+    pub fn is_elsewhere(&self) -> bool {
+        matches!(self, Self::Bucket { .. })
     }
 
     pub fn is_not_found(&self) -> bool {
         match self {
-            Self::Read { source, .. } => matches!(source, object_store::Error::NotFound { .. }),
+            Self::Read { source, .. } | Self::Bucket { source, .. } => {
+                matches!(source, object_store::Error::NotFound { .. })
+            }
             Self::File { source, .. } => source.kind() == io::ErrorKind::NotFound,
-            Self::Open { .. } => false,
+            Self::Open { .. } | Self::Location(_) => false,
         }
     }
 }
 
-/// A file with verified, synced bytes that waits to become a blob. Dropped unplaced, it is removed.
+/// A file with verified, synced bytes that waits to become a blob. Dropped, it is removed.
 #[derive(Debug)]
 pub struct Staged {
     path: PathBuf,
     digest: Digest,
+    /// It lies where it was uploaded to.
+    held: Option<Held>,
+    /// It has been brought to a bucket: until the record is there, too, nobody may take it away.
+    claim: Option<Claim>,
 }
 
 impl Staged {
     /// `path` must hold exactly the bytes of `digest`, and be synced.
     pub(super) fn new(path: PathBuf, digest: Digest) -> Self {
-        Self { path, digest }
+        Self { path, digest, held: None, claim: None }
+    }
+
+    pub(super) fn held(path: PathBuf, digest: Digest, held: Held) -> Self {
+        Self { path, digest, held: Some(held), claim: None }
     }
 
     pub fn digest(&self) -> &Digest {
@@ -88,75 +142,114 @@ impl Staged {
 
 impl Drop for Staged {
     fn drop(&mut self) {
-        // Placed, it is no longer there; otherwise the next start's sweep gets what this misses.
-        let _ = fs::remove_file(&self.path);
+        if self.held.is_none() {
+            // Placed, it is no longer there; otherwise the next start's sweep gets what this misses.
+            let _ = fs::remove_file(&self.path);
+        }
     }
 }
 
 #[derive(Clone, Debug)]
 pub struct BlobStorage {
     objects: Arc<dyn ObjectStore>,
-    root: PathBuf,
+    home: Home,
+}
+
+#[derive(Clone, Debug)]
+enum Home {
+    Files(Files),
+    Bucket(Bucket),
 }
 
 impl BlobStorage {
-    /// Opens `<data_dir>/blobs`, making it where it is missing.
-    pub fn open(data_dir: &Path) -> Result<Self, BlobError> {
-        let root = data_dir.join("blobs");
-        for algorithm in [Algorithm::Sha256, Algorithm::Sha512] {
-            let dir = root.join(algorithm.as_str());
-            fs::create_dir_all(&dir).map_err(BlobError::file("create", &dir))?;
-            sync_dir(&dir)?;
+    /// Opens `<data_dir>/blobs`, or the bucket. Blocks.
+    pub fn open(data_dir: &Path, bucket: Option<&BucketConfig>) -> Result<Self, BlobError> {
+        match bucket {
+            Some(config) => {
+                let bucket = Bucket::open(data_dir, config)?;
+                Ok(Self { objects: bucket.objects(), home: Home::Bucket(bucket) })
+            }
+            None => {
+                Self::in_directory(data_dir)?;
+                let files = Files::open(data_dir)?;
+                let objects = LocalFileSystem::new_with_prefix(&files.root)
+                    .map_err(|source| BlobError::Open { path: files.root.clone(), source })?;
+                Ok(Self { objects: Arc::new(objects), home: Home::Files(files) })
+            }
         }
-        sync_dir(&root)?;
-        let objects = LocalFileSystem::new_with_prefix(&root)
-            .map_err(|source| BlobError::Open { path: root.clone(), source })?;
-        Ok(Self { objects: Arc::new(objects), root })
+    }
+
+    /// Where a registry's directory has the blobs, unless they are in a bucket.
+    pub fn in_directory(data_dir: &Path) -> Result<PathBuf, BlobError> {
+        match Location::read(data_dir)? {
+            Some(noted) => Err(LocationError::InBucket(noted.url).into()),
+            None => Ok(data_dir.join("blobs")),
+        }
+    }
+
+    /// Whether a finished upload stays where it is until its record is there: the way to a bucket is long, and who is
+    /// cut off on it may go on.
+    pub fn takes_long(&self) -> bool {
+        matches!(self.home, Home::Bucket(_))
+    }
+
+    /// Brings a staged blob to where the writer only has to name it. What fails leaves an upload to go on with.
+    pub async fn store(&self, staged: &mut Staged) -> Result<(), BlobError> {
+        let Home::Bucket(bucket) = &self.home else { return Ok(()) };
+        match bucket.store(&staged.path, &staged.digest).await {
+            Ok(claim) => staged.claim = Some(claim),
+            Err(error) => {
+                staged.held.iter_mut().for_each(Held::keep);
+                return Err(error);
+            }
+        }
+        Ok(())
     }
 
     /// Moves a staged file into place. [`Self::sync`] makes the move durable. Writer only; blocks.
     pub fn place(&self, staged: &Staged) -> Result<(), BlobError> {
-        let target = self.file(&staged.digest);
-        // The same bytes under the same name: replacing them changes nothing.
-        fs::rename(&staged.path, &target).map_err(BlobError::file("place", &target))
+        match &self.home {
+            Home::Files(files) => files.place(&staged.path, &staged.digest),
+            Home::Bucket(_) => Ok(debug_assert!(staged.claim.is_some(), "placed before it was stored")),
+        }
     }
 
     /// Makes the moves so far durable. Writer only; blocks.
     pub fn sync(&self, algorithm: Algorithm) -> Result<(), BlobError> {
-        sync_dir(&self.root.join(algorithm.as_str()))
+        match &self.home {
+            Home::Files(files) => files.sync(algorithm),
+            Home::Bucket(_) => Ok(()),
+        }
     }
 
-    /// Removes a blob. Writer only; blocks. Readers that have it open read on.
+    /// Removes a blob that no record names. Writer only; blocks.
     pub fn remove(&self, digest: &Digest) -> Result<(), BlobError> {
-        let path = self.file(digest);
-        match fs::remove_file(&path) {
-            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
-            other => other.map_err(BlobError::file("remove", &path)),
+        match &self.home {
+            Home::Files(files) => files.remove(digest),
+            Home::Bucket(bucket) => Ok(bucket.remove(digest)),
+        }
+    }
+
+    /// Takes back what was stored for a command that changed nothing. Writer only.
+    pub fn take_back(&self, mut staged: Staged, is_used: bool) {
+        if let (Home::Bucket(bucket), Some(claim), false) = (&self.home, staged.claim.take(), is_used) {
+            bucket.remove_claimed(claim);
         }
     }
 
     /// Removes every stored blob for which `is_used` says no. Only before the writer runs; blocks.
-    pub fn sweep(&self, is_used: impl Fn(&Digest) -> bool) -> Result<usize, BlobError> {
-        let mut removed = 0;
-        for algorithm in [Algorithm::Sha256, Algorithm::Sha512] {
-            let dir = self.root.join(algorithm.as_str());
-            let read = |e| BlobError::file("list", &dir)(e);
-            let names: BTreeSet<_> = fs::read_dir(&dir)
-                .map_err(read)?
-                .map(|entry| Ok(entry?.file_name()))
-                .collect::<io::Result<_>>()
-                .map_err(read)?;
-            for name in names {
-                // A name that is no digest isn't ours: leave it to whoever put it there.
-                if let Some(digest) = digest_of_name(algorithm, Path::new(&name))
-                    && !is_used(&digest)
-                {
-                    self.remove(&digest)?;
-                    removed += 1;
-                }
-            }
+    pub fn sweep(&self, is_used: impl Fn(&Digest) -> bool + Sync) -> Result<usize, BlobError> {
+        match &self.home {
+            Home::Files(files) => files.sweep(is_used),
+            Home::Bucket(bucket) => bucket.sweep(is_used),
         }
-        Ok(removed)
+    }
+
+    fn cant_read(&self, digest: &Digest, source: object_store::Error) -> BlobError {
+        match &self.home {
+            Home::Files(_) => BlobError::Read { digest: digest.clone(), source },
+            Home::Bucket(_) => BlobError::store("read", digest)(source),
+        }
     }
 
     /// The bytes of a blob, or of a part of it, as a stream of bounded chunks.
@@ -170,7 +263,7 @@ impl BlobStorage {
             .objects
             .get_opts(&object_path(digest), options)
             .await
-            .map_err(|source| BlobError::Read { digest: digest.clone(), source })?;
+            .map_err(|source| self.cant_read(digest, source))?;
         let Range { start, end } = result.range.clone();
         match result.payload {
             // `object_store` reads files in 8 KiB steps, each a trip to another thread.
@@ -191,23 +284,19 @@ impl BlobStorage {
         match self.objects.head(&object_path(digest)).await {
             Ok(about) => Ok(Some(about.size)),
             Err(object_store::Error::NotFound { .. }) => Ok(None),
-            Err(source) => Err(BlobError::Read { digest: digest.clone(), source }),
+            Err(source) => Err(self.cant_read(digest, source)),
         }
     }
 
     /// All bytes of a small blob.
     pub async fn read_all(&self, digest: &Digest) -> Result<Bytes, BlobError> {
-        let read = |source| BlobError::Read { digest: digest.clone(), source };
+        let read = |source| self.cant_read(digest, source);
         let result = self.objects.get(&object_path(digest)).await.map_err(read)?;
         result.bytes().await.map_err(read)
     }
-
-    fn file(&self, digest: &Digest) -> PathBuf {
-        self.root.join(digest.algorithm().as_str()).join(digest.hex())
-    }
 }
 
-fn object_path(digest: &Digest) -> ObjectPath {
+pub(crate) fn object_path(digest: &Digest) -> ObjectPath {
     ObjectPath::from_iter([digest.algorithm().as_str(), digest.hex()])
 }
 
@@ -234,9 +323,4 @@ pub fn hash_file(path: &Path, algorithm: Algorithm) -> Result<(Digest, u64), Blo
             Err(e) => return Err(BlobError::file("read", path)(e)),
         }
     }
-}
-
-/// A rename or a new file is durable only when its directory is (`fsync(2)`).
-fn sync_dir(dir: &Path) -> Result<(), BlobError> {
-    fs::File::open(dir).and_then(|d| d.sync_all()).map_err(BlobError::file("sync", dir))
 }

@@ -16,6 +16,7 @@ use tokio::{sync::Mutex as AsyncMutex, task::spawn_blocking};
 use uuid::Uuid;
 
 use super::{
+    bucket::is_note,
     session::{Owner, Session, create_session, resume_session},
     storage::{BlobError, Staged},
 };
@@ -60,6 +61,7 @@ pub struct Expected {
 }
 
 type Shared = Arc<AsyncMutex<Session>>;
+type Sessions = Arc<Mutex<HashMap<Uuid, Open>>>;
 
 /// An upload that a request may go on with.
 #[derive(Clone, Debug)]
@@ -75,13 +77,43 @@ struct Open {
 pub struct Uploads {
     root: PathBuf,
     most: usize,
-    sessions: Arc<Mutex<HashMap<Uuid, Open>>>,
+    /// What is finished stays in its session until it is stored ([`super::storage::BlobStorage::takes_long`]).
+    in_place: bool,
+    sessions: Sessions,
+}
+
+/// A finished upload whose bytes are still to be brought elsewhere: meanwhile nobody else goes on with it. Dropped, it
+/// is removed.
+#[derive(Debug)]
+pub struct Held {
+    id: Uuid,
+    dir: PathBuf,
+    sessions: Sessions,
+    keeps: bool,
+}
+
+impl Held {
+    /// Leaves it as an upload that its client may finish once more.
+    pub fn keep(&mut self) {
+        self.keeps = true;
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if !self.keeps
+            && let Err(error) = fs::remove_dir_all(&self.dir)
+        {
+            tracing::warn!(dir = %self.dir.display(), %error, "an ended upload stays until a later start");
+        }
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
+    }
 }
 
 impl Uploads {
     /// Opens `<data_dir>/uploads`, where at most `most` may be under way, and removes what was left there
     /// long ago. Blocks.
-    pub fn open(data_dir: &Path, most: usize) -> Result<Self, BlobError> {
+    pub fn open(data_dir: &Path, most: usize, in_place: bool) -> Result<Self, BlobError> {
         let root = data_dir.join("uploads");
         fs::create_dir_all(&root).map_err(BlobError::file("create", &root))?;
         let entries = fs::read_dir(&root).map_err(BlobError::file("list", &root))?;
@@ -91,7 +123,7 @@ impl Uploads {
                 let _ = fs::remove_dir_all(&path).or_else(|_| fs::remove_file(&path));
             }
         }
-        Ok(Self { root, most, sessions: Arc::default() })
+        Ok(Self { root, most, in_place, sessions: Arc::default() })
     }
 
     /// Removes the uploads that nobody has touched for a day; gives how many. One in use is left.
@@ -199,6 +231,11 @@ impl Uploads {
         let mut session = session.lock_owned().await;
         session.is_open()?;
         session.closed = true;
+        if self.in_place {
+            let (dir, sessions) = (self.root.join(id.to_string()), self.sessions.clone());
+            let held = Held { id, dir, sessions, keeps: false };
+            return spawn_blocking(move || session.finish_in_place(said, held)).await?;
+        }
         let staged = self.root.join(format!("{id}.blob"));
         let outcome = spawn_blocking(move || session.finish(said, staged)).await?;
         self.sessions().remove(&id);
@@ -258,6 +295,10 @@ impl Uploads {
 
 /// At a start: a staged blob belongs to a request of a process that is gone, and without a file of bytes nobody can go on.
 fn is_left_over(path: &Path) -> bool {
+    // What it tells of is to be given up first.
+    if is_note(path) {
+        return false;
+    }
     path.extension().is_some_and(|e| e == "blob") || !path.join("data").exists() || is_stale(path)
 }
 

@@ -57,10 +57,16 @@ pub(super) fn internal(error: &(dyn std::error::Error + 'static)) -> Error {
     Error::server("The registry failed; its log says why.")
 }
 
-/// The disk is full: logged as any failure of ours, and said, since the client's owner can help it.
+/// The store is full: logged as any failure of ours, and said, since the client's owner can help it.
 fn full(error: &(dyn std::error::Error + 'static)) -> Error {
     let _ = internal(error);
-    Error::server("The registry's disk is full. Nothing was stored; try again when there is room.")
+    Error::server("The registry's store is full. Nothing was stored; try again when there is room.")
+}
+
+/// The store of the blobs is elsewhere, and didn't do what it should.
+fn elsewhere(error: &(dyn std::error::Error + 'static)) -> Error {
+    let _ = internal(error);
+    Error::server("The registry's blob store failed; the registry's log says why. Try again.")
 }
 
 pub(super) fn refused(refusal: Refusal) -> Error {
@@ -93,6 +99,7 @@ pub(super) fn write(error: WriteError) -> Error {
     match error {
         WriteError::Refused(refusal) => refused(refusal),
         other if other.is_full() => full(&other),
+        other if other.is_elsewhere() => elsewhere(&other),
         other => internal(&other),
     }
 }

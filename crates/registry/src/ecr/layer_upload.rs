@@ -94,7 +94,7 @@ pub(super) async fn complete_layer_upload(
     }
     let repository_name = key.name.to_string();
     let command = LinkBlob { key, digest: digest.clone(), size, now_ms: shared.now_ms() };
-    shared.writer.submit_with(command, Some(staged)).await.map_err(write)?;
+    shared.submit_staged(command, staged).await.map_err(write)?;
     Ok(CompleteLayerUploadResponse {
         registry_id: Some(context.account.clone()),
         repository_name: Some(repository_name),

@@ -64,8 +64,15 @@ impl OciError {
 
     /// RFC 4918, 11.5. Of the codes that there are for a failure of ours, none says more.
     fn full(error: &(dyn std::error::Error + 'static)) -> Self {
-        let message = "The registry's disk is full. Nothing was stored; push again when there is room.";
+        let message = "The registry's store is full. Nothing was stored; push again when there is room.";
         Self { status: StatusCode::INSUFFICIENT_STORAGE, ..Self::internal(error).message(message) }
+    }
+
+    /// The store of the blobs is elsewhere, and didn't do what it should.
+    fn elsewhere(error: &(dyn std::error::Error + 'static)) -> Self {
+        let message = "The registry's blob store failed; the registry's log says why. Try again.";
+        Self { status: StatusCode::SERVICE_UNAVAILABLE, ..Self::internal(error).message(message) }
+            .header(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER))
     }
 
     fn message(mut self, message: &str) -> Self {
@@ -188,6 +195,7 @@ impl From<WriteError> for OciError {
         match error {
             WriteError::Refused(refusal) => refusal.into(),
             other if other.is_full() => Self::full(&other),
+            other if other.is_elsewhere() => Self::elsewhere(&other),
             other => Self::internal(&other),
         }
     }
@@ -217,6 +225,10 @@ impl From<UploadError> for OciError {
 
 impl From<BlobError> for OciError {
     fn from(error: BlobError) -> Self {
-        if error.is_full() { Self::full(&error) } else { Self::internal(&error) }
+        match error {
+            _ if error.is_full() => Self::full(&error),
+            _ if error.is_elsewhere() => Self::elsewhere(&error),
+            _ => Self::internal(&error),
+        }
     }
 }

@@ -157,7 +157,7 @@ async fn commit(asked: &Asked, key: RepositoryKey, id: Uuid, digest: Digest) -> 
 async fn link(shared: &Shared, key: RepositoryKey, id: Uuid, digest: Digest) -> Result<(), OciError> {
     let (staged, size) = shared.uploads.finish(&key, id, digest.clone()).await?;
     let command = LinkBlob { key, digest, size, now_ms: shared.now_ms() };
-    Ok(shared.writer.submit_with(command, Some(staged)).await?)
+    Ok(shared.submit_staged(command, staged).await?)
 }
 
 fn progress(status: StatusCode, key: &RepositoryKey, id: Uuid, offset: u64) -> Result<Response, OciError> {

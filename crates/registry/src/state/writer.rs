@@ -50,6 +50,11 @@ impl WriteError {
             _ => false,
         }
     }
+
+    /// Whether the store of the blobs is elsewhere and failed.
+    pub fn is_elsewhere(&self) -> bool {
+        matches!(self, Self::Blob(error) if error.is_elsewhere())
+    }
 }
 
 /// The handle: cheap to clone, and the only way to change anything.
@@ -113,35 +118,51 @@ impl Writer {
     }
 }
 
-/// What a job wants of the group that it is in.
-struct Wanted {
-    changes: Vec<Change>,
-    placed: Option<Algorithm>,
+/// What came of a job's look at the state.
+enum Decided {
+    Wanted {
+        changes: Vec<Change>,
+        placed: Option<Algorithm>,
+    },
+    /// The caller was told. The staged blob isn't needed.
+    Refused(Option<Staged>),
 }
 
 /// A command with its waiting caller; its types are hidden from the thread.
 trait Job: Send {
-    /// Decides, and places the staged blob. `None`: refused, and the caller was told.
-    fn decide(&mut self, index: &Index, blobs: &BlobStorage) -> Option<Wanted>;
+    /// Decides, and places the staged blob.
+    fn decide(&mut self, index: &Index, blobs: &BlobStorage) -> Decided;
+
+    /// Lets go of the staged blob.
+    fn release(&mut self) -> Option<Staged>;
 
     /// Tells the caller how the group's commit ended, or that there was none.
     fn finish(self: Box<Self>, committed: Result<(), WriteError>);
 }
 
 enum Submitted<C: Command> {
-    Waiting { command: C, staged: Option<Staged>, reply: oneshot::Sender<Result<C::Outcome, WriteError>> },
-    Decided { outcome: C::Outcome, reply: oneshot::Sender<Result<C::Outcome, WriteError>> },
+    Waiting {
+        command: C,
+        staged: Option<Staged>,
+        reply: oneshot::Sender<Result<C::Outcome, WriteError>>,
+    },
+    Decided {
+        outcome: C::Outcome,
+        staged: Option<Staged>,
+        reply: oneshot::Sender<Result<C::Outcome, WriteError>>,
+    },
     Answered,
 }
 
 impl<C: Command> Job for Submitted<C> {
-    fn decide(&mut self, index: &Index, blobs: &BlobStorage) -> Option<Wanted> {
+    fn decide(&mut self, index: &Index, blobs: &BlobStorage) -> Decided {
         let Self::Waiting { command, staged, reply } = std::mem::replace(self, Self::Answered) else {
-            return None;
+            return Decided::Refused(None);
         };
         let decided = command.decide(index).map_err(WriteError::from).and_then(|decision| {
             let placed = staged
-                .map(|s| blobs.place(&s).map(|()| s.digest().algorithm()))
+                .as_ref()
+                .map(|s| blobs.place(s).map(|()| s.digest().algorithm()))
                 .transpose()
                 .map_err(|e| WriteError::Blob(Arc::new(e)))?;
             Ok((decision, placed))
@@ -149,20 +170,27 @@ impl<C: Command> Job for Submitted<C> {
         match decided {
             Ok((decision, placed)) => {
                 let Decision { changes, outcome } = decision;
-                *self = Self::Decided { outcome, reply };
-                Some(Wanted { changes, placed })
+                *self = Self::Decided { outcome, staged, reply };
+                Decided::Wanted { changes, placed }
             }
             // A caller that went away needs no answer.
             Err(error) => {
                 let _ = reply.send(Err(error));
-                None
+                Decided::Refused(staged)
             }
+        }
+    }
+
+    fn release(&mut self) -> Option<Staged> {
+        match self {
+            Self::Decided { staged, .. } => staged.take(),
+            Self::Waiting { .. } | Self::Answered => None,
         }
     }
 
     fn finish(self: Box<Self>, committed: Result<(), WriteError>) {
         match (*self, committed) {
-            (Self::Decided { outcome, reply }, committed) => {
+            (Self::Decided { outcome, reply, .. }, committed) => {
                 let _ = reply.send(committed.map(|()| outcome));
             }
             (Self::Waiting { reply, .. }, Err(error)) => {
@@ -210,16 +238,32 @@ impl WriterThread {
         let mut changes = Vec::new();
         let mut placed = Vec::new();
         let mut decided = Vec::new();
+        let mut in_vain = Vec::new();
         for mut job in jobs {
-            let Some(wanted) = job.decide(&next, &self.blobs) else {
-                continue;
-            };
-            wanted.changes.iter().for_each(|c| next.apply(c));
-            changes.extend(wanted.changes);
-            placed.extend(wanted.placed);
-            decided.push(job);
+            match job.decide(&next, &self.blobs) {
+                Decided::Wanted { changes: wanted, placed: algorithm } => {
+                    wanted.iter().for_each(|c| next.apply(c));
+                    changes.extend(wanted);
+                    placed.extend(algorithm);
+                    decided.push(job);
+                }
+                Decided::Refused(staged) => in_vain.extend(staged),
+            }
         }
         let result = self.commit(next, &changes, placed);
+        let staged = decided.iter_mut().filter_map(|job| job.release());
+        match &result {
+            // Before anything is removed: a claim that is still held would keep it.
+            Ok(()) => staged.for_each(drop),
+            Err(_) => in_vain.extend(staged),
+        }
+        // In doubt, a blob may have a record: the next start will know.
+        if !self.must_load {
+            for staged in in_vain {
+                let is_used = self.index.is_used(staged.digest());
+                self.blobs.take_back(staged, is_used);
+            }
+        }
         if result.is_ok() {
             self.remove_unused(&changes);
         }

@@ -16,8 +16,12 @@ use store::Entry;
 
 pub use finding::{Finding, Image, User};
 
+use crate::{
+    BucketConfig,
+    blobs::{bucket::Bucket, storage::BlobStorage},
+};
 use examine::{Records, examine};
-use files::Files;
+use files::{Files, Home};
 
 /// How often what is wrong is looked at again, and how long after each time: together longer than a push takes
 /// from its file to its record.
@@ -43,19 +47,25 @@ impl Verified {
     }
 }
 
-/// Verifies the registry in `data_dir`, whose records `load` gives as they stand at each call. `progress` is told
+/// Verifies the registry in `data_dir`, whose blobs may be in a bucket, and whose records `load` gives as they stand at each call. `progress` is told
 /// how many bytes have been read. Blocks.
 ///
 /// # Errors
 /// Those of `load`, and where the directories can't be listed. A blob that can't be read is a finding.
 pub fn verify<E: From<io::Error>>(
     data_dir: &Path,
+    bucket: Option<&BucketConfig>,
     load: impl Fn() -> Result<Vec<Entry>, E>,
     progress: impl Fn(u64) + Sync,
 ) -> Result<Verified, E> {
+    let home = match bucket {
+        Some(config) => Bucket::look(data_dir, config).map(Home::Bucket),
+        None => BlobStorage::in_directory(data_dir).map(Home::Directory),
+    };
+    let home = home.map_err(io::Error::other)?;
     // The records first: what is deleted after them is found missing, and found gone at the next look.
     let mut records = Records::read(&load()?);
-    let mut files = Files::read(data_dir, &progress)?;
+    let mut files = Files::read(data_dir, home, &progress)?;
     let mut findings = examine(&records, &files);
     for _ in 0..LOOKS {
         if findings.is_empty() {
