@@ -3,6 +3,10 @@
 //! How many those were is remembered in a resource tag of the service, so that it outlives everything and any client can
 //! read it. The tag is written before the tasks go, and taken away after they are wanted again: broken off in between,
 //! either command can be given again.
+//!
+//! A daemon has no count. It stops by a placement constraint that no instance meets, and starts when that is gone.
+
+mod daemon;
 
 use std::process::ExitCode;
 
@@ -39,12 +43,19 @@ enum Act {
     Refuse(String),
 }
 
+/// What is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Word {
+    Stop,
+    Start,
+}
+
 pub async fn stop(site: &Site, args: &HaltArgs) -> Result<ExitCode> {
-    carry_out(site, args, on_stop).await
+    carry_out(site, args, Word::Stop).await
 }
 
 pub async fn start(site: &Site, args: &HaltArgs) -> Result<ExitCode> {
-    carry_out(site, args, on_start).await
+    carry_out(site, args, Word::Start).await
 }
 
 fn on_stop(state: &State, name: &str) -> Act {
@@ -98,13 +109,21 @@ fn are(count: i32) -> String {
     format!("{} {}", tasks(count), if count == 1 { "is" } else { "are" })
 }
 
-async fn carry_out(site: &Site, args: &HaltArgs, decide: fn(&State, &str) -> Act) -> Result<ExitCode> {
+async fn carry_out(site: &Site, args: &HaltArgs, word: Word) -> Result<ExitCode> {
     let client = site.client()?;
     let cluster = find::cluster_of(&args.service, &args.cluster);
     let name = ps::id(&args.service);
     let service = described(&client, cluster, name).await?;
+    if service.scheduling_strategy == Some(ecs::SchedulingStrategy::Daemon) {
+        daemon::carry_out(&client, cluster, name, &service, word).await?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let arn = service.service_arn.clone().unwrap_or_default();
-    match decide(&State::of(&service), name) {
+    let act = match word {
+        Word::Stop => on_stop(&State::of(&service), name),
+        Word::Start => on_start(&State::of(&service), name),
+    };
+    match act {
         Act::Nothing(why) => println!("{why}"),
         Act::Refuse(why) => bail!(why),
         Act::Stop(count) => {

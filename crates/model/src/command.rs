@@ -222,6 +222,7 @@ pub struct DeploymentStep {
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum DeploymentChange {
+    /// So many tasks are wanted; of a DAEMON service that is what the service wants, too.
     Desired(u32),
     /// This is the first step that is taken for it.
     Begin,

@@ -6,7 +6,7 @@ use wire::ecs::{self, CreateServiceRequest, CreateServiceResponse, ServiceField}
 use wire::{Context, Error};
 
 use super::launch::{capacity, placement};
-use super::service::{Aim, Recorded, aim, rollout, rules, unsupported};
+use super::service::{Aim, Recorded, aim, daemon, rollout, rules, unsupported};
 use super::translate::{service as translate, tags};
 use super::{fingerprint, reference};
 use crate::app::App;
@@ -44,8 +44,13 @@ fn check(
 ) -> Result<NewService, Error> {
     let cluster = reference::active_cluster(context, world, input.cluster.as_deref())?;
     rules::name(&input.service_name)?;
-    if input.scheduling_strategy == Some(ecs::SchedulingStrategy::Daemon) {
-        return Err(unsupported::error(OPERATION, "the scheduling strategy DAEMON"));
+    let scheduling = match input.scheduling_strategy {
+        None | Some(ecs::SchedulingStrategy::Replica) => SchedulingStrategy::Replica,
+        Some(ecs::SchedulingStrategy::Daemon) => SchedulingStrategy::Daemon,
+    };
+    if scheduling == SchedulingStrategy::Daemon {
+        daemon::check_controller(input.deployment_controller.as_ref())?;
+        daemon::check(input.desired_count, input.placement_strategy.as_deref())?;
     }
     unsupported::controller(OPERATION, input.deployment_controller.as_ref())?;
     unsupported::check(OPERATION, &unsupported::shared!(input))?;
@@ -54,11 +59,10 @@ fn check(
     let constraints = input.placement_constraints.as_deref();
     let constraints = placement::constraints(aim.launch_type, aim.definition(world)?, constraints)?;
     let strategy = placement::strategy(aim.launch_type, input.placement_strategy.as_deref())?;
-    let configuration = rollout::merge(rollout::default(), input.deployment_configuration.as_ref());
-    let rollout = rollout::check(OPERATION, &configuration)?;
-    let desired_count = input.desired_count.ok_or_else(|| {
-        Error::invalid_parameter("desiredCount is required for services of the scheduling strategy REPLICA.")
-    })?;
+    let given = input.deployment_configuration.as_ref();
+    let configuration = rollout::merge(rollout::default(scheduling), given);
+    let rollout = rollout::check(OPERATION, scheduling, &configuration)?;
+    let desired_count = desired_count(scheduling, input)?;
     let recorded = Recorded {
         rebalancing: rules::rebalancing(input.availability_zone_rebalancing, None, rollout.maximum_percent)?,
         role_arn: rules::role(&cluster.scope, aim.definition(world)?, input.role.as_deref())?,
@@ -67,8 +71,8 @@ fn check(
     };
     Ok(NewService {
         key: ServiceKey { cluster, name: input.service_name.as_str().into() },
-        desired_count: rules::desired_count(desired_count)?,
-        scheduling: SchedulingStrategy::Replica,
+        desired_count,
+        scheduling,
         controller: ControllerType::Ecs,
         minimum_healthy_percent: rollout.minimum_percent,
         maximum_percent: rollout.maximum_percent,
@@ -87,6 +91,18 @@ fn check(
     })
 }
 
+/// A daemon's count is that of the instances it belongs on, which its scheduler finds.
+fn desired_count(scheduling: SchedulingStrategy, input: &CreateServiceRequest) -> Result<u32, Error> {
+    match scheduling {
+        SchedulingStrategy::Daemon => Ok(0),
+        SchedulingStrategy::Replica => input.desired_count.map(rules::desired_count).unwrap_or_else(|| {
+            Err(Error::invalid_parameter(
+                "desiredCount is required for services of the scheduling strategy REPLICA.",
+            ))
+        }),
+    }
+}
+
 fn aim_of(
     context: &Context,
     world: &World,
@@ -98,6 +114,9 @@ fn aim_of(
     let definition = reference::definition(context, world, named, aim::missing_definition)?;
     let cluster = rules::cluster(world, cluster)?;
     let capacity = capacity::decide(cluster, input.launch_type, input.capacity_provider_strategy.as_deref())?;
+    if input.scheduling_strategy == Some(ecs::SchedulingStrategy::Daemon) {
+        daemon::check_capacity(&capacity)?;
+    }
     let aim = Aim {
         definition,
         launch_type: capacity.launch_type,

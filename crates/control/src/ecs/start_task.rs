@@ -85,7 +85,7 @@ impl Request {
             capacity_provider: None,
         };
         let mut ids = Ids::new(app.seed());
-        let placement = plan::schedule::place_on(world, &want, &self.instances);
+        let placement = plan::schedule::place_on(world, &want, &plan::Rules::default(), &self.instances);
         let on = |id| {
             launch.on(ids.task(), id, world.instance(id).map_or(LaunchType::Ec2, |i| launch_type(i)), None)
         };

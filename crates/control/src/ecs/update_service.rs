@@ -1,13 +1,16 @@
 use std::sync::Arc;
 
 use model::command::ServiceChange;
-use model::{Cluster, Command, PlacementConstraint, Refusal, Service, ServiceKey, ServiceStatus, World};
+use model::{
+    Cluster, Command, PlacementConstraint, Refusal, SchedulingStrategy, Service, ServiceKey, ServiceStatus,
+    World,
+};
 use wire::ecs::{UpdateServiceRequest, UpdateServiceResponse};
 use wire::{Context, Error};
 
 use super::launch::{capacity, placement};
 use super::reference;
-use super::service::{Aim, Recorded, aim, rollout, rules, unsupported};
+use super::service::{Aim, Recorded, aim, daemon, rollout, rules, unsupported};
 use super::translate::service as translate;
 use crate::app::App;
 use crate::writer::SubmitError;
@@ -77,10 +80,16 @@ fn change(
 ) -> Result<ServiceChange, Error> {
     unsupported::controller(OPERATION, input.deployment_controller.as_ref())?;
     unsupported::check(OPERATION, &unsupported::shared!(input))?;
+    if service.scheduling == SchedulingStrategy::Daemon {
+        daemon::check(input.desired_count, input.placement_strategy.as_deref())?;
+    }
     let present = Recorded::of(service)
         .ok_or_else(|| Error::server("What the service was asked for before could not be read."))?;
 
     let wanted = wanted(context, world, cluster, &present.aim, input)?;
+    if service.scheduling == SchedulingStrategy::Daemon {
+        daemon::check_capacity(&wanted.capacity())?;
+    }
     let constraints = constraints(world, service, &wanted, input)?;
     let strategy = input.placement_strategy.as_deref();
     let strategy = strategy.map(|given| placement::strategy(wanted.launch_type, Some(given))).transpose()?;
@@ -91,7 +100,7 @@ fn change(
     };
     let configuration =
         rollout::merge(present.deployment_configuration, input.deployment_configuration.as_ref());
-    let rollout = rollout::check(OPERATION, &configuration)?;
+    let rollout = rollout::check(OPERATION, service.scheduling, &configuration)?;
     let rebalancing = rules::rebalancing(
         input.availability_zone_rebalancing,
         Some(present.rebalancing),

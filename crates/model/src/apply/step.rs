@@ -76,7 +76,12 @@ fn change_deployment(service: &mut Service, step: &DeploymentStep, now_ms: u64) 
     }
     let Some(deployment) = service.deployments.iter_mut().find(|d| d.id == step.id) else { return };
     match &step.change {
-        DeploymentChange::Desired(count) => deployment.desired_count = *count,
+        DeploymentChange::Desired(count) => {
+            deployment.desired_count = *count;
+            if service.scheduling == SchedulingStrategy::Daemon {
+                service.desired_count = *count;
+            }
+        }
         // It comes to one end, once, and as the PRIMARY one.
         DeploymentChange::Rollout(..) if !deployment.is_rolling_out() => return,
         DeploymentChange::Rollout(state, reason) => {

@@ -1,17 +1,22 @@
 use super::Counts;
+use super::daemon;
 use model::{
-    Deployment, DeploymentId, DesiredStatus, Health, InstanceStatus, RolloutState, Service, Task, World,
-    apply,
+    Deployment, DeploymentId, DesiredStatus, Health, InstanceId, InstanceStatus, RolloutState, Service, Task,
+    World, apply,
 };
+use std::collections::BTreeSet;
 
 /// The live tasks of a service, sorted by what a plan needs to know of them.
 pub(super) struct Census<'w> {
     service: &'w Service,
+    pub desired: u32,
     /// Of the PRIMARY deployment, wanted.
     pub new: Vec<&'w Task>,
     /// To be replaced, wanted until they are: of older deployments, and those on instances that
-    /// drain.
+    /// drain. Of a daemon those too whose instance it has left.
     pub old: Vec<&'w Task>,
+    /// Of a daemon, on instances that drain and run something else still: wanted until that is over.
+    pub staying: Vec<&'w Task>,
     /// Of those in `new`, the ones whose health check failed after their grace period.
     pub unhealthy: Vec<&'w Task>,
     /// Asked to stop, not STOPPED yet.
@@ -22,12 +27,20 @@ pub(super) struct Census<'w> {
 }
 
 impl<'w> Census<'w> {
-    pub fn take(world: &'w World, service: &'w Service, now_ms: u64) -> Self {
+    /// `members`: where a daemon's tasks belong; `None` for a service that has a count.
+    pub fn take(
+        world: &'w World,
+        service: &'w Service,
+        members: Option<&BTreeSet<InstanceId>>,
+        now_ms: u64,
+    ) -> Self {
         let primary = service.primary().map(|deployment| &deployment.id);
         let mut census = Self {
             service,
+            desired: members.map_or(service.desired_count, |members| members.len() as u32),
             new: Vec::new(),
             old: Vec::new(),
+            staying: Vec::new(),
             unhealthy: Vec::new(),
             leaving: Vec::new(),
             grace_ends_ms: None,
@@ -37,7 +50,12 @@ impl<'w> Census<'w> {
         for task in world.live_tasks_of(&service.key) {
             if task.desired_status == DesiredStatus::Stopped {
                 census.leaving.push(task);
-            } else if task.deployment.as_ref() != primary || is_on_draining(world, task) {
+            } else if members.is_some() && daemon::stays(world, task) {
+                census.staying.push(task);
+            } else if task.deployment.as_ref() != primary
+                || is_on_draining(world, task)
+                || members.is_some_and(|members| !members.contains(&task.instance))
+            {
                 census.old.push(task);
             } else {
                 census.new.push(task);
@@ -55,7 +73,7 @@ impl<'w> Census<'w> {
     }
 
     pub fn wanted(&self) -> impl Iterator<Item = &'w Task> {
-        self.new.iter().chain(&self.old).copied()
+        self.new.iter().chain(&self.old).chain(&self.staying).copied()
     }
 
     /// Of those in `new`, the ones that aren't in `unhealthy`.
@@ -72,7 +90,7 @@ impl<'w> Census<'w> {
 
     /// Whether a task is kept only because it is protected.
     pub fn is_held(&self) -> bool {
-        let excess = self.good().count() > self.service.desired_count as usize;
+        let excess = self.good().count() > self.desired as usize;
         let kept = |tasks: &[&Task]| tasks.iter().any(|task| !self.may_stop(task));
         kept(&self.old) || (excess && kept(&self.new))
     }
@@ -83,7 +101,7 @@ impl<'w> Census<'w> {
     }
 
     pub fn is_empty(&self) -> bool {
-        self.new.is_empty() && self.old.is_empty() && self.leaving.is_empty()
+        self.wanted().next().is_none() && self.leaving.is_empty()
     }
 
     pub fn has_tasks_of(&self, deployment: &DeploymentId) -> bool {
@@ -92,11 +110,11 @@ impl<'w> Census<'w> {
             .any(|task| task.deployment.as_ref() == Some(deployment))
     }
 
-    /// The desired count runs, all of it healthy, and nothing else is there.
+    /// The desired count runs, all of it healthy, and nothing else is there but what waits for others to end.
     pub fn is_steady(&self) -> bool {
         self.old.is_empty()
             && self.leaving.is_empty()
-            && self.new.len() == self.service.desired_count as usize
+            && self.new.len() == self.desired as usize
             && self.new.iter().all(|task| task.is_healthy())
     }
 
@@ -106,7 +124,7 @@ impl<'w> Census<'w> {
     }
 
     /// From when on they hold.
-    fn unproven(&self) -> impl Iterator<Item = u64> {
+    pub fn unproven(&self) -> impl Iterator<Item = u64> {
         let in_progress = |primary: &Deployment| primary.rollout_state == RolloutState::InProgress;
         let watched = self.service.breaker.enable && self.service.primary().is_some_and(in_progress);
         let healthy = self.good().filter(move |task| watched && task.is_healthy());
@@ -119,7 +137,7 @@ impl<'w> Census<'w> {
         let kept: Vec<&Task> = self.good().filter(|task| !self.may_stop(task)).collect();
         let kept_old: Vec<&Task> = self.old.iter().copied().filter(|task| !self.may_stop(task)).collect();
         Counts {
-            desired: self.service.desired_count,
+            desired: self.desired,
             minimum_percent: self.service.minimum_healthy_percent,
             maximum_percent: self.service.maximum_percent,
             new: count(self.new.len() - self.unhealthy.len()),
@@ -141,6 +159,6 @@ impl<'w> Census<'w> {
 
 /// The agent of a draining instance still runs the task, but no longer (ECS API reference,
 /// UpdateContainerInstancesState).
-fn is_on_draining(world: &World, task: &Task) -> bool {
+pub(super) fn is_on_draining(world: &World, task: &Task) -> bool {
     world.instance(task.instance).is_some_and(|instance| instance.status == InstanceStatus::Draining)
 }

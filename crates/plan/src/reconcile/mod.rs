@@ -2,6 +2,7 @@
 
 mod breaker;
 mod census;
+mod daemon;
 mod pick;
 mod rolling;
 mod start;
@@ -15,16 +16,16 @@ pub use wake::concerned;
 
 use crate::{
     Ids, Want,
-    schedule::{self, Rules, Shares},
+    schedule::{self, Placement, Rules, Shares},
 };
 use census::Census;
 use model::{
-    ControllerType, Deployment, RolloutState, SchedulingStrategy, Service, ServiceKey, ServiceStatus, Stop,
-    StopCode, Task, TaskId, World,
+    ControllerType, Deployment, InstanceId, RolloutState, Service, ServiceKey, ServiceStatus, Stop, StopCode,
+    Task, TaskId, World,
     apply::completed_reason,
     command::{DeploymentChange, DeploymentStep, ServiceStep},
 };
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 /// How long until a task that had no place is tried again, if nothing else wakes the service.
 pub const PLACE_AGAIN_MS: u64 = 2_000;
@@ -36,7 +37,7 @@ pub const STARTS_PER_STEP: u32 = 100;
 /// Why a task is stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum StopReason {
-    /// More of the PRIMARY deployment than desired.
+    /// More of the PRIMARY deployment than desired; of a daemon, on an instance that is none of its own any more.
     ScaleIn,
     /// Of an older deployment, or on an instance that drains.
     Superseded,
@@ -61,14 +62,16 @@ pub struct Plan {
 }
 
 /// The next step for the service; `None` when there is no such service, it is INACTIVE, or its
-/// tasks aren't ours to decide (a controller other than ECS; DAEMON scheduling).
+/// tasks aren't ours to decide (a controller other than ECS).
 pub fn service(world: &World, key: &ServiceKey, now_ms: u64, seed: u128) -> Option<Plan> {
     let service = world.service(key)?;
-    let ours = service.controller == ControllerType::Ecs && service.scheduling == SchedulingStrategy::Replica;
+    let ours = service.controller == ControllerType::Ecs;
+    let members = daemon::members(world, service);
     let planner = Planner {
         world,
         service,
-        census: Census::take(world, service, now_ms),
+        census: Census::take(world, service, members.as_ref(), now_ms),
+        members,
         now_ms,
         ids: Ids::new(seed),
         seed,
@@ -84,9 +87,21 @@ struct Planner<'w> {
     world: &'w World,
     service: &'w Service,
     census: Census<'w>,
+    /// Where a daemon's tasks belong; `None` for a service that has a count.
+    members: Option<BTreeSet<InstanceId>>,
     now_ms: u64,
     ids: Ids,
     seed: u128,
+}
+
+/// What starts and what stops.
+#[derive(Default)]
+struct Acts {
+    placement: Placement,
+    /// Of each task that has a place, by the number of its want.
+    providers: Vec<Option<Arc<str>>>,
+    stops: Vec<(TaskId, StopReason)>,
+    wait: Option<Wait>,
 }
 
 impl<'w> Planner<'w> {
@@ -113,27 +128,21 @@ impl<'w> Planner<'w> {
 
         let failed = primary.rollout_state == RolloutState::Failed;
         let throttled_until = throttle::until_ms(primary).filter(|until_ms| !failed && *until_ms > now_ms);
-        let counts = self.census.counts(failed || throttled_until.is_some());
-        let mut moves = rolling::moves(counts);
-
-        let present = self.census.good().filter_map(|task| task.capacity_provider.as_deref());
-        let mut shares = Shares::new(&primary.capacity_strategy, present);
-        let wants: Vec<Want> =
-            (0..moves.start.min(STARTS_PER_STEP)).map(|_| self.want(primary, shares.give())).collect();
-        let placement = schedule::place(self.world, &wants, &self.rules(primary), now_ms, self.seed);
-        let unplaced = placement.failures.len() as u32;
-        if unplaced > 0 {
-            // Without room for the new, room has to come from the old, as far as the bounds let it.
-            moves = rolling::moves(Counts { no_room_for: unplaced, ..counts });
+        let held_back = failed || throttled_until.is_some();
+        let acts = match &self.members {
+            Some(members) => self.daemons(primary, members, held_back),
+            None => self.replicas(primary, held_back),
+        };
+        if !acts.placement.failures.is_empty() {
             plan.wake_at_ms = Some(now_ms + PLACE_AGAIN_MS);
         }
-        for placed in &placement.placed {
+        for placed in &acts.placement.placed {
             let id = self.ids.task();
-            let provider = wants[placed.want].capacity_provider.clone();
+            let provider = acts.providers.get(placed.want).cloned().flatten();
             step.starts.extend(start::task(self.world, service, primary, id, placed.instance, provider));
         }
 
-        plan.stops = pick::stops(&self.census, moves);
+        plan.stops = acts.stops;
         let stopping: Vec<&Task> =
             plan.stops.iter().filter_map(|(id, _)| self.world.task(*id)).map(|task| &**task).collect();
         step.stops =
@@ -143,19 +152,48 @@ impl<'w> Planner<'w> {
             plan.waits.push(Wait::Throttled { until_ms });
             plan.wake_at_ms = plan.wake_at_ms.into_iter().chain([until_ms]).min();
         }
-        plan.waits.extend(moves.wait);
+        plan.waits.extend(acts.wait);
         plan.wake_at_ms = plan.wake_at_ms.into_iter().chain(self.census.grace_ends_ms).min();
         if self.census.is_held() {
             plan.waits.push(Wait::Protected);
             plan.wake_at_ms = plan.wake_at_ms.into_iter().chain(self.census.protection_ends_ms()).min();
         }
-        plan.unplaced = placement.failures;
+        plan.unplaced = acts.placement.failures;
 
         self.deployments(primary, &plan.stops, &mut step);
         plan.wake_at_ms = plan.wake_at_ms.into_iter().chain(self.census.holds_later_ms()).min();
         self.events(primary, &plan, &stopping, &mut step);
         plan.step = worth_it(step);
         plan
+    }
+
+    fn replicas(&self, primary: &Deployment, held_back: bool) -> Acts {
+        let counts = self.census.counts(held_back);
+        let mut moves = rolling::moves(counts);
+        let present = self.census.good().filter_map(|task| task.capacity_provider.as_deref());
+        let mut shares = Shares::new(&primary.capacity_strategy, present);
+        let wants: Vec<Want> =
+            (0..moves.start.min(STARTS_PER_STEP)).map(|_| self.want(primary, shares.give())).collect();
+        let placement = schedule::place(self.world, &wants, &self.rules(primary), self.now_ms, self.seed);
+        let unplaced = placement.failures.len() as u32;
+        if unplaced > 0 {
+            // Without room for the new, room has to come from the old, as far as the bounds let it.
+            moves = rolling::moves(Counts { no_room_for: unplaced, ..counts });
+        }
+        Acts {
+            placement,
+            providers: wants.into_iter().map(|want| want.capacity_provider).collect(),
+            stops: pick::stops(&self.census, moves),
+            wait: moves.wait,
+        }
+    }
+
+    fn daemons(&self, primary: &Deployment, members: &BTreeSet<InstanceId>, held_back: bool) -> Acts {
+        let counts = self.census.counts(held_back);
+        let moves = daemon::moves(&self.census, members, counts);
+        let to: Vec<InstanceId> = moves.starts.into_iter().take(STARTS_PER_STEP as usize).collect();
+        let placement = schedule::place_on(self.world, &self.want(primary, None), &self.rules(primary), &to);
+        Acts { placement, stops: moves.stops, wait: moves.wait, ..Acts::default() }
     }
 
     /// What is left of the deployment is replaced with the next steps: those of where it is rolled back to. Without
@@ -178,6 +216,10 @@ impl<'w> Planner<'w> {
     /// Older deployments go when their tasks have gone; the PRIMARY one completes when all is as
     /// desired, and holds where a circuit breaker watches.
     fn deployments(&self, primary: &Deployment, stops: &[(TaskId, StopReason)], step: &mut ServiceStep) {
+        if self.members.is_some() && self.census.desired != primary.desired_count {
+            let change = DeploymentChange::Desired(self.census.desired);
+            step.deployments.push(DeploymentStep { id: primary.id.clone(), change });
+        }
         let unhealthy = stops.iter().filter(|(_, why)| *why == StopReason::Unhealthy).count() as u32;
         if unhealthy > 0 && primary.rollout_state == RolloutState::InProgress {
             step.deployments

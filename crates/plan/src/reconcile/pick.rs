@@ -21,7 +21,7 @@ pub(super) fn stops(census: &Census<'_>, moves: Moves) -> Vec<(TaskId, StopReaso
 
 /// Those that aren't healthy; then those on the instance that has most of them, so that what stays
 /// is spread; of these the newest.
-fn first(mut tasks: Vec<&Task>, count: u32) -> impl Iterator<Item = &Task> {
+pub(super) fn first(mut tasks: Vec<&Task>, count: u32) -> impl Iterator<Item = &Task> {
     tasks.sort_by_key(|task| (Reverse(task.created_at_ms), task.id));
     let mut nth_on: BTreeMap<(bool, InstanceId), usize> = BTreeMap::new();
     // Numbering the tasks of each instance from its oldest: the highest numbers are the crowd.

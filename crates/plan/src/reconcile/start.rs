@@ -1,6 +1,6 @@
 use model::{
-    ConstraintKind, Deployment, Group, InstanceId, PropagateTags, Service, StartedBy, Tag, Tags, TaskId,
-    World, command::NewTask,
+    ConstraintKind, Deployment, Group, InstanceId, PlacementConstraint, PropagateTags, SchedulingStrategy,
+    Service, StartedBy, Tag, Tags, TaskId, World, command::NewTask,
 };
 use std::sync::Arc;
 
@@ -31,10 +31,7 @@ pub(super) fn task(
         platform_version: deployment.platform_version.clone(),
         platform_family: deployment.platform_family.clone(),
         group: Some(group(service)),
-        distinct_instance: service
-            .placement_constraints
-            .iter()
-            .any(|constraint| constraint.kind == ConstraintKind::DistinctInstance),
+        distinct_instance: is_kept_apart(service),
         started_by: Some(StartedBy::new(deployment.id.as_str())),
         service: Some(service.key.name.clone()),
         deployment: Some(deployment.id.clone()),
@@ -48,6 +45,12 @@ pub(super) fn task(
         run: None,
         document: None,
     })
+}
+
+/// No instance may have two of its tasks.
+fn is_kept_apart(service: &Service) -> bool {
+    let asked = |constraint: &PlacementConstraint| constraint.kind == ConstraintKind::DistinctInstance;
+    service.scheduling == SchedulingStrategy::Daemon || service.placement_constraints.iter().any(asked)
 }
 
 /// The task group of a service's tasks (ECS developer guide, "Group related Amazon ECS tasks").

@@ -56,6 +56,13 @@ pub(super) fn refusal(room: &Room<'_>, demand: &Demand<'_>) -> Option<(usize, Fa
     chain.enumerate().find_map(|(passed, filter)| filter(room, demand).map(|reason| (passed, reason)))
 }
 
+/// Whether the instance is one that such a task belongs on, be there room or an agent now or not.
+pub(super) fn belongs(room: &Room<'_>, demand: &Demand<'_>) -> bool {
+    let standing: &[Filter] = &[provider, attributes, member_of];
+    room.instance.status == InstanceStatus::Active
+        && standing.iter().all(|filter| filter(room, demand).is_none())
+}
+
 /// As [`refusal`], of an instance that has just taken such a task.
 pub(super) fn refusal_of_rest(room: &Room<'_>, demand: &Demand<'_>) -> Option<FailureReason> {
     CHANGING.iter().find_map(|filter| filter(room, demand))

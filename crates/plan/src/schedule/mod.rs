@@ -2,6 +2,7 @@
 //! are carried out, `model::apply` looks at again.
 
 mod candidates;
+mod daemons;
 mod failure;
 mod filter;
 mod room;
@@ -10,6 +11,7 @@ mod score;
 mod share;
 mod want;
 
+pub use daemons::members;
 pub use failure::{Failure, FailureReason};
 pub use rules::{Field, MOST_CONSTRAINTS, MOST_STRATEGIES, Membership, Resource, Rules, Strategy};
 pub use share::Shares;
@@ -56,10 +58,11 @@ pub fn place(world: &World, wants: &[Want], rules: &Rules, _now_ms: u64, seed: u
 }
 
 /// As [`place`], where the caller has chosen: one task on each of `instances`. What another schedule
-/// would pass over is a failure here, with the reason that concerns its instance.
-pub fn place_on(world: &World, want: &Want, instances: &[InstanceId]) -> Placement {
+/// would pass over is a failure here, with the reason that concerns its instance. Of the rules, only what the
+/// instances must match counts; what is kept free for daemons is theirs, or the caller's to take.
+pub fn place_on(world: &World, want: &Want, rules: &Rules, instances: &[InstanceId]) -> Placement {
     let mut placement = Placement::default();
-    let Some(demand) = Demand::of(world, want, &Rules::default()) else {
+    let Some(demand) = Demand::of(world, want, rules) else {
         placement.failures.extend((0..instances.len()).map(|index| Failure::no_definition(index, want)));
         return placement;
     };

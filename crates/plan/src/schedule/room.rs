@@ -1,4 +1,4 @@
-use super::{Rules, filter::Demand};
+use super::{Rules, daemons, filter::Demand};
 use model::{ContainerInstance, Home, HostPort, InstanceId, Size, TaskId, World, world::Usage};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -34,11 +34,22 @@ pub(super) fn rooms<'w>(world: &'w World, home: &Home, rules: &Rules, seed: u128
             *alike += usize::from(rules.deployment.is_none() || task.deployment == rules.deployment);
         }
     }
+    let kept = match home {
+        Home::Cluster(cluster) => daemons::kept_free(world, cluster),
+        // No daemon runs on the pool.
+        Home::Pool => BTreeMap::new(),
+    };
     let instances = world.instances(home);
     instances
         .map(|instance| {
             let (of_group, alike) = group.get(&instance.id).copied().unwrap_or_default();
-            Room { of_group, alike, ..Room::of(world, instance, seed) }
+            let mut room = Room { of_group, alike, ..Room::of(world, instance, seed) };
+            if let Some(kept) = kept.get(&instance.id) {
+                room.left -= kept.size;
+                room.addresses = room.addresses.saturating_sub(kept.addresses);
+                room.promised.extend(kept.ports.iter().copied());
+            }
+            room
         })
         .collect()
 }

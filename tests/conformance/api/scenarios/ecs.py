@@ -169,6 +169,10 @@ def create_service(scene):
         scene.definition(), tags=TAGS, propagateTags="SERVICE", enableECSManagedTags=True,
         deploymentConfiguration={"minimumHealthyPercent": 50, "maximumPercent": 150})
     scene.wait_stable(name, 1)
+    daemon = scene.ecs.create_service(
+        cluster=scene.cluster, serviceName=unique("daemon"), taskDefinition=scene.definition(), launchType="EC2",
+        schedulingStrategy="DAEMON", networkConfiguration=NETWORK)["service"]
+    assert daemon["schedulingStrategy"] == "DAEMON" and daemon["deploymentConfiguration"]["maximumPercent"] == 100
 
 
 def update_service(scene):

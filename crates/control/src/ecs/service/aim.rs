@@ -8,7 +8,8 @@ use model::{
 use serde::{Deserialize, Serialize};
 use wire::{Error, ecs};
 
-use crate::ecs::launch::{capacity, network};
+use crate::ecs::launch::capacity::{self, Capacity};
+use crate::ecs::launch::network;
 
 /// The platform version of FARGATE services that name none.
 pub(crate) const LATEST: &str = "LATEST";
@@ -55,6 +56,10 @@ impl Aim {
                 Err(Error::client("TaskDefinition is inactive"))
             }
         }
+    }
+
+    pub(crate) fn capacity(&self) -> Capacity {
+        Capacity { launch_type: self.launch_type, strategy: self.strategy.clone() }
     }
 
     /// Another launch type or strategy, with the platform version that goes with it.

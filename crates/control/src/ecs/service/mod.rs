@@ -2,6 +2,7 @@
 //! recorded of it. Pure.
 
 pub(crate) mod aim;
+pub(crate) mod daemon;
 pub(crate) mod follow;
 pub(crate) mod recorded;
 pub(crate) mod rollout;

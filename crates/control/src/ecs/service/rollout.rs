@@ -1,12 +1,16 @@
 //! `deploymentConfiguration`: how tasks are replaced.
 
-use model::{Breaker, Document, Threshold, ThresholdKind};
+use model::{Breaker, Document, SchedulingStrategy, Threshold, ThresholdKind};
 use wire::{Error, ecs};
 
+use super::daemon;
 use super::unsupported::{self, given};
 
 const DEFAULT_MINIMUM: i32 = 100;
 const DEFAULT_MAXIMUM: i32 = 200;
+/// A daemon's new task takes the place of the old one.
+const DAEMON_MINIMUM: i32 = 0;
+const DAEMON_MAXIMUM: i32 = 100;
 
 /// What the scheduler goes by.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,10 +22,14 @@ pub(crate) struct Rollout {
 }
 
 /// What a service has for which nothing was asked (ECS API reference, DeploymentConfiguration).
-pub(crate) fn default() -> ecs::DeploymentConfiguration {
+pub(crate) fn default(scheduling: SchedulingStrategy) -> ecs::DeploymentConfiguration {
+    let (minimum, maximum) = match scheduling {
+        SchedulingStrategy::Replica => (DEFAULT_MINIMUM, DEFAULT_MAXIMUM),
+        SchedulingStrategy::Daemon => (DAEMON_MINIMUM, DAEMON_MAXIMUM),
+    };
     ecs::DeploymentConfiguration {
-        minimum_healthy_percent: Some(DEFAULT_MINIMUM),
-        maximum_percent: Some(DEFAULT_MAXIMUM),
+        minimum_healthy_percent: Some(minimum),
+        maximum_percent: Some(maximum),
         deployment_circuit_breaker: Some(ecs::DeploymentCircuitBreaker {
             enable: false,
             rollback: false,
@@ -54,8 +62,15 @@ pub(crate) fn merge(
 }
 
 /// Checks a whole configuration, as [`merge`] gives it.
-pub(crate) fn check(operation: &str, config: &ecs::DeploymentConfiguration) -> Result<Rollout, Error> {
+pub(crate) fn check(
+    operation: &str,
+    scheduling: SchedulingStrategy,
+    config: &ecs::DeploymentConfiguration,
+) -> Result<Rollout, Error> {
     check_supported(operation, config)?;
+    if scheduling == SchedulingStrategy::Daemon {
+        daemon::check_percents(config.maximum_percent)?;
+    }
     let (minimum_percent, maximum_percent) = bounds(
         config.minimum_healthy_percent.unwrap_or(DEFAULT_MINIMUM),
         config.maximum_percent.unwrap_or(DEFAULT_MAXIMUM),

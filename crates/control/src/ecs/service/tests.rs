@@ -2,6 +2,7 @@
 //! promises without one. `drivers/services/tests.rs` has the rest.
 
 mod create;
+mod daemon;
 mod describe;
 mod history;
 mod update;

@@ -28,11 +28,10 @@ pub(crate) fn to_wire(world: &World, service: &Service, include: &[ServiceField]
         platform_version: aim.and_then(|aim| aim.platform.clone()),
         platform_family: (launch_type == Some(LaunchType::Fargate)).then(|| "Linux".to_owned()),
         task_definition: aim.map(|aim| arn::definition(&aim.definition)),
-        deployment_configuration: Some(
-            recorded
-                .as_ref()
-                .map_or_else(rollout::default, |recorded| recorded.deployment_configuration.clone()),
-        ),
+        deployment_configuration: Some(recorded.as_ref().map_or_else(
+            || rollout::default(service.scheduling),
+            |recorded| recorded.deployment_configuration.clone(),
+        )),
         current_service_deployment: world
             .newest_service_deployment(service)
             .map(|record| arn::service_deployment(&service.key, &record.deployment)),

@@ -206,7 +206,6 @@ async fn what_is_not_there_yet_is_named() {
             json!({"vpcLatticeConfigurations": [{"roleArn": "r", "targetGroupArn": "t", "portName": "p"}]}),
             "vpcLatticeConfigurations",
         ),
-        (json!({"schedulingStrategy": "DAEMON"}), "DAEMON"),
         (json!({"deploymentController": {"type": "CODE_DEPLOY"}}), "CODE_DEPLOY"),
         (json!({"deploymentController": {"type": "EXTERNAL"}}), "EXTERNAL"),
         (strategy("BLUE_GREEN"), "BLUE_GREEN"),
