@@ -16,7 +16,7 @@ use wire::ecs::{self, DiscoverPollEndpointRequest};
 use crate::engine::{self, Engine, Host, HostConfig, HostError, Reports, Storage, Usage};
 use crate::images::unpack::Limits;
 use crate::images::{EcrScope, EcrToken, ImageStore, ImagesConfig, OpenError, Resolver};
-use crate::network::{Cidr, Network, NetworkConfig, NetworkError};
+use crate::network::{Bridged, Cidr, Network, NetworkConfig, NetworkError};
 use crate::runtime::{Runtime, RuntimeChoice, RuntimeError};
 use crate::session::{
     AcsSession, Api, ApiError, ApiReports, Backoff, Capacity, Identity, Registration, TcsSession, register,
@@ -141,12 +141,15 @@ impl Agent {
             &places.containers(),
         )?;
         places.remember(&runtime)?;
-        let network = Network::open(NetworkConfig {
+        let own = NetworkConfig {
             name_prefix: places.prefix.clone(),
             subnet: config.subnet,
             state_dir: places.run.clone(),
             pool: config.network_pool,
-        })?;
+            loopback: false,
+        };
+        let bridged = Bridged::beside(&own);
+        let network = Network::open(own)?;
         let subnet = network.subnet();
         let dir = StateDir::open(&places.root)?;
         engine::salvage(&dir)?;
@@ -156,6 +159,7 @@ impl Agent {
         let host = Host::new(HostConfig {
             images,
             network,
+            bridged,
             runtime,
             logs: Arc::new(api.clone()),
             prefix: places.prefix.clone(),
@@ -169,6 +173,8 @@ impl Agent {
         };
         let reports: Arc<dyn Reports> = Arc::new(ApiReports { api: api.clone(), cluster: cluster.clone() });
         let engine = Engine::open(dir.clone(), host.clone(), reports.clone())?;
+        // Before any new task can be given them.
+        engine.works().iter().for_each(|work| host.hold_ports(work));
         let identity = Identity {
             cluster,
             capacity: config.capacity.unwrap_or_else(Capacity::of_this_machine),

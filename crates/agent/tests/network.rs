@@ -186,9 +186,58 @@ async fn published_ports_lead_to_tasks() {
     // Locally the gateway is one of the host's own addresses.
     assert_eq!(read_from(SocketAddr::from((network.gateway(), 47_931))).expect("reached"), "published");
     server.join().expect("served");
+    let server = serve(&network, "web", SocketAddr::from((address.ip, 80)), "by the loopback");
+    assert_eq!(
+        read_from(SocketAddr::from((Ipv4Addr::LOCALHOST, 47_931))).expect("reached"),
+        "by the loopback"
+    );
+    assert_eq!(server.join().expect("served"), network.gateway().to_string());
+    // Somebody else's firewall is loaded anew, and all rules with it.
+    host::nft(&format!("flush table ip {0}; delete table ip {0}", fixture.prefix)).expect("flushed");
     network.reconcile().expect("rules set again");
-    network.unpublish(&[port]).expect("the port survived the reconcile");
+    let server = serve(&network, "web", SocketAddr::from((address.ip, 80)), "published again");
+    assert_eq!(read_from(SocketAddr::from((network.gateway(), 47_931))).expect("reached"), "published again");
+    server.join().expect("served");
+    network.unpublish(&[port]).expect("the port is there again");
     assert!(network.unpublish(&[port]).is_err());
+    network.reconcile().expect("rules set again");
+    assert!(network.unpublish(&[port]).is_err(), "what was closed stays closed");
+}
+
+#[tokio::test]
+async fn a_container_gets_any_free_address_and_keeps_it() {
+    let fixture = Fixture::new(0);
+    let network = fixture.open();
+    let (path, one) = network.attach_anywhere("one").await.expect("attached");
+    let (_, two) = network.attach_anywhere("two").await.expect("attached");
+    assert!(one != two && network.subnet().holds_task(one) && network.subnet().holds_task(two));
+    let server = serve(&network, "two", SocketAddr::from((two, 80)), "to a sibling");
+    let reached = in_namespace(&path.path, move || read_from(SocketAddr::from((two, 80))));
+    assert_eq!(reached.expect("reached"), "to a sibling");
+    server.join().expect("served");
+    drop(network);
+    let network = fixture.open();
+    assert_eq!(network.attach_anywhere("one").await.expect("the same again").1, one);
+    let (_, three) = network.attach_anywhere("three").await.expect("attached");
+    assert!(three != one && three != two);
+}
+
+#[tokio::test]
+async fn an_isolated_container_has_its_loopback_alone() {
+    let fixture = Fixture::new(0);
+    let network = fixture.open();
+    let path = network.isolate("alone").await.expect("made").path;
+    assert_eq!(network.isolate("alone").await.expect("the same again").path, path);
+    let (interfaces, loopback) = in_namespace(&path, || {
+        let interfaces = std::fs::read_to_string("/proc/thread-self/net/dev")?;
+        let own = TcpListener::bind("127.0.0.1:0").and_then(|own| TcpStream::connect(own.local_addr()?));
+        Ok((interfaces, own.is_ok()))
+    })
+    .expect("looked");
+    assert!(loopback && !interfaces.contains("eth0"), "{interfaces}");
+    drop(network);
+    let network = fixture.open();
+    assert!(network.detach("alone").await.expect("detached"));
 }
 
 #[tokio::test]
@@ -259,6 +308,9 @@ async fn nft_reads_our_rules_as_we_mean_them() {
         "type nat hook postrouting priority srcnat; policy accept;",
         "ip saddr SUBNET oifname != \"BRIDGE\" counter packets 0 bytes 0 masquerade",
         "oifname \"BRIDGE\" ip saddr SUBNET ct status dnat masquerade",
+        "type filter hook prerouting priority raw; policy accept;",
+        "iifname \"BRIDGE\" ip daddr 127.0.0.0/8 drop",
+        "oifname \"BRIDGE\" ip saddr 127.0.0.0/8 ct status dnat masquerade",
     ] {
         assert!(listed.lines().any(|present| present.trim() == line), "{line}\n{listed}");
     }

@@ -56,7 +56,9 @@ pub(super) fn sysctls(plan: &ContainerPlan) -> Result<HashMap<String, String>, B
         let part = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
         name.chars().all(part)
             && !name.contains("..")
-            && (SYSCTLS.contains(&name) || name.starts_with("net.") || name.starts_with("fs.mqueue."))
+            && (SYSCTLS.contains(&name)
+                || name.starts_with("net.") && plan.netns.is_some()
+                || name.starts_with("fs.mqueue."))
     };
     match plan.sysctls.keys().find(|name| !allowed(name)) {
         Some(name) => Err(BundleError::ForbiddenSysctl { name: name.clone() }),

@@ -40,8 +40,8 @@ pub struct ContainerPlan {
     /// The mounted root file system; absolute, or relative to the bundle.
     pub rootfs: PathBuf,
     pub readonly_rootfs: bool,
-    /// The task's network namespace.
-    pub netns: PathBuf,
+    /// The network namespace to join; without one the container is in the machine's.
+    pub netns: Option<PathBuf>,
     pub hostname: String,
     pub files: EtcFiles,
     /// Parents before what lies in them.

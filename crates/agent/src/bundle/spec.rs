@@ -85,7 +85,7 @@ pub fn spec(plan: &ContainerPlan) -> Result<Spec, BundleError> {
     Ok(spec)
 }
 
-/// Everything is the container's own but the network, which the task's containers share.
+/// Everything is the container's own but the network, which is there before it.
 fn namespaces(plan: &ContainerPlan) -> Vec<LinuxNamespace> {
     let mut own = vec![
         LinuxNamespaceType::Pid,
@@ -101,8 +101,11 @@ fn namespaces(plan: &ContainerPlan) -> Vec<LinuxNamespace> {
         .into_iter()
         .map(|kind| LinuxNamespaceBuilder::default().typ(kind).build().expect("the type is set"))
         .collect();
-    let network = LinuxNamespaceBuilder::default().typ(LinuxNamespaceType::Network).path(&plan.netns).build();
-    namespaces.push(network.expect("the type is set"));
+    // Without one, it stays in the shim's, which is the machine's.
+    namespaces.extend(plan.netns.as_ref().map(|path| {
+        let network = LinuxNamespaceBuilder::default().typ(LinuxNamespaceType::Network).path(path);
+        network.build().expect("the type is set")
+    }));
     namespaces
 }
 

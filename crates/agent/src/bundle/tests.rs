@@ -15,7 +15,7 @@ fn plan() -> ContainerPlan {
         profile: Profile::Fargate,
         rootfs: "/data/rootfs/web".into(),
         readonly_rootfs: false,
-        netns: "/data/netns/0123abcd".into(),
+        netns: Some("/data/netns/0123abcd".into()),
         hostname: "ip-10-72-0-5.ec2.internal".to_owned(),
         files: EtcFiles {
             resolv_conf: "/data/etc/resolv.conf".into(),

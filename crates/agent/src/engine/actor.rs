@@ -19,6 +19,11 @@ pub(super) enum Event {
     Submitted(Submitted),
 }
 
+/// Lets the machine know which ports the containers have.
+pub(super) fn note_bindings(work: &Work, record: &Record) {
+    work.set_bindings(record.state.containers.iter().map(|c| c.bindings.clone()).collect());
+}
+
 pub(super) struct Actor {
     pub work: Arc<Work>,
     pub record: Record,
@@ -100,6 +105,7 @@ impl Actor {
     }
 
     fn note_vitals(&self) {
+        note_bindings(&self.work, &self.record);
         let now = vitals::of(&self.record.state);
         let before = self.work.set_vitals(now.clone());
         let health = |v: Option<&vitals::Vital>| v.and_then(|v| v.health);

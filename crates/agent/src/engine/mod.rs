@@ -186,6 +186,7 @@ impl Engine {
         let arn = payload.arn.clone();
         let cluster = payload.task_cluster_arn.clone();
         let (work, refused) = plan::work(id, payload, &self.inner.dir);
+        actor::note_bindings(&work, &record);
         let work = Arc::new(work);
         let (events, inbox) = mpsc::unbounded_channel();
         let desired = first.unwrap_or(record.state.desired);

@@ -12,12 +12,14 @@ use wire::acs::{Container, Task};
 
 use super::vitals::Vital;
 use crate::logs::AwsLogs;
-use crate::network::{Address, parse_mac};
+use crate::network::files::HostLine;
+use crate::network::{Address, NetworkMode, PortWish, parse_mac};
 use crate::state::StateDir;
-use crate::task::{Condition, ContainerSpec, Dependency, RestartPolicy, TaskSpec};
+use crate::task::{Binding, Condition, ContainerSpec, Dependency, RestartPolicy, TaskSpec};
 use crate::volumes::{self, Volume};
 
 mod health;
+mod network;
 
 /// ECS's default, in seconds, between the stop signal and SIGKILL.
 const STOP_TIMEOUT_S: i64 = 30;
@@ -51,6 +53,20 @@ pub struct ContainerWork {
     pub logs: Option<AwsLogs>,
     /// The arguments of its health check's process.
     pub check: Option<Vec<String>>,
+    /// Ports of the machine that are to lead to it.
+    pub ports: Vec<PortWish>,
+    pub links: Vec<Link>,
+    /// `extraHosts`
+    pub extra_hosts: Vec<HostLine>,
+    /// `dnsServers`
+    pub dns: Vec<Ipv4Addr>,
+}
+
+/// Another container of the task, and the name it is called by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    pub to: usize,
+    pub alias: String,
 }
 
 /// What the machine needs of a task.
@@ -59,11 +75,13 @@ pub struct Work {
     pub id: String,
     pub task: Task,
     pub containers: Vec<ContainerWork>,
+    pub mode: NetworkMode,
     pub address: Option<Address>,
     pub dns: Vec<Ipv4Addr>,
     pub volumes: Vec<Volume>,
     closed: AtomicBool,
     vitals: Mutex<Vec<Vital>>,
+    bindings: Mutex<Vec<Vec<Binding>>>,
 }
 
 impl Work {
@@ -75,6 +93,25 @@ impl Work {
     /// Returns what there was before.
     pub(super) fn set_vitals(&self, vitals: Vec<Vital>) -> Vec<Vital> {
         std::mem::replace(&mut *self.vitals.lock().unwrap_or_else(PoisonError::into_inner), vitals)
+    }
+
+    /// The network of one of its containers: `disableNetworking` is each container's own.
+    pub fn mode_of(&self, container: usize) -> NetworkMode {
+        match self.mode {
+            NetworkMode::Awsvpc => NetworkMode::Awsvpc,
+            _ if self.containers[container].config.network_disabled == Some(true) => NetworkMode::None,
+            mode => mode,
+        }
+    }
+
+    /// The ports of the machine that a container has.
+    pub fn bindings(&self, container: usize) -> Vec<Binding> {
+        let all = self.bindings.lock().unwrap_or_else(PoisonError::into_inner);
+        all.get(container).cloned().unwrap_or_default()
+    }
+
+    pub(super) fn set_bindings(&self, bindings: Vec<Vec<Binding>>) {
+        *self.bindings.lock().unwrap_or_else(PoisonError::into_inner) = bindings;
     }
 
     /// The task is over and everything has been said.
@@ -103,6 +140,9 @@ pub(super) fn spec(task: &Task) -> TaskSpec {
             })
             .chain(c.volumes_from.iter().filter_map(|from| {
                 Some(Dependency { on: index(&from.source_container)?, condition: Condition::Create })
+            }))
+            .chain(c.links.iter().filter_map(|link| {
+                Some(Dependency { on: index(network::linked(link).0)?, condition: Condition::Start })
             }))
             .collect(),
         start_timeout_ms: c.start_timeout.filter(|s| *s > 0).map(seconds),
@@ -147,8 +187,16 @@ pub(super) fn work(id: &str, task: Task, dir: &StateDir) -> (Work, Option<Refusa
             refused.get_or_insert(refusal);
             None
         });
+        let network = network::of(&task, payload, &host).unwrap_or_else(|refusal| {
+            refused.get_or_insert(refusal);
+            Default::default()
+        });
         containers.push(ContainerWork {
             check,
+            ports: network.ports,
+            links: network.links,
+            extra_hosts: network.extra_hosts,
+            dns: network.dns,
             payload: payload.clone(),
             config,
             host,
@@ -170,15 +218,21 @@ pub(super) fn work(id: &str, task: Task, dir: &StateDir) -> (Work, Option<Refusa
         refused.get_or_insert(Refusal::new(error.to_string()));
         vec![]
     });
+    let mode = network::mode(&task).unwrap_or_else(|refusal| {
+        refused.get_or_insert(refusal);
+        NetworkMode::None
+    });
     let work = Work {
         id: id.to_owned(),
         task,
         containers,
+        mode,
         address,
         dns,
         volumes,
         closed: AtomicBool::new(false),
         vitals: Mutex::default(),
+        bindings: Mutex::default(),
     };
     (work, refused)
 }
@@ -206,16 +260,11 @@ fn details(c: &Container) -> Result<(ContainerConfig, HostConfig, Option<AwsLogs
     let config_fields = [
         ("pseudoTerminal", set(config.tty)),
         ("interactive", set(config.open_stdin)),
-        ("disableNetworking", set(config.network_disabled)),
-        ("hostname", filled(&config.hostname)),
         ("domainname", filled(&config.domainname)),
     ];
     let some = |l: &Option<Vec<String>>| l.as_ref().is_some_and(|l| !l.is_empty());
     let host_fields = [
         ("privileged", set(host.privileged)),
-        ("dnsServers", some(&host.dns)),
-        ("dnsSearchDomains", some(&host.dns_search)),
-        ("extraHosts", some(&host.extra_hosts)),
         ("dockerSecurityOptions", some(&host.security_opt)),
         ("linuxParameters.devices", host.devices.as_ref().is_some_and(|d| !d.is_empty())),
         ("linuxParameters.initProcessEnabled", set(host.init)),
@@ -275,17 +324,12 @@ fn check(task: &Task) -> Result<(), Refusal> {
     if !task.attachments.is_empty() {
         return whole("attachments");
     }
-    match task.network_mode.as_deref() {
-        Some("awsvpc") => {}
-        other => return whole(&format!("networkMode {}", other.unwrap_or("bridge"))),
-    }
     for (n, c) in task.containers.iter().enumerate() {
         if task.containers[..n].iter().any(|other| other.name == c.name) {
             return Err(Refusal::new(format!("container name {} is used twice", c.name)));
         }
         let used = [
             ("environmentFiles", !c.environment_files.is_empty()),
-            ("links", !c.links.is_empty()),
             ("secrets", !c.secrets.is_empty()),
             ("repositoryCredentials", c.registry_authentication.as_ref().is_some_and(|r| r.r#type == "asm")),
             ("firelensConfiguration", c.firelens_configuration.is_some()),
@@ -316,7 +360,7 @@ fn check(task: &Task) -> Result<(), Refusal> {
         }
     }
     if has_cycle(&spec(task)) {
-        return Err(Refusal::new("the task's dependsOn and volumesFrom form a cycle"));
+        return Err(Refusal::new("the task's dependsOn, links and volumesFrom form a cycle"));
     }
     Ok(())
 }

@@ -64,6 +64,12 @@ impl Cidr {
         self.contains(address) && ![self.base, self.gateway(), self.broadcast()].contains(&address)
     }
 
+    /// The addresses that tasks may have, in order.
+    pub fn of_tasks(self) -> impl Iterator<Item = Ipv4Addr> {
+        let (first, last) = (self.gateway().to_bits(), self.broadcast().to_bits());
+        (first.saturating_add(1)..last).map(Ipv4Addr::from_bits)
+    }
+
     /// The subnets of length `prefix` inside this one, in order.
     pub fn split(self, prefix: u8) -> impl Iterator<Item = Self> {
         let prefix = prefix.clamp(self.prefix, 32);

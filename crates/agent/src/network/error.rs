@@ -4,7 +4,7 @@ use std::io;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
-use super::{Cidr, NetworkMode};
+use super::Cidr;
 
 #[derive(Debug, thiserror::Error)]
 pub enum NetworkError {
@@ -19,7 +19,7 @@ pub enum NetworkError {
     InvalidCidr { text: String },
     #[error("{text:?} is not the MAC address of an interface")]
     InvalidMac { text: String },
-    #[error("{prefix:?} cannot name a bridge: 1 to 8 ASCII letters, digits or dashes")]
+    #[error("{prefix:?} cannot name a bridge: 1 to 9 ASCII letters, digits or dashes")]
     InvalidPrefix { prefix: String },
     #[error("{id:?} cannot name a namespace: 1 to 255 letters, digits, dots, dashes or underscores")]
     InvalidTaskId { id: String },
@@ -31,12 +31,12 @@ pub enum NetworkError {
     SubnetTaken { subnet: Cidr, by: Cidr },
     #[error("address {ip} is not a task's address in {subnet}")]
     AddressOutsideSubnet { ip: Ipv4Addr, subnet: Cidr },
+    #[error("no address is free in {subnet}")]
+    NoFreeAddress { subnet: Cidr },
     #[error("task {id} already has a namespace, with {present:?} instead of {wanted}")]
     AlreadyAttached { id: String, present: Option<Ipv4Addr>, wanted: Ipv4Addr },
     #[error("task {id} has no network namespace at {path}")]
     NotAttached { id: String, path: PathBuf },
-    #[error("network mode {mode} is not supported by this agent yet")]
-    UnsupportedMode { mode: NetworkMode },
     #[error("{text:?} is not a network mode")]
     UnknownMode { text: String },
     #[error("the network thread has ended")]

@@ -18,8 +18,13 @@ pub(super) fn nameservers(resolv_conf: &str) -> impl Iterator<Item = &str> {
 /// host's, loopback ones mean nothing in another namespace and are left out; `upstream` (the text
 /// of [`RESOLVED_UPSTREAM`]) then stands in. With none left the result names no server at all:
 /// a public resolver is not ours to choose. IPv6 servers are left out: tasks have no IPv6 yet.
-/// `search` and `options` lines of the host's file are kept.
-pub fn resolv_conf(host: &str, upstream: Option<&str>, configured: &[Ipv4Addr]) -> String {
+/// `search` and `options` lines of the host's file are kept, the former unless there are `domains`.
+pub fn resolv_conf(
+    host: &str,
+    upstream: Option<&str>,
+    configured: &[Ipv4Addr],
+    domains: &[String],
+) -> String {
     let usable = |text: &str| -> Vec<Ipv4Addr> {
         nameservers(text)
             .filter_map(|server| match server.parse() {
@@ -40,9 +45,16 @@ pub fn resolv_conf(host: &str, upstream: Option<&str>, configured: &[Ipv4Addr]) 
         servers = usable(upstream);
     }
     let mut text = String::new();
+    if !domains.is_empty() {
+        text.push_str(&format!("search {}\n", domains.join(" ")));
+    }
     for line in source.lines().map(str::trim) {
         let keyword = line.split_whitespace().next().unwrap_or_default();
-        if matches!(keyword, "search" | "domain" | "options") {
+        let kept = match keyword {
+            "search" | "domain" => domains.is_empty(),
+            keyword => keyword == "options",
+        };
+        if kept {
             text.push_str(line);
             text.push('\n');
         }
@@ -53,11 +65,27 @@ pub fn resolv_conf(host: &str, upstream: Option<&str>, configured: &[Ipv4Addr]) 
     text
 }
 
-/// A container's hosts file: the loopback names and its own address under its own name.
-pub fn hosts(ip: Ipv4Addr, hostname: &str) -> String {
+/// A line of a hosts file: names, with spaces between, and their address.
+pub type HostLine = (String, IpAddr);
+
+/// A container's hosts file: the loopback names, its own address under its own name, and others.
+pub fn hosts(ip: Option<Ipv4Addr>, hostname: &str, others: &[HostLine]) -> String {
     let short = hostname.split('.').next().unwrap_or(hostname);
     let names = if short == hostname { hostname.to_owned() } else { format!("{hostname} {short}") };
-    format!("127.0.0.1 localhost\n{ip} {names}\n")
+    let own = ip.map(|ip| format!("{ip} {names}\n")).unwrap_or_default();
+    with_hosts(&format!("127.0.0.1 localhost\n{own}"), others)
+}
+
+/// A hosts file with others added.
+pub fn with_hosts(present: &str, others: &[HostLine]) -> String {
+    let mut text = present.to_owned();
+    if !text.is_empty() && !text.ends_with('\n') {
+        text.push('\n');
+    }
+    for (names, ip) in others {
+        text.push_str(&format!("{ip} {names}\n"));
+    }
+    text
 }
 
 /// The name a Fargate task has: `ip-10-72-0-5.eu-west-1.compute.internal`.

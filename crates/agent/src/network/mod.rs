@@ -1,11 +1,13 @@
-//! The network of a container instance: one bridge, one namespace per task, NAT outwards.
+//! The network of a container instance: a bridge, a namespace per task, NAT outwards.
 //!
 //! `awsvpc` as ECS means it: every task has an interface of its own with the address the control
-//! plane gave it, reachable from the host and from its siblings. All of it is done by netlink
-//! messages; no `ip`, `nft` or `iptables` is executed.
+//! plane gave it, reachable from the host and from its siblings. Tasks of the mode `bridge` are on
+//! a second bridge, [`bridged`], where each container has a namespace, an address that the agent
+//! gives, and ports of the host that lead to it. All of it is done by netlink messages; no `ip`,
+//! `nft` or `iptables` is executed.
 //!
 //! Must never: leave a thread of the async runtime in another namespace (all namespace work is
-//! done by [`worker`]'s own thread), choose a task's address, or touch what does not carry
+//! done by [`worker`]'s own thread), choose the address of an `awsvpc` task, or touch what does not carry
 //! [`NetworkConfig::name_prefix`], but for the two accepting rules [`nft::foreign`] explains.
 //!
 //! Start at [`Network::open`]; then [`worker`] (what happens for one task), [`subnet`] (which
@@ -14,6 +16,7 @@
 pub mod files;
 pub mod subnet;
 
+mod bridged;
 mod cidr;
 mod error;
 mod host;
@@ -23,15 +26,18 @@ mod netlink;
 mod netns;
 mod nft;
 mod open;
+mod ports;
 mod teardown;
 mod worker;
 
+pub use bridged::Bridged;
 pub use cidr::Cidr;
 pub use error::NetworkError;
 pub use mode::NetworkMode;
 pub use netns::Traffic;
 pub use nft::Published;
 pub use open::{Network, NetworkConfig};
+pub use ports::{HostPorts, PortError, PortWish};
 pub use subnet::choose_subnet;
 pub use teardown::{Removed, teardown};
 
@@ -62,6 +68,17 @@ pub(crate) struct Guard {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NetnsHandle {
     pub path: PathBuf,
+}
+
+/// The host's end of a task's veth: the bridge's name, `v`, and as many hexadecimal digits as fit
+/// into a name (IFNAMSIZ), six at most.
+fn veth_name(bridge: &str, number: u32) -> String {
+    let digits = veth_digits(bridge);
+    format!("{bridge}v{:0digits$x}", number & ((1 << (4 * digits)) - 1))
+}
+
+fn veth_digits(bridge: &str) -> usize {
+    14usize.saturating_sub(bridge.len()).min(6)
 }
 
 /// Reads a MAC address as ECS writes it (`02:fc:00:00:00:01`).

@@ -1,4 +1,4 @@
-//! ECS's network modes, and which of them this agent serves.
+//! ECS's network modes.
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,16 +12,6 @@ pub enum NetworkMode {
     Bridge,
     Host,
     None,
-}
-
-impl NetworkMode {
-    /// Refuses, with a typed error, the modes whose set-up is not built yet.
-    pub fn require_supported(self) -> Result<(), NetworkError> {
-        match self {
-            Self::Awsvpc => Ok(()),
-            Self::Bridge | Self::Host | Self::None => Err(NetworkError::UnsupportedMode { mode: self }),
-        }
-    }
 }
 
 impl fmt::Display for NetworkMode {

@@ -1,5 +1,6 @@
 //! The network as its users see it: open, attach, detach.
 
+use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io;
 use std::net::Ipv4Addr;
@@ -25,7 +26,7 @@ const CHOOSING: &str = "/run/longshore-network.lock";
 #[derive(Debug, Clone)]
 pub struct NetworkConfig {
     /// Names the bridge, the packet filter's table and (with a suffix) the veths: unique on the
-    /// host for each data directory. 1 to 8 ASCII letters, digits or dashes.
+    /// host for each data directory. 1 to 9 ASCII letters, digits or dashes.
     pub name_prefix: String,
     /// The tasks' subnet. Without one, the bridge's present one is kept, or a free one is chosen.
     pub subnet: Option<Cidr>,
@@ -33,6 +34,8 @@ pub struct NetworkConfig {
     pub state_dir: PathBuf,
     /// How many namespaces to hold ready; 0 for none. One costs about 60 KB of kernel memory.
     pub pool: usize,
+    /// Published ports are reached by the host's loopback addresses too.
+    pub loopback: bool,
 }
 
 /// A bridge with its rules and namespaces. Dropping it leaves all tasks' networks as they are;
@@ -44,6 +47,8 @@ pub struct Network {
     jobs: Option<Sender<Job>>,
     thread: Option<JoinHandle<()>>,
     nft: Mutex<Nft>,
+    /// What leads to tasks, to be put back with the rules.
+    published: Mutex<HashSet<Published>>,
 }
 
 impl Network {
@@ -70,6 +75,11 @@ impl Network {
         let mut nft = Nft::open().step(|| "open a netfilter socket".to_owned())?;
         apply_rules(&mut nft, &bridge, subnet)?;
         warn_of_legacy_tables(&bridge);
+        if config.loopback {
+            // What comes from 127.0.0.1 may go out here; that nothing comes in to it is in the rules.
+            host::set_sysctl(&format!("net/ipv4/conf/{bridge}/route_localnet"), "1")
+                .step(|| format!("let the loopback reach bridge {bridge}"))?;
+        }
 
         let guard = Nft::open().step(|| "open a netfilter socket".to_owned())?;
         let home = netns::current().step(|| "open this thread's network namespace".to_owned())?;
@@ -78,6 +88,8 @@ impl Network {
             home,
             bridge,
             bridge_index,
+            subnet,
+            last_given: None,
             mtu,
             dir,
             pool_size: config.pool,
@@ -93,7 +105,14 @@ impl Network {
             .spawn(move || worker.run(&received, &ready))
             .step(|| "start the network thread".to_owned())?;
         protected.recv().map_err(|_| NetworkError::WorkerGone)??;
-        Ok(Self { config, subnet, jobs: Some(jobs), thread: Some(thread), nft: Mutex::new(nft) })
+        Ok(Self {
+            config,
+            subnet,
+            jobs: Some(jobs),
+            thread: Some(thread),
+            nft: Mutex::new(nft),
+            published: Mutex::default(),
+        })
     }
 
     /// The subnet tasks' addresses are to come from.
@@ -119,6 +138,20 @@ impl Network {
         }
         let id = id.to_owned();
         self.ask(|reply| Job::Attach { id, address, reply }).await
+    }
+
+    /// Gives `id` a namespace with any address that is free. Asked again, it gives what is there.
+    pub async fn attach_anywhere(&self, id: &str) -> Result<(NetnsHandle, Ipv4Addr), NetworkError> {
+        check_id(id)?;
+        let id = id.to_owned();
+        self.ask(|reply| Job::AttachAnywhere { id, reply }).await
+    }
+
+    /// Gives `id` a namespace without any interface but the loopback.
+    pub async fn isolate(&self, id: &str) -> Result<NetnsHandle, NetworkError> {
+        check_id(id)?;
+        let id = id.to_owned();
+        self.ask(|reply| Job::Isolate { id, reply }).await
     }
 
     /// Lets go of a task's namespace; false if there was none. Once the task's processes are gone
@@ -175,15 +208,28 @@ impl Network {
             return Ok(());
         }
         let verb = if add { "open" } else { "close" };
-        self.nft()
+        let mut nft = self.nft();
+        let changed = nft
             .apply(&published(self.bridge(), ports, add))
-            .step(|| format!("{verb} {} host ports", ports.len()))
+            .step(|| format!("{verb} {} host ports", ports.len()));
+        let mut kept = self.published.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        match (add, &changed) {
+            (true, Ok(())) => kept.extend(ports),
+            (true, Err(_)) => {}
+            (false, _) => kept.retain(|port| !ports.contains(port)),
+        }
+        changed
     }
 
     /// Puts the rules back where a firewall's reload has removed them. Worth a call every minute.
     pub fn reconcile(&self) -> Result<(), NetworkError> {
         self.send(Job::Protect)?;
-        apply_rules(&mut self.nft(), self.bridge(), self.subnet)
+        let mut nft = self.nft();
+        apply_rules(&mut nft, self.bridge(), self.subnet)?;
+        let ports = self.published.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let ports: Vec<_> = ports.iter().copied().collect();
+        // Those that are there already are no error, as they lead where they did.
+        nft.apply(&published(self.bridge(), &ports, true)).step(|| "open the tasks' ports again".to_owned())
     }
 
     /// Removes every namespace, the bridge and the rules. Containers that still run lose their network.
@@ -299,7 +345,7 @@ fn lock() -> Result<Flock<File>, NetworkError> {
 }
 
 pub(super) fn check_prefix(prefix: &str) -> Result<(), NetworkError> {
-    let fits = (1..=8).contains(&prefix.len())
+    let fits = (1..=9).contains(&prefix.len())
         && prefix.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
         && !prefix.starts_with('-');
     if fits { Ok(()) } else { Err(NetworkError::InvalidPrefix { prefix: prefix.to_owned() }) }

@@ -1,5 +1,6 @@
 //! Which subnet the bridge takes: pure, so that it can be asked about any host.
 
+use std::collections::HashSet;
 use std::net::Ipv4Addr;
 
 use super::Cidr;
@@ -24,6 +25,13 @@ pub const SUBNET_PREFIX: u8 = 20;
 pub fn choose_subnet(preferred: Option<Cidr>, taken: &[Cidr]) -> Option<Cidr> {
     let free = |candidate: &Cidr| conflict(*candidate, taken).is_none();
     preferred.into_iter().chain(RANGES.into_iter().flat_map(|range| range.split(SUBNET_PREFIX))).find(free)
+}
+
+/// The address to give next: the first free one behind `last`, from the beginning again at the end.
+pub(super) fn next_free(subnet: Cidr, last: Option<Ipv4Addr>, taken: &HashSet<Ipv4Addr>) -> Option<Ipv4Addr> {
+    let behind = |ip: &Ipv4Addr| last.is_none_or(|last| *ip > last);
+    let (after, before): (Vec<_>, Vec<_>) = subnet.of_tasks().partition(behind);
+    after.into_iter().chain(before).find(|ip| !taken.contains(ip))
 }
 
 /// The first of `taken` that `subnet` would collide with.

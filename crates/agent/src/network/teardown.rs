@@ -7,7 +7,7 @@ use super::error::Context;
 use super::link::Links;
 use super::nft::{Nft, close_foreign, remove_guard_table, remove_table};
 use super::open::check_prefix;
-use super::{NetworkError, netns};
+use super::{NetworkError, bridged, netns, veth_digits};
 
 /// Veths go by themselves a moment after their namespace; asking for each one takes 32 ms.
 const GRACE: Duration = Duration::from_millis(300);
@@ -29,11 +29,26 @@ pub(super) fn netns_dir(state_dir: &Path) -> PathBuf {
     state_dir.join("netns")
 }
 
-/// Removes the namespaces, the bridge and the rules of the instance `name_prefix`. What is not
+/// Removes the namespaces, the bridges and the rules of the instance `name_prefix`. What is not
 /// there is no error. Blocks for up to a third of a second, longer where containers still run.
 ///
 /// `net.ipv4.ip_forward` stays on: others may have come to rely on it.
 pub fn teardown(name_prefix: &str, state_dir: &Path) -> Result<Removed, NetworkError> {
+    let place = bridged::place(state_dir);
+    let bridged = one(&bridged::name(name_prefix), &place)?;
+    // Made with the second bridge.
+    let _ = std::fs::remove_dir(&place);
+    let own = one(name_prefix, state_dir)?;
+    Ok(Removed {
+        namespaces: own.namespaces + bridged.namespaces,
+        interfaces: own.interfaces + bridged.interfaces,
+        bridge: own.bridge || bridged.bridge,
+        table: own.table || bridged.table,
+        rules: own.rules + bridged.rules,
+    })
+}
+
+fn one(name_prefix: &str, state_dir: &Path) -> Result<Removed, NetworkError> {
     check_prefix(name_prefix)?;
     let mut removed = Removed::default();
     let dir = netns_dir(state_dir);
@@ -80,12 +95,14 @@ pub fn teardown(name_prefix: &str, state_dir: &Path) -> Result<Removed, NetworkE
     }
 }
 
-/// Our ends of the tasks' veths: the prefix, `v` and six hexadecimal digits.
+/// Our ends of the tasks' veths, by their names.
 fn veths(links: &mut Links, prefix: &str) -> Result<Vec<(u32, String)>, NetworkError> {
     let all = links.list().step(|| "list the interfaces".to_owned())?;
     let ours = |name: &str| {
         let number = name.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('v'));
-        number.is_some_and(|number| number.len() == 6 && number.bytes().all(|byte| byte.is_ascii_hexdigit()))
+        number.is_some_and(|number| {
+            number.len() == veth_digits(prefix) && number.bytes().all(|byte| byte.is_ascii_hexdigit())
+        })
     };
     Ok(all.into_iter().filter(|link| ours(&link.name)).map(|link| (link.index, link.name)).collect())
 }

@@ -76,12 +76,36 @@ fn mac_addresses() {
 
 #[test]
 fn modes() {
-    assert!("awsvpc".parse::<NetworkMode>().unwrap().require_supported().is_ok());
-    for mode in ["bridge", "", "host", "none"] {
-        let refused = mode.parse::<NetworkMode>().unwrap().require_supported();
-        assert!(matches!(refused, Err(NetworkError::UnsupportedMode { .. })), "{mode}");
+    for mode in [NetworkMode::Awsvpc, NetworkMode::Bridge, NetworkMode::Host, NetworkMode::None] {
+        assert_eq!(mode.to_string().parse::<NetworkMode>().unwrap(), mode);
     }
+    assert_eq!("".parse::<NetworkMode>().unwrap(), NetworkMode::Bridge);
     assert!("vlan".parse::<NetworkMode>().is_err());
+}
+
+#[test]
+fn names_of_veths_fit_an_interface() {
+    for bridge in ["ls1a2b3c", "ls1a2b3cb", "a"] {
+        let name = veth_name(bridge, u32::MAX);
+        assert!(name.len() <= 15 && name.ends_with("fffff"), "{name}");
+        assert_eq!(veth_name(bridge, 0).len(), name.len());
+    }
+}
+
+#[test]
+fn addresses_are_given_in_a_circle() {
+    let subnet = cidr("10.0.0.0/29");
+    let mut taken = std::collections::HashSet::new();
+    let mut last = None;
+    for wanted in ["10.0.0.2", "10.0.0.3", "10.0.0.4", "10.0.0.5", "10.0.0.6"] {
+        let ip = subnet::next_free(subnet, last, &taken).unwrap();
+        assert_eq!(ip.to_string(), wanted);
+        taken.insert(ip);
+        last = Some(ip);
+    }
+    assert_eq!(subnet::next_free(subnet, last, &taken), None);
+    taken.remove(&Ipv4Addr::new(10, 0, 0, 3));
+    assert_eq!(subnet::next_free(subnet, last, &taken), Some(Ipv4Addr::new(10, 0, 0, 3)));
 }
 
 #[test]
@@ -89,17 +113,22 @@ fn the_resolvers_are_ones_a_task_can_reach() {
     let plain =
         "# written by hand\nsearch corp.example\nnameserver 10.1.1.1\nnameserver ::1\noptions ndots:2\n";
     assert_eq!(
-        files::resolv_conf(plain, None, &[]),
+        files::resolv_conf(plain, None, &[], &[]),
         "search corp.example\noptions ndots:2\nnameserver 10.1.1.1\n"
     );
     let stub = "nameserver 127.0.0.53\noptions edns0 trust-ad\nsearch .\n";
     let upstream = "nameserver 192.0.2.53\nnameserver fe80::1%2\nsearch lan\n";
-    assert_eq!(files::resolv_conf(stub, Some(upstream), &[]), "search lan\nnameserver 192.0.2.53\n");
-    assert_eq!(files::resolv_conf(stub, None, &[]), "options edns0 trust-ad\nsearch .\n");
+    assert_eq!(files::resolv_conf(stub, Some(upstream), &[], &[]), "search lan\nnameserver 192.0.2.53\n");
+    assert_eq!(files::resolv_conf(stub, None, &[], &[]), "options edns0 trust-ad\nsearch .\n");
     let own = [Ipv4Addr::new(10, 72, 0, 1)];
     assert_eq!(
-        files::resolv_conf(plain, None, &own),
+        files::resolv_conf(plain, None, &own, &[]),
         "search corp.example\noptions ndots:2\nnameserver 10.72.0.1\n"
+    );
+    let domains = ["a.example".to_owned(), "b.example".to_owned()];
+    assert_eq!(
+        files::resolv_conf(plain, None, &own, &domains),
+        "search a.example b.example\noptions ndots:2\nnameserver 10.72.0.1\n"
     );
 }
 
@@ -109,9 +138,15 @@ fn names_of_a_task() {
     assert_eq!(files::hostname(ip, "eu-west-1"), "ip-10-72-0-5.eu-west-1.compute.internal");
     assert_eq!(files::hostname(ip, "us-east-1"), "ip-10-72-0-5.ec2.internal");
     assert_eq!(
-        files::hosts(ip, "ip-10-72-0-5.ec2.internal"),
+        files::hosts(Some(ip), "ip-10-72-0-5.ec2.internal", &[]),
         "127.0.0.1 localhost\n10.72.0.5 ip-10-72-0-5.ec2.internal ip-10-72-0-5\n"
     );
-    assert_eq!(files::hosts(ip, "web"), "127.0.0.1 localhost\n10.72.0.5 web\n");
+    let others = [("db mysql".to_owned(), ip.into()), ("six".to_owned(), "::1".parse().unwrap())];
+    assert_eq!(
+        files::hosts(Some(ip), "web", &others),
+        "127.0.0.1 localhost\n10.72.0.5 web\n10.72.0.5 db mysql\n::1 six\n"
+    );
+    assert_eq!(files::hosts(None, "web", &[]), "127.0.0.1 localhost\n");
+    assert_eq!(files::with_hosts("1.2.3.4 a", &others[..1]), "1.2.3.4 a\n10.72.0.5 db mysql\n");
     assert_eq!(files::hostname_file("web"), "web\n");
 }

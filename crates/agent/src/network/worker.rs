@@ -4,7 +4,7 @@
 //! prepares namespaces ahead while no launch comes, so that attaching a task only sets a MAC
 //! address, an IP address and a route.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::fs::File;
 use std::io;
 use std::net::Ipv4Addr;
@@ -20,7 +20,7 @@ use super::host::{set_sysctl, set_sysctl_if_present};
 use super::link::{Links, Which};
 use super::netns::{self, Traffic, Visit};
 use super::nft::{Nft, guard_table, guarded};
-use super::{Address, Guard, NetnsHandle, NetworkError};
+use super::{Address, Cidr, Guard, NetnsHandle, NetworkError, subnet, veth_name};
 
 /// How long no launch must have come before a namespace is prepared, and how far apart two are:
 /// preparing takes the same lock as launching.
@@ -33,6 +33,14 @@ pub(super) enum Job {
     Attach {
         id: String,
         address: Address,
+        reply: Reply<NetnsHandle>,
+    },
+    AttachAnywhere {
+        id: String,
+        reply: Reply<(NetnsHandle, Ipv4Addr)>,
+    },
+    Isolate {
+        id: String,
         reply: Reply<NetnsHandle>,
     },
     Detach {
@@ -57,6 +65,9 @@ pub(super) struct Worker {
     pub home: File,
     pub bridge: String,
     pub bridge_index: u32,
+    pub subnet: Cidr,
+    /// So that an address which was just let go isn't the next one given.
+    pub last_given: Option<Ipv4Addr>,
     pub mtu: u32,
     /// Where namespaces are pinned, each under its task's id.
     pub dir: PathBuf,
@@ -98,7 +109,7 @@ impl Worker {
             match job {
                 Ok(job) => {
                     // Only launches are made way for: a stream of questions must not keep the pool empty.
-                    if matches!(job, Job::Attach { .. }) {
+                    if matches!(job, Job::Attach { .. } | Job::AttachAnywhere { .. }) {
                         next_refill = Instant::now() + QUIET;
                     }
                     self.serve(job);
@@ -122,6 +133,8 @@ impl Worker {
         // A caller that has gone does not want its answer.
         match job {
             Job::Attach { id, address, reply } => drop(reply.send(self.attach(&id, &address))),
+            Job::AttachAnywhere { id, reply } => drop(reply.send(self.attach_anywhere(&id))),
+            Job::Isolate { id, reply } => drop(reply.send(self.isolate(&id))),
             Job::Detach { id, reply } => {
                 let path = self.dir.join(&id);
                 self.forget(&id);
@@ -174,6 +187,49 @@ impl Worker {
             self.forget(id);
         }
         pinned.map(|()| NetnsHandle { path })
+    }
+
+    fn attach_anywhere(&mut self, id: &str) -> Result<(NetnsHandle, Ipv4Addr), NetworkError> {
+        let path = self.dir.join(id);
+        if netns::is_pinned(&path) {
+            let present = self.visit(id, |links| Ok(own_address(links.addresses()?)))?;
+            return match present {
+                Some(ip) => Ok((NetnsHandle { path }, ip)),
+                None => Err(NetworkError::NotAttached { id: id.to_owned(), path }),
+            };
+        }
+        let taken: HashSet<Ipv4Addr> = self.guards.values().map(|guard| guard.ip).collect();
+        let ip = subnet::next_free(self.subnet, self.last_given, &taken);
+        let ip = ip.ok_or(NetworkError::NoFreeAddress { subnet: self.subnet })?;
+        let [a, b, c, d] = ip.octets();
+        let address = Address {
+            ip,
+            prefix: self.subnet.prefix(),
+            gateway: self.subnet.gateway(),
+            // As Docker's: an address of local administration that follows from the IP address.
+            mac: [0x02, 0x42, a, b, c, d],
+        };
+        let handle = self.attach(id, &address)?;
+        self.last_given = Some(ip);
+        Ok((handle, ip))
+    }
+
+    fn isolate(&mut self, id: &str) -> Result<NetnsHandle, NetworkError> {
+        let path = self.dir.join(id);
+        if netns::is_pinned(&path) {
+            return Ok(NetnsHandle { path });
+        }
+        let visit = netns::in_new(&self.home, || {
+            let mut inside = Links::open()?;
+            inner_settings()?;
+            inside.set_up(&Which::Name("lo"), None, None)?;
+            netns::current()
+        });
+        let namespace = self.came_home(visit)?.step(|| "make a network namespace".to_owned())?;
+        netns::unpin(&path)
+            .and_then(|_| netns::pin(&namespace, &path))
+            .step(|| format!("pin the network namespace of {id}"))?;
+        Ok(NetnsHandle { path })
     }
 
     fn forget(&mut self, id: &str) {
@@ -286,9 +342,9 @@ impl Worker {
 
     fn add_veth(&mut self, namespace: &File, mac: Option<[u8; 6]>) -> io::Result<String> {
         loop {
-            let name = format!("{}v{:06x}", self.bridge, rand::random::<u32>() & 0xff_ffff);
+            let name = veth_name(&self.bridge, rand::random());
             match self.host.add_veth(&name, self.mtu, namespace.as_raw_fd(), mac) {
-                // One of sixteen million names, and its owner will not go away: take another.
+                // One of a million names or more, and its owner will not go away: take another.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(error),
                 Ok(()) => return Ok(name),

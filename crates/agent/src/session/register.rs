@@ -50,8 +50,12 @@ const CAPABILITIES: &[&str] = &[
     "ecs.capability.execution-role-ecr-pull",
     "ecs.capability.full-sync",
     "ecs.capability.logging-driver.none",
+    "ecs.capability.network.container-port-range",
     "ecs.capability.task-eni",
 ];
+
+/// TCP ports that no task is given: SSH, Docker and the ECS agent (API reference, PortMapping).
+const RESERVED_PORTS: &[u16] = &[22, 2375, 2376, 51678, 51679, 51680];
 
 /// Registers, or registers again: under the ARN that the instance had, or with the token of an attempt whose answer is
 /// not known.
@@ -103,13 +107,14 @@ fn request(identity: &Identity, instance: &Instance) -> RegisterContainerInstanc
         integer_value: Some(value),
         ..Default::default()
     };
-    // Reserved ports. Our tasks have addresses of their own, so none is in their way.
-    let ports = |name: &str| Resource {
+    let ports = |name: &str, reserved: &[u16]| Resource {
         name: Some(name.to_owned()),
         r#type: Some("STRINGSET".into()),
-        string_set_value: Some(vec![]),
+        string_set_value: Some(reserved.iter().map(ToString::to_string).collect()),
         ..Default::default()
     };
+    // Tasks of the pool have addresses of their own, so no port of the machine is in their way.
+    let reserved = if identity.serverless { &[][..] } else { RESERVED_PORTS };
     RegisterContainerInstanceRequest {
         cluster: Some(identity.cluster.clone()),
         container_instance_arn: instance.arn.clone(),
@@ -118,8 +123,8 @@ fn request(identity: &Identity, instance: &Instance) -> RegisterContainerInstanc
         total_resources: Some(vec![
             integer("CPU", identity.capacity.cpu),
             integer("MEMORY", identity.capacity.memory_mib),
-            ports("PORTS"),
-            ports("PORTS_UDP"),
+            ports("PORTS", reserved),
+            ports("PORTS_UDP", &[]),
         ]),
         ..Default::default()
     }

@@ -1,12 +1,14 @@
 //! Delivers task state changes: at least once, until acknowledged (agent protocol §9).
 
 use wire::Timestamp;
-use wire::ecs::{self, ContainerStateChange, SubmitTaskStateChangeRequest};
+use wire::ecs::{
+    self, ContainerStateChange, NetworkBinding, SubmitTaskStateChangeRequest, TransportProtocol,
+};
 
 use super::Api;
 use super::backoff::Backoff;
 use crate::engine::{Done, Reports, Submitted};
-use crate::task::StateChange;
+use crate::task::{Binding, Ports, Protocol, StateChange};
 
 /// The longest reason that is sent, in characters.
 const MAX_REASON: usize = 1024;
@@ -47,6 +49,7 @@ pub(super) fn request(cluster: &str, change: &StateChange) -> SubmitTaskStateCha
         container_name: Some(c.name.clone()),
         exit_code: c.exit_code,
         image_digest: c.image_digest.clone(),
+        network_bindings: (!c.bindings.is_empty()).then(|| c.bindings.iter().map(binding).collect()),
         reason: c.reason.as_deref().map(cut),
         runtime_id: c.runtime_id.clone(),
         status: Some(c.status.as_str().to_owned()),
@@ -62,6 +65,22 @@ pub(super) fn request(cluster: &str, change: &StateChange) -> SubmitTaskStateCha
         pull_stopped_at: change.pull_stopped_ms.map(Timestamp::from_ms),
         execution_stopped_at: change.execution_stopped_ms.map(Timestamp::from_ms),
         ..Default::default()
+    }
+}
+
+fn binding(binding: &Binding) -> NetworkBinding {
+    let one = |ports: Ports| (!binding.is_range).then(|| i32::from(ports.first));
+    let range = |ports: Ports| binding.is_range.then(|| ports.to_string());
+    NetworkBinding {
+        bind_ip: Some("0.0.0.0".to_owned()),
+        container_port: one(binding.container),
+        host_port: one(binding.host),
+        container_port_range: range(binding.container),
+        host_port_range: range(binding.host),
+        protocol: Some(match binding.protocol {
+            Protocol::Tcp => TransportProtocol::Tcp,
+            Protocol::Udp => TransportProtocol::Udp,
+        }),
     }
 }
 

@@ -5,9 +5,10 @@
 //! before the actions run, so an agent that dies between the two repeats them: every action is
 //! therefore carried out idempotently, and every observation may arrive twice.
 //!
-//! Read `state.rs` for the words, `step.rs` for the verbs, `order.rs` for `dependsOn`, `health.rs`
+//! Read `state.rs` and `binding.rs` for the words, `step.rs` for the verbs, `order.rs` for `dependsOn`, `health.rs`
 //! for health checks, `restart.rs` for restart policies, `unknown.rs` for tasks whose state was lost.
 
+mod binding;
 mod health;
 mod observe;
 mod order;
@@ -17,6 +18,7 @@ mod state;
 mod step;
 mod unknown;
 
+pub use binding::{Binding, Ports, Protocol};
 pub use health::{Checkup, Health, HealthCheck};
 pub use observe::{Action, Found, Observation, Timer};
 pub use report::{ContainerChange, Known, StateChange};

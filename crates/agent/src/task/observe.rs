@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::binding::Binding;
 use super::report::StateChange;
 use super::state::Desired;
 
@@ -13,6 +14,10 @@ pub enum Observation {
     /// The agent refuses to run it, or to let it run on, for a reason that the control plane is told.
     Refused {
         reason: String,
+    },
+    /// The ports of the machine that each container has got, in their order. Comes before NetworkAttached.
+    PortsBound {
+        bindings: Vec<Vec<Binding>>,
     },
     NetworkAttached,
     NetworkFailed {

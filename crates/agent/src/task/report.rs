@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::binding::Binding;
 use super::state::{ContainerState, TaskState};
 
 /// A status as the control plane knows it. The order is the only direction it moves in.
@@ -33,6 +34,8 @@ pub struct ContainerChange {
     pub exit_code: Option<i32>,
     pub reason: Option<String>,
     pub image_digest: Option<String>,
+    #[serde(default)]
+    pub bindings: Vec<Binding>,
 }
 
 /// One SubmitTaskStateChange.
@@ -105,6 +108,7 @@ impl ContainerState {
             exit_code: None,
             reason: None,
             image_digest: c.image_digest.clone(),
+            bindings: c.bindings.clone(),
         };
         if self.was_started && self.reported < Known::Running {
             out.push(change(self, Known::Running));

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::binding::Binding;
 use super::health::{Checkup, HealthCheck};
 use super::restart::RestartPolicy;
 
@@ -101,6 +102,9 @@ pub struct ContainerState {
     pub was_started: bool,
     pub image_digest: Option<String>,
     pub runtime_id: Option<String>,
+    /// The ports of the machine that lead to it.
+    #[serde(default)]
+    pub bindings: Vec<Binding>,
     /// When the stop signal went out and when SIGKILL is due, in ms since the epoch.
     pub kill_due_ms: Option<u64>,
     /// When the dependants' patience with it ends, in ms since the epoch.
@@ -160,6 +164,7 @@ impl TaskState {
                 was_started: false,
                 image_digest: None,
                 runtime_id: None,
+                bindings: vec![],
                 kill_due_ms: None,
                 start_due_ms: None,
                 started_ms: None,

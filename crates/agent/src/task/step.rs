@@ -39,6 +39,14 @@ fn take_in(task: &mut TaskState, seen: Observation, now_ms: u64, actions: &mut V
             }
             begin_stop(task, now_ms);
         }
+        O::PortsBound { bindings } => {
+            // Not changed afterwards: by then they lead to a container that runs.
+            if task.network == NetworkPhase::Attaching {
+                for (c, bindings) in task.containers.iter_mut().zip(bindings) {
+                    c.bindings = bindings;
+                }
+            }
+        }
         O::NetworkAttached => {
             if task.network == NetworkPhase::Attaching {
                 task.network = NetworkPhase::Attached;

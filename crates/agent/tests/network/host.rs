@@ -56,6 +56,7 @@ pub fn config(prefix: &str, fixture: &Fixture, subnet: Option<Cidr>) -> NetworkC
         subnet,
         state_dir: fixture.state.path().to_owned(),
         pool: fixture.pool,
+        loopback: true,
     }
 }
 

@@ -16,6 +16,7 @@ pub(super) const SHIM_KILLED: &str =
 impl Host {
     /// Looks at every container; watches those that live.
     pub(super) async fn find_all(self: &Arc<Self>, work: &Arc<Work>, seen: &Seen) -> Vec<Found> {
+        self.find_network(work).await;
         let mut found = Vec::with_capacity(work.containers.len());
         for container in 0..work.containers.len() {
             found.push(self.find_one(work, container, seen).await);

@@ -101,9 +101,7 @@ impl Host {
         {
             tracing::warn!(%error, task = work.id, "a shim did not end");
         }
-        if let Err(error) = self.config.network.detach(&work.id).await {
-            tracing::warn!(%error, task = work.id, "a network namespace could not be removed");
-        }
+        self.leave_network(work).await;
         let (host, of) = (self.clone(), work.clone());
         blocking(move || {
             host.remove_cgroup(&of);

@@ -27,15 +27,7 @@ impl Host {
         let live = self.live(&work.id);
         let shim = self.begin_shim(work, &live).await;
         self.begin_streams(work, &live);
-        let network = async {
-            match work.address.clone() {
-                Some(address) => {
-                    let attached = self.config.network.attach(&work.id, address).await;
-                    attached.map(drop).map_err(HostError::from)
-                }
-                None => Err(HostError::Told("the task has no network interface".into())),
-            }
-        };
+        let network = self.join_network(work);
         let cgroup = {
             let (host, work) = (self.clone(), work.clone());
             async {
@@ -60,8 +52,14 @@ impl Host {
             timed("cgroup", &work.id, cgroup),
             timed("volumes", &work.id, volumes),
         );
-        match network.and(cgroup).and(shim).and(volumes.map_err(told)) {
-            Ok(()) => seen.see(O::NetworkAttached),
+        let others = cgroup.and(shim).and(volumes.map_err(told));
+        match network.and_then(|bindings| others.map(|()| bindings)) {
+            Ok(bindings) => {
+                if bindings.iter().any(|bindings| !bindings.is_empty()) {
+                    seen.see(O::PortsBound { bindings });
+                }
+                seen.see(O::NetworkAttached);
+            }
             Err(error) => seen.see(O::NetworkFailed { reason: error.to_string() }),
         }
     }
@@ -169,9 +167,11 @@ impl Host {
         make_bundle_dir(&c.bundle)?;
         // After a restart of the agent nobody has done it, and the specification must not be written twice at once.
         live.with(container, |_| make_shims_bundle(work))?;
+        let place = self.place(work, container).await;
+        let place = place.map_err(|e| told("CannotStartContainerError")(&e))?;
         let bundle = {
             let (host, work) = (self.clone(), work.clone());
-            blocking(move || host.write_bundle(&work, container, &image))
+            blocking(move || host.write_bundle(&work, container, &image, place))
         };
         let begun = live.with(container, |c| c.stream.take());
         let stream = async {

@@ -1,13 +1,14 @@
 //! The machine that the agent runs on: images, namespaces, cgroups, shims and logs put together.
 //!
 //! Each action of the step function is one method, idempotent, in `launch.rs` (the way up),
-//! `finish.rs` (the way down), `restart.rs` or `check.rs` (health checks); `find.rs` looks at what is left after a restart, `spec.rs` makes a
+//! `place.rs` (its network), `finish.rs` (the way down), `restart.rs` or `check.rs` (health checks); `find.rs` looks at what is left after a restart, `spec.rs` makes a
 //! container's bundle. Work that blocks runs on blocking threads; what is independent runs at once.
 
 mod check;
 mod find;
 mod finish;
 mod launch;
+mod place;
 mod restart;
 mod spec;
 mod storage;
@@ -31,7 +32,7 @@ use super::plan::Work;
 use crate::bundle::cgroup::{Cgroups, quicken};
 use crate::images::{ImageStore, PulledImage};
 use crate::logs::{ContainerLogs, LogError, LogSink};
-use crate::network::{Network, NetworkError};
+use crate::network::{Bridged, Network, NetworkError};
 use crate::runtime::{Runtime, RuntimeError, Shim};
 use crate::task::{Action, Found, Observation};
 use crate::volumes::Volumes;
@@ -72,6 +73,8 @@ impl HostError {
 pub struct HostConfig {
     pub images: ImageStore,
     pub network: Network,
+    /// Of tasks in the mode `bridge`.
+    pub bridged: Bridged,
     pub runtime: Runtime,
     pub logs: Arc<dyn LogSink>,
     /// Unique to this data directory on the machine; names its cgroups.
@@ -166,7 +169,8 @@ impl Host {
         loop {
             tokio::time::sleep(RULES_EVERY).await;
             let host = self.clone();
-            if let Err(error) = blocking(move || host.config.network.reconcile()).await {
+            let put_back = move || host.config.network.reconcile().and(host.config.bridged.reconcile());
+            if let Err(error) = blocking(put_back).await {
                 tracing::warn!(%error, "the packet filter's rules may be incomplete");
             }
         }

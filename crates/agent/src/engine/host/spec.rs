@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::place::Place;
 use super::usage::Reading;
 use super::{Host, HostError};
 use crate::bundle::cgroup::{Cgroups, TaskCgroup, TaskLimits};
@@ -21,6 +22,7 @@ impl Host {
         work: &Work,
         container: usize,
         image: &PulledImage,
+        place: Place,
     ) -> Result<(), HostError> {
         let c = &work.containers[container];
         let images = &self.config.images;
@@ -31,7 +33,7 @@ impl Host {
         let wanted = c.config.user.as_deref().filter(|u| !u.is_empty());
         let user = resolve_user(&rootfs, wanted.unwrap_or(&image.config.user)).map_err(told)?;
         let volumes = self.volumes(work, container, image, &rootfs)?;
-        let plan = self.plan(work, c, image, user, volumes)?;
+        let plan = self.plan(work, c, image, user, volumes, place)?;
         let spec = bundle::spec(&plan).map_err(told)?;
         let text = serde_json::to_vec(&spec).map_err(told)?;
         write(&c.bundle.join("config.json"), &text)?;
@@ -73,12 +75,8 @@ impl Host {
         image: &PulledImage,
         user: ResolvedUser,
         volumes: Vec<VolumeMount>,
+        place: Place,
     ) -> Result<ContainerPlan, HostError> {
-        let address = work
-            .address
-            .as_ref()
-            .ok_or_else(|| HostError::Told("the task has no network interface".into()))?;
-        let hostname = files::hostname(address.ip, &self.config.region);
         let cgroup = self.cgroup(work)?;
         let overrides = c.payload.overrides().map_err(told)?;
         let mut ulimits: Vec<Ulimit> = c
@@ -107,9 +105,9 @@ impl Host {
             },
             rootfs: "rootfs".into(),
             readonly_rootfs: c.host.readonly_rootfs == Some(true),
-            netns: self.config.network.get(&work.id)?.path,
-            files: write_etc(&c.bundle, work, address.ip, &hostname)?,
-            hostname,
+            files: write_etc(work, c, &place)?,
+            netns: place.netns,
+            hostname: place.hostname,
             volumes,
             image: ImageDefaults {
                 entrypoint: image.entrypoint.clone(),
@@ -194,23 +192,24 @@ pub(super) fn open_files_ceiling() -> Option<i64> {
     hard.filter(|hard| *hard < FARGATE).and_then(|hard| i64::try_from(hard).ok())
 }
 
-fn write_etc(
-    bundle: &Path,
-    work: &Work,
-    ip: std::net::Ipv4Addr,
-    hostname: &str,
-) -> Result<EtcFiles, HostError> {
+fn write_etc(work: &Work, c: &ContainerWork, place: &Place) -> Result<EtcFiles, HostError> {
     let host = std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default();
     let upstream = std::fs::read_to_string(files::RESOLVED_UPSTREAM).ok();
     let paths = EtcFiles {
-        resolv_conf: bundle.join("resolv.conf"),
-        hosts: bundle.join("hosts"),
-        hostname: bundle.join("hostname"),
+        resolv_conf: c.bundle.join("resolv.conf"),
+        hosts: c.bundle.join("hosts"),
+        hostname: c.bundle.join("hostname"),
     };
-    let resolv_conf = files::resolv_conf(&host, upstream.as_deref(), &work.dns);
+    let servers = if c.dns.is_empty() { &work.dns } else { &c.dns };
+    let domains = c.host.dns_search.as_deref().unwrap_or_default();
+    let resolv_conf = match place.netns {
+        // It reaches the servers on the machine's loopback too.
+        None if servers.is_empty() && domains.is_empty() => host,
+        _ => files::resolv_conf(&host, upstream.as_deref(), servers, domains),
+    };
     write(&paths.resolv_conf, resolv_conf.as_bytes())?;
-    write(&paths.hosts, files::hosts(ip, hostname).as_bytes())?;
-    write(&paths.hostname, files::hostname_file(hostname).as_bytes())?;
+    write(&paths.hosts, place.hosts.as_bytes())?;
+    write(&paths.hostname, files::hostname_file(&place.hostname).as_bytes())?;
     Ok(paths)
 }
 

@@ -65,3 +65,49 @@ fn the_address_is_the_interfaces() {
     assert_eq!(address.gateway.to_string(), "10.72.0.1");
     assert_eq!(work.containers[0].runtime_id.len(), 13);
 }
+
+#[test]
+fn ports_links_and_hosts_of_a_bridge() {
+    let dir = tempfile::tempdir().unwrap();
+    let read = |change: &dyn Fn(&mut Task)| {
+        let mut task = payload("RUNNING");
+        task.launch_type = Some("EC2".into());
+        task.network_mode = Some("bridge".into());
+        task.containers.push(Container { name: "db".into(), ..task.containers[0].clone() });
+        let web = &mut task.containers[0];
+        web.links = vec!["db:store".into()];
+        web.docker_config =
+            docker(r#"{"ExtraHosts":["old:10.0.0.9"],"Dns":["10.0.0.2"]}"#, r#"{"Hostname":"w"}"#);
+        let port = |text: &str| serde_json::from_str(text).unwrap();
+        web.port_mappings = vec![
+            port(r#"{"containerPort":80,"hostPort":8080}"#),
+            port(r#"{"containerPort":53,"hostPort":0,"protocol":"udp"}"#),
+            port(r#"{"containerPortRange":"9000-9002"}"#),
+        ];
+        change(&mut task);
+        work("id", task, &StateDir::open(dir.path()).unwrap())
+    };
+    let (work, refused) = read(&|_| ());
+    assert_eq!(refused, None);
+    let web = &work.containers[0];
+    assert_eq!(web.links, [Link { to: 1, alias: "store".into() }]);
+    assert_eq!(web.extra_hosts, [("old".to_owned(), "10.0.0.9".parse().unwrap())]);
+    let ports: Vec<_> =
+        web.ports.iter().map(|p| (p.protocol.as_str(), p.container.count(), p.host)).collect();
+    assert_eq!(ports, [("tcp", 1, Some(8080)), ("udp", 1, None), ("tcp", 3, None)]);
+    let waits = &spec(&work.task).containers[0].depends_on;
+    assert_eq!(waits, &[Dependency { on: 1, condition: Condition::Start }]);
+
+    let reason =
+        |change: &dyn Fn(&mut Task)| read(change).1.map(|refusal| refusal.reason).unwrap_or_default();
+    assert!(reason(&|t| t.containers[0].links = vec!["nobody".into()]).contains("nobody"));
+    assert!(reason(&|t| t.containers[1].links = vec!["web".into()]).contains("cycle"));
+    assert!(reason(&|t| t.network_mode = Some("host".into())).contains("can't be linked"));
+    assert!(reason(&|t| t.launch_type = Some("FARGATE".into())).contains("needs a container instance"));
+    let (host, refused) = read(&|t| {
+        t.network_mode = Some("host".into());
+        t.containers[0].links.clear();
+    });
+    assert!(refused.is_none() && host.containers[0].ports.is_empty());
+    assert_eq!(host.mode_of(0), NetworkMode::Host);
+}

@@ -4,6 +4,8 @@
 //! table ip <prefix> {
 //!   map ports { type inet_proto . inet_service : ipv4_addr . inet_service }
 //!   chain policy { }
+//!   chain loopback { type filter hook prerouting priority raw
+//!     iifname <bridge> ip daddr 127.0.0.0/8 drop }
 //!   chain forward { type filter hook forward priority filter
 //!     iifname <bridge> ip daddr 169.254.0.0/16 th dport != 53 drop
 //!     iifname <bridge> jump policy; oifname <bridge> jump policy }
@@ -12,11 +14,15 @@
 //!   chain output { type nat hook output priority dstnat;  the same }
 //!   chain postrouting { type nat hook postrouting priority srcnat
 //!     ip saddr <subnet> oifname != <bridge> masquerade
-//!     oifname <bridge> ip saddr <subnet> ct status dnat masquerade }
+//!     oifname <bridge> ip saddr <subnet> ct status dnat masquerade
+//!     oifname <bridge> ip saddr 127.0.0.0/8 ct status dnat masquerade }
 //! }
 //! ```
 //! 169.254.169.254 and its neighbours tell a machine who it is, with the credentials of its role: on
 //! Fargate no task reaches the host's. A cloud's name server lives there too and stays open.
+//! The host itself reaches a published port by 127.0.0.1 too, which takes `route_localnet` on the
+//! bridge; with that, a frame that a task writes by hand could reach what listens on the loopback,
+//! and so none passes `loopback`.
 //! `policy` is empty: it is the door for rules between tasks. `ports` is one element a host port.
 
 use std::net::Ipv4Addr;
@@ -48,13 +54,16 @@ pub(super) struct Hook {
     pub priority: i32,
 }
 
-const CHAINS: [(&str, Hook); 4] = [
+const CHAINS: [(&str, Hook); 5] = [
+    ("loopback", Hook { kind: "filter", number: 0, priority: -300 }),
     ("forward", Hook { kind: "filter", number: 2, priority: 0 }),
     ("prerouting", Hook { kind: "nat", number: 0, priority: -100 }),
     ("output", Hook { kind: "nat", number: 3, priority: -100 }),
     ("postrouting", Hook { kind: "nat", number: 4, priority: 100 }),
 ];
 
+/// RFC 1122, 3.2.1.3.
+const LOOPBACK: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 0);
 /// RFC 3927.
 const LINK_LOCAL: Ipv4Addr = Ipv4Addr::new(169, 254, 0, 0);
 const DNS: u16 = 53;
@@ -71,7 +80,9 @@ pub(in crate::network) fn own_table(bridge: &str, subnet: Cidr) -> Vec<Message> 
     // With the rules behind it in one batch, no packet ever sees a chain empty.
     batch.extend(CHAINS.into_iter().map(|(name, _)| empty_chain(FAMILY, bridge, name)));
     let metadata = Cidr::containing(LINK_LOCAL, 16);
+    let loopback = Cidr::containing(LOOPBACK, 8);
     let rules = [
+        ("loopback", Expressions::new().iifname(bridge).daddr(loopback).drop()),
         ("forward", Expressions::new().iifname(bridge).daddr(metadata).dport_not(DNS).drop()),
         ("forward", Expressions::new().iifname(bridge).jump("policy")),
         ("forward", Expressions::new().oifname(bridge).jump("policy")),
@@ -79,6 +90,7 @@ pub(in crate::network) fn own_table(bridge: &str, subnet: Cidr) -> Vec<Message> 
         ("output", Expressions::new().daddr_local().translate_by(MAP)),
         ("postrouting", Expressions::new().saddr(subnet).oifname_not(bridge).counter().masquerade()),
         ("postrouting", Expressions::new().oifname(bridge).saddr(subnet).translated().masquerade()),
+        ("postrouting", Expressions::new().oifname(bridge).saddr(loopback).translated().masquerade()),
     ];
     batch
         .extend(rules.into_iter().map(|(chain, expressions)| rule(FAMILY, bridge, chain, true, expressions)));

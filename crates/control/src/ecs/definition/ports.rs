@@ -12,14 +12,21 @@ use super::refusal::{invalid_setting, own, said};
 use super::task::is_name;
 
 const PORTS: RangeInclusive<i32> = 1..=65_535;
-/// API reference, ContainerDefinition.portMappings and PortMapping.containerPortRange.
-const MOST_PORTS_IN_RANGES: usize = 100;
+/// Of one container (API reference, PortMapping.containerPortRange).
+const MOST_RANGES: usize = 100;
 const NAME_LENGTH: usize = 64;
 
 pub(super) fn check(proposed: &Proposed<'_>) -> Result<(), Error> {
     let mut taken = Taken::default();
     for container in proposed.containers {
-        for port in container.port_mappings.iter().flatten() {
+        let ports = || container.port_mappings.iter().flatten();
+        if ports().filter(|port| port.container_port_range.is_some()).count() > MOST_RANGES {
+            return Err(own(format!(
+                "Container '{}' has more than {MOST_RANGES} container port ranges.",
+                name(container)
+            )));
+        }
+        for port in ports() {
             check_one(proposed.network_mode, container, port)?;
             taken.add(proposed.network_mode, port)?;
         }
@@ -35,11 +42,13 @@ fn check_one(mode: NetworkMode, container: &ContainerDefinition, port: &PortMapp
                 "Invalid port mapping for container '{name}': cannot specify both single port and port range."
             )));
         }
-        let width = range(text).map(|range| range.count());
-        if width.is_none_or(|width| width > MOST_PORTS_IN_RANGES) {
-            return Err(invalid_setting("containerPortRange", name));
+        if mode == NetworkMode::Host {
+            return Err(said("Container port ranges are not supported when networkMode=host."));
         }
-        return Ok(());
+        return match range(text) {
+            Some(_) => Ok(()),
+            None => Err(invalid_setting("containerPortRange", name)),
+        };
     }
     let container_port = port.container_port.filter(|port| PORTS.contains(port));
     let Some(container_port) = container_port else { return Err(invalid_setting("containerPort", name)) };
@@ -57,7 +66,7 @@ fn check_one(mode: NetworkMode, container: &ContainerDefinition, port: &PortMapp
 }
 
 /// The ports of `low-high`, both included; `None` for any other text.
-pub(super) fn range(text: &str) -> Option<RangeInclusive<u16>> {
+fn range(text: &str) -> Option<RangeInclusive<u16>> {
     let (low, high) = text.split_once('-')?;
     let (low, high): (u16, u16) = (low.parse().ok()?, high.parse().ok()?);
     (low >= 1 && low < high).then_some(low..=high)

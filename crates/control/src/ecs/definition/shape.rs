@@ -3,7 +3,6 @@
 use model::{ContainerShape, HostPort, NetworkMode, RuntimePlatform, Transport};
 use wire::ecs::{self, ContainerDefinition, PortMapping, TransportProtocol};
 
-use super::ports;
 use super::proposed::{Proposed, name};
 
 pub(super) fn platform(document: &ecs::TaskDefinition) -> RuntimePlatform {
@@ -29,7 +28,7 @@ pub(super) fn container(proposed: &Proposed<'_>, container: &ContainerDefinition
             .port_mappings
             .iter()
             .flatten()
-            .flat_map(|port| host_ports(mode, port))
+            .filter_map(|port| host_port(mode, port))
             .collect(),
         start_timeout_s: number(container.start_timeout),
         stop_timeout_s: number(container.stop_timeout),
@@ -43,17 +42,17 @@ pub(super) fn is_health_checked(container: &ContainerDefinition) -> bool {
     check.is_some_and(|check| check.command.first().is_none_or(|first| first != "NONE"))
 }
 
-/// The ports that the task takes on its instance. None with an address of its own; on a bridge those
-/// that were named; with the host's stack all.
-fn host_ports(mode: NetworkMode, port: &PortMapping) -> Vec<HostPort> {
+/// The port that the task takes on its instance. None with an address of its own; on a bridge the one
+/// that was named, if one was; with the host's stack the container's.
+fn host_port(mode: NetworkMode, port: &PortMapping) -> Option<HostPort> {
     let transport = match port.protocol {
         Some(TransportProtocol::Udp) => Transport::Udp,
         _ => Transport::Tcp,
     };
-    let ports: Vec<u16> = match (mode, &port.container_port_range) {
-        (NetworkMode::Awsvpc | NetworkMode::None, _) | (NetworkMode::Bridge, Some(_)) => Vec::new(),
-        (NetworkMode::Host, Some(text)) => ports::range(text).into_iter().flatten().collect(),
-        (_, None) => port.host_port.and_then(|port| u16::try_from(port).ok()).into_iter().collect(),
+    let port = match mode {
+        NetworkMode::Awsvpc | NetworkMode::None => None,
+        NetworkMode::Bridge | NetworkMode::Host => port.host_port,
     };
-    ports.into_iter().filter(|port| *port != 0).map(|port| HostPort { port, transport }).collect()
+    let port = port.and_then(|port| u16::try_from(port).ok()).filter(|port| *port != 0);
+    port.map(|port| HostPort { port, transport })
 }

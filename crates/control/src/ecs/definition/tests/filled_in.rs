@@ -54,10 +54,10 @@ fn a_bridges_free_ports_are_zero_and_take_no_host_port() {
     assert_eq!(new.containers[0].host_ports, [tcp(8081), udp(53)]);
 
     let host = merged(
-        ec2(json!({"portMappings": [{"containerPort": 80}, {"containerPortRange": "90-92"}]})),
+        ec2(json!({"portMappings": [{"containerPort": 80}, {"containerPort": 90}]})),
         json!({"networkMode": "host"}),
     );
-    assert_eq!(admit_json(host).unwrap().containers[0].host_ports, [tcp(80), tcp(90), tcp(91), tcp(92)]);
+    assert_eq!(admit_json(host).unwrap().containers[0].host_ports, [tcp(80), tcp(90)]);
     let own = fargate_with(json!({"portMappings": [{"containerPort": 80}]}));
     assert_eq!(admit_json(own).unwrap().containers[0].host_ports, []);
 }

@@ -18,7 +18,7 @@ fn ports() {
         two("bridge", port(80, 0), port(80, 0)),
         two("awsvpc", port(80, 80), port(81, 0)),
         on("bridge", json!([port(53, 53), {"containerPort": 53, "hostPort": 53, "protocol": "udp"}])),
-        on("host", json!([{"containerPortRange": "100-199"}])),
+        on("bridge", json!([{"containerPortRange": "1-65535"}])),
         on("none", json!([])),
     ]);
     refused([
@@ -56,8 +56,17 @@ fn ports() {
             "Invalid 'containerPortRange' setting for container 'app'.",
         ),
         (
-            on("bridge", json!([{"containerPortRange": "1-200"}])),
-            "Invalid 'containerPortRange' setting for container 'app'.",
+            on("host", json!([{"containerPortRange": "100-199"}])),
+            "Container port ranges are not supported when networkMode=host.",
+        ),
+        (
+            on(
+                "bridge",
+                (0..101)
+                    .map(|n| json!({"containerPortRange": format!("{}-{}", 10 * n + 1, 10 * n + 2)}))
+                    .collect(),
+            ),
+            "Container 'app' has more than 100 container port ranges.",
         ),
         (
             on("awsvpc", json!([{"containerPortRange": "1-9"}, {"containerPortRange": "9-12"}])),
