@@ -1,6 +1,6 @@
 # The front door. Every target installs the system packages it lacks when it is root on Debian,
 # and otherwise names them.
-.PHONY: help up down demo test bench conformance build checked lint unit e2e torture fuzz clean
+.PHONY: help up down demo test bench conformance build checked lint unit e2e simulation torture fuzz clean
 
 # The shim and the sample are static programs: the shim to be small, the sample because its image
 # holds nothing else. They get a target directory of their own, so that the flags don't rebuild the rest.
@@ -33,7 +33,7 @@ demo: build $(VENV) ## the same against a throw-away data directory, each step c
 	@scripts/deps demo
 	scripts/demo $(BIN) $(VENV)/bin
 
-test: lint unit e2e conformance fuzz torture ## everything that CI checks
+test: lint unit simulation e2e conformance fuzz torture ## everything that CI checks
 
 lint:
 	@scripts/deps test
@@ -49,6 +49,10 @@ e2e: checked $(VENV)
 	LONGSHORE_BIN=$(CHECKED) $(VENV)/bin/python -m pytest -q tests/e2e
 	LONGSHORE_BIN=$(CHECKED) $(VENV)/bin/python -m pytest -q --runtime io.containerd.runc.v2 $(TASKS)
 	scripts/demo $(CHECKED) $(VENV)/bin
+
+# Of the build that `checked` made: as a package by itself it would have its dependencies built once more.
+simulation: checked ## a million steps of services on failing machines (SEED=7 ARGS="--steps N --episode N")
+	target/debug/simulation --seed $(SEED) $(ARGS)
 
 torture: checked ## 200 kills under load, everything acknowledged checked (SEED=7 ARGS="--rounds N --verbose")
 	LONGSHORE_BIN=$(abspath $(CHECKED)) cargo xtask torture --seed $(SEED) $(ARGS)

@@ -1,6 +1,6 @@
 //! The workspace's own tools: `cargo xtask codegen` writes the wire types from botocore's service
 //! models, `cargo xtask check` enforces the rules of the house that no compiler knows, `cargo xtask
-//! torture` starts `tests/torture`.
+//! torture` and `cargo xtask simulate` start `tests/torture` and `tests/simulation`.
 //!
 //! It must never be linked into anything that is shipped, and `check` must stay quick enough to be
 //! run before every commit. Start reading at `codegen/mod.rs` or `check/mod.rs`.
@@ -25,6 +25,12 @@ enum Task {
     },
     /// Enforce the rules of the house: imports, purity, length of files
     Check,
+    /// Simulate services on failing machines (tests/simulation): --steps N --seed S --episode N
+    #[command(disable_help_flag = true)]
+    Simulate {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
     /// Kill Longshore's processes under load (tests/torture): --rounds N --seed S
     #[command(disable_help_flag = true)]
     Torture {
@@ -48,17 +54,18 @@ fn run() -> anyhow::Result<()> {
     match Task::parse() {
         Task::Codegen { check } => codegen::run(&root, check),
         Task::Check => check::run(&root),
-        Task::Torture { args } => torture(&root, &args),
+        Task::Simulate { args } => start(&root, "simulation", &args),
+        Task::Torture { args } => start(&root, "torture", &args),
     }
 }
 
-/// A program of its own: this one needs neither a runtime nor a client.
-fn torture(root: &Path, args: &[String]) -> anyhow::Result<()> {
+/// A program of its own: this one needs neither a runtime nor what is under test.
+fn start(root: &Path, package: &str, args: &[String]) -> anyhow::Result<()> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
-    command.current_dir(root).args(["run", "--locked", "--quiet", "-p", "torture", "--"]).args(args);
+    command.current_dir(root).args(["run", "--locked", "--quiet", "-p", package, "--"]).args(args);
     let status = command.status().context("run cargo")?;
-    anyhow::ensure!(status.success(), "the torture has found something");
+    anyhow::ensure!(status.success(), "the {package} has found something");
     Ok(())
 }
 

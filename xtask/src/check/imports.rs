@@ -22,14 +22,16 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("load", &["wire"]),
     ("torture", &["wire"]),
     ("s3", &[]),
+    ("simulation", &["model", "plan", "store"]),
     ("fuzz", &["wire", "registry", "agent"]),
     ("longshore", &["wire", "model", "plan", "store", "control", "registry", "logs", "agent", "iam"]),
 ];
 
 pub fn check(root: &Path) -> anyhow::Result<Vec<Finding>> {
     let mut findings = Vec::new();
-    // Tests that kill and that measure: they judge the product from outside, and share only the wire with it.
-    for name in ["load", "s3", "torture"] {
+    // Tests that kill and that measure judge the product from outside, and share only the wire with it; the simulation
+    // has the deciding crates as they are, and nothing of the shell.
+    for name in ["load", "s3", "simulation", "torture"] {
         let path = root.join("tests").join(name).join("Cargo.toml");
         let manifest = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
         findings.extend(check_one(name, &manifest));
