@@ -16,6 +16,8 @@ pub struct RegistryConfig {
     pub data_dir: PathBuf,
     /// Where the blobs are; none: in `data_dir`.
     pub bucket: Option<BucketConfig>,
+    /// The file with what upstream registries want to be told: `{"ecr-pullthroughcache/NAME": {"username", "accessToken"}}`.
+    pub upstream_secrets: PathBuf,
     /// `host:port` under which clients reach `/v2/`; the front of every `repositoryUri`.
     pub advertised_host: String,
     /// `http` or `https`: how `advertised_host` is spoken to.
@@ -40,8 +42,10 @@ impl RegistryConfig {
     /// Plain HTTP, the system's clock, missing repositories refused, no image in use, lifecycle policies applied hourly, and
     /// every key the root user's.
     pub fn new(data_dir: impl Into<PathBuf>, advertised_host: impl Into<String>) -> Self {
+        let data_dir = data_dir.into();
         Self {
-            data_dir: data_dir.into(),
+            upstream_secrets: data_dir.join("upstream-secrets.json"),
+            data_dir,
             bucket: None,
             advertised_host: advertised_host.into(),
             scheme: "http".to_owned(),

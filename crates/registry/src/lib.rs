@@ -30,6 +30,7 @@ mod registry;
 mod scan;
 mod shared;
 mod state;
+mod upstream;
 pub mod verify;
 
 pub use auth::principals::{OnlyRoot, Principals};

@@ -142,6 +142,7 @@ impl Manifest {
             subject: self.subject.clone(),
             annotations,
             is_index: self.is_index,
+            ..ManifestRecord::default()
         }
     }
 }

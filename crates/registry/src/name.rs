@@ -35,6 +35,15 @@ pub enum Reference {
     Digest(Digest),
 }
 
+impl std::fmt::Display for Reference {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Tag(tag) => tag.fmt(f),
+            Self::Digest(digest) => digest.fmt(f),
+        }
+    }
+}
+
 impl FromStr for RepositoryName {
     type Err = InvalidName;
 

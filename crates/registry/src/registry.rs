@@ -24,6 +24,7 @@ use crate::{
         guard::Guard,
         writer::{self, OpenError, WriteError, Writer},
     },
+    upstream::{Cache, Secrets},
 };
 
 /// Why a registry can't be opened, or can't clean up.
@@ -93,6 +94,7 @@ impl Registry {
                 timetable: Timetable::new(config.expire_every),
                 previews: Previews::default(),
                 reports: Reports::default(),
+                cache: Cache::new(Secrets::new(config.upstream_secrets)),
             }),
         })
     }

@@ -19,10 +19,11 @@ use crate::{
     name::Tag,
     scan::Reports,
     state::{
-        command::{CREATE_ON_PUSH, Command, CreateOnPush, ManifestPut, PutManifest, template_for},
+        command::{CREATE_ON_PUSH, Command, CreateFor, ManifestPut, Origin, PutManifest, template_for},
         entities::RepositoryKey,
         writer::{WriteError, Writer},
     },
+    upstream::Cache,
 };
 
 pub(crate) struct Shared {
@@ -39,6 +40,7 @@ pub(crate) struct Shared {
     pub timetable: Timetable,
     pub previews: Previews,
     pub reports: Reports,
+    pub cache: Cache,
 }
 
 /// A manifest could not be put.
@@ -82,7 +84,20 @@ impl Shared {
 
     /// Makes a repository that somebody pushes to.
     pub async fn create_on_push(&self, key: &RepositoryKey) -> Result<(), WriteError> {
-        let command = CreateOnPush { key: key.clone(), always: self.create_on_push, now_ms: self.now_ms() };
+        self.create_for(key, CREATE_ON_PUSH, self.create_on_push).await
+    }
+
+    /// Makes a repository that something comes into: by the scenario's template, or without one too.
+    pub async fn create_for(
+        &self,
+        key: &RepositoryKey,
+        scenario: &'static str,
+        always: bool,
+    ) -> Result<(), WriteError> {
+        if self.writer.index().repository(key).is_some() {
+            return Ok(());
+        }
+        let command = CreateFor { key: key.clone(), scenario, always, now_ms: self.now_ms() };
         self.writer.submit(command).await?;
         // It may have come with a lifecycle policy.
         self.timetable.wake();
@@ -115,9 +130,21 @@ impl Shared {
         bytes: Bytes,
         tags: Vec<Tag>,
     ) -> Result<ManifestPut, PutManifestError> {
+        self.put_manifest_from(key, manifest, digest, bytes, tags, Origin::Pushed).await
+    }
+
+    pub async fn put_manifest_from(
+        &self,
+        key: RepositoryKey,
+        manifest: Manifest,
+        digest: Digest,
+        bytes: Bytes,
+        tags: Vec<Tag>,
+        origin: Origin,
+    ) -> Result<ManifestPut, PutManifestError> {
         let record = manifest.record(bytes.len() as u64, self.now_ms());
         let staged = self.uploads.stage(bytes, digest.clone()).await?;
-        let command = PutManifest { key, digest, record, needs: manifest.needs, tags };
+        let command = PutManifest { key, digest, record, needs: manifest.needs, tags, origin };
         Ok(self.submit_staged(command, staged).await?)
     }
 }

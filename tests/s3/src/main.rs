@@ -1,5 +1,7 @@
-//! Serves S3 over a directory, one folder a bucket: the crate s3s, made a program here, so that it is of the lock file's
-//! version and built with the other tests' programs.
+//! Serves S3 over a directory, one folder a bucket, for the tests of a registry whose blobs are in one.
+//!
+//! It is the crate s3s-fs, made a program here, so that it is of the lock file's version and built with the other tests'
+//! programs. It must add nothing to what that does: the registry is held to what others understand by S3.
 
 use std::{net::SocketAddr, path::PathBuf};
 

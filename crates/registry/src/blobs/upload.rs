@@ -4,7 +4,7 @@
 use std::{
     collections::HashMap,
     fs,
-    io::Write,
+    io::{self, Write},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant, SystemTime},
@@ -264,6 +264,18 @@ impl Uploads {
             Ok::<_, BlobError>(Staged::new(path, digest))
         })
         .await??)
+    }
+
+    /// A new file for bytes that no client sends, to be read and to be written. The next start removes it.
+    pub fn scratch(&self) -> (PathBuf, io::Result<(fs::File, fs::File)>) {
+        let path = self.root.join(format!("{}.blob", Uuid::new_v4()));
+        let opened = fs::File::create_new(&path).and_then(|writer| Ok((fs::File::open(&path)?, writer)));
+        (path, opened)
+    }
+
+    /// Such a file, which is to hold the bytes of `digest`; dropped, it is removed.
+    pub fn staged(&self, path: PathBuf, digest: Digest) -> Staged {
+        Staged::new(path, digest)
     }
 
     fn sessions(&self) -> std::sync::MutexGuard<'_, HashMap<Uuid, Open>> {

@@ -57,6 +57,9 @@ async fn get(
     if accepted.is_some_and(|types| !types.contains(&manifest.media_type)) {
         return Ok(Err(ImageFailureCode::ImageNotFound));
     }
+    if manifest.is_archived() {
+        return Ok(Err(ImageFailureCode::ImageInaccessible));
+    }
     let bytes = match shared.blobs.read_all(digest).await {
         Ok(bytes) => bytes,
         // Deleted between the look at the index and the opening of the file.
@@ -101,6 +104,7 @@ pub(super) fn reason(code: ImageFailureCode) -> &'static str {
         ImageFailureCode::MissingDigestAndTag => {
             "Invalid request parameters: both tag and digest cannot be null"
         }
+        ImageFailureCode::ImageInaccessible => "Requested image is archived",
         _ => "Requested image not found",
     }
 }

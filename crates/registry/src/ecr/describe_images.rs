@@ -50,13 +50,14 @@ pub(super) async fn call(
     }
     let filter = input.filter.unwrap_or_default();
     let filter = Filter::new(filter.tag_status, filter.image_status);
-    let filters = [key.scope.account.as_str(), key.scope.region.as_str(), key.name.as_str(), filter.name()];
+    let shown = filter.name();
+    let filters = [key.scope.account.as_str(), key.scope.region.as_str(), key.name.as_str(), shown.as_str()];
     let after = match &input.next_token {
         Some(token) => page::decode(OPERATION, &filters, token)?,
         None => String::new(),
     };
-    let wanted = repository.manifests.iter().filter(|(digest, _)| {
-        filter.shows(by_digest.contains_key(digest)) && digest.as_str() > after.as_str()
+    let wanted = repository.manifests.iter().filter(|(digest, manifest)| {
+        filter.shows(by_digest.contains_key(digest), manifest) && digest.as_str() > after.as_str()
     });
     let limit = usize::try_from(input.max_results.unwrap_or(DEFAULT_PAGE)).unwrap_or(1);
     let token = |at: &str| page::encode(OPERATION, &filters, at);

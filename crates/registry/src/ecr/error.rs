@@ -49,6 +49,15 @@ pub(super) fn unsupported_image(key: &RepositoryKey, id: &wire::ecr::ImageIdenti
     Error::new("UnsupportedImageTypeException", message)
 }
 
+pub(super) fn image_archived(key: &RepositoryKey, digest: &crate::digest::Digest) -> Error {
+    let message = format!(
+        "The image with the digest '{digest}' in the repository with name '{}' in the registry with id '{}' is \
+         archived and cannot be scanned",
+        key.name, key.scope.account,
+    );
+    Error::new("ImageArchivedException", message)
+}
+
 /// A failure of ours: logged in full, told in general.
 pub(super) fn internal(error: &(dyn std::error::Error + 'static)) -> Error {
     let causes: Vec<String> =
@@ -81,6 +90,10 @@ pub(super) fn refused(refusal: Refusal) -> Error {
         Refusal::RegistryPolicyUnknown(_) => "RegistryPolicyNotFoundException",
         Refusal::TemplateExists { .. } => "TemplateAlreadyExistsException",
         Refusal::TemplateUnknown { .. } => "TemplateNotFoundException",
+        Refusal::HeldByIndex(_) => "ImageStorageClassUpdateNotSupportedException",
+        Refusal::CacheRuleExists { .. } => "PullThroughCacheRuleAlreadyExistsException",
+        Refusal::CacheRuleUnknown { .. } => "PullThroughCacheRuleNotFoundException",
+        Refusal::TooManyCacheRules(_) => "LimitExceededException",
         Refusal::ExclusionExists(_) => "ExclusionAlreadyExistsException",
         Refusal::ExclusionUnknown(_) => "ExclusionNotFoundException",
         Refusal::SigningUnknown(_) => "SigningConfigurationNotFoundException",

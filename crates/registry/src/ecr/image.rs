@@ -19,34 +19,41 @@ use crate::{
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Filter {
     pub tag_status: TagStatus,
-    /// Nothing is ever archived here.
-    pub shows_active: bool,
+    pub image_status: ImageStatusFilter,
 }
 
 impl Filter {
     pub fn new(tag_status: Option<TagStatus>, image_status: Option<ImageStatusFilter>) -> Self {
-        let status = image_status.unwrap_or(ImageStatusFilter::Active);
         Self {
             tag_status: tag_status.unwrap_or(TagStatus::Any),
-            shows_active: matches!(status, ImageStatusFilter::Active | ImageStatusFilter::Any),
+            image_status: image_status.unwrap_or(ImageStatusFilter::Active),
         }
     }
 
-    pub fn shows(self, tagged: bool) -> bool {
-        let fits = match self.tag_status {
+    /// As far as its tags say.
+    pub fn fits(self, tagged: bool) -> bool {
+        match self.tag_status {
             TagStatus::Tagged => tagged,
             TagStatus::Untagged => !tagged,
             TagStatus::Any => true,
-        };
-        fits && self.shows_active
+        }
+    }
+
+    pub fn shows(self, tagged: bool, manifest: &ManifestRecord) -> bool {
+        let archived = manifest.is_archived();
+        self.fits(tagged)
+            && match self.image_status {
+                ImageStatusFilter::Active => !archived,
+                ImageStatusFilter::Archived => archived,
+                // What is brought back is so at once.
+                ImageStatusFilter::Activating => false,
+                ImageStatusFilter::Any => true,
+            }
     }
 
     /// For a page's token: another filter's token is not valid.
-    pub fn name(self) -> &'static str {
-        match (self.shows_active, self.tag_status) {
-            (false, _) => "none",
-            (true, status) => status.as_str(),
-        }
+    pub fn name(self) -> String {
+        format!("{} {}", self.tag_status, self.image_status)
     }
 }
 
@@ -81,6 +88,7 @@ pub(super) fn detail(
     (digest, manifest): (&Digest, &ManifestRecord),
     tags: Vec<String>,
 ) -> ImageDetail {
+    let archive = manifest.archive.as_ref();
     ImageDetail {
         registry_id: Some(key.scope.account.clone()),
         repository_name: Some(key.name.to_string()),
@@ -92,7 +100,9 @@ pub(super) fn detail(
         artifact_media_type: manifest.artifact_type.clone(),
         last_recorded_pull_time: manifest.pulled_at_ms.map(Timestamp::from_ms),
         subject_manifest_digest: manifest.subject.as_ref().map(ToString::to_string),
-        image_status: Some(ImageStatus::Active),
+        image_status: Some(if manifest.is_archived() { ImageStatus::Archived } else { ImageStatus::Active }),
+        last_archived_at: archive.and_then(|a| a.archived_at_ms).map(Timestamp::from_ms),
+        last_activated_at: archive.and_then(|a| a.activated_at_ms).map(Timestamp::from_ms),
         ..ImageDetail::default()
     }
 }

@@ -73,10 +73,10 @@ pub(super) async fn get(
 
     let filter = Filter::new(input.filter.and_then(|filter| filter.tag_status), None);
     // A later preview has other results.
-    let number = number.to_string();
+    let (number, shown) = (number.to_string(), filter.name());
     let scope = &key.scope;
     let filters =
-        [scope.account.as_str(), scope.region.as_str(), key.name.as_str(), filter.name(), number.as_str()];
+        [scope.account.as_str(), scope.region.as_str(), key.name.as_str(), shown.as_str(), number.as_str()];
     let after = match &input.next_token {
         Some(token) => page::decode(OPERATION, &filters, token)?,
         None => String::new(),
@@ -84,7 +84,7 @@ pub(super) async fn get(
     let ids = input.image_ids.as_deref();
     let wanted = expiring
         .iter()
-        .filter(|image| filter.shows(!image.tags.is_empty()))
+        .filter(|image| filter.fits(!image.tags.is_empty()))
         .filter(|image| ids.is_none_or(|ids| ids.iter().any(|id| names(id, image))))
         .filter(|image| position(image) > after);
     let limit = usize::try_from(input.max_results.unwrap_or(DEFAULT_PAGE)).unwrap_or(1);

@@ -38,14 +38,19 @@ pub(super) async fn call(
         Some(token) => page::decode(OPERATION, &filters, token)?,
         None => String::new(),
     };
-    // Nothing is ever archived here.
-    let shows_active = matches!(status, ArtifactStatusFilter::Active | ArtifactStatusFilter::Any);
+    let shows = |m: &ManifestRecord| match status {
+        ArtifactStatusFilter::Active => !m.is_archived(),
+        ArtifactStatusFilter::Archived => m.is_archived(),
+        // What is brought back is so at once.
+        ArtifactStatusFilter::Activating => false,
+        ArtifactStatusFilter::Any => true,
+    };
     let of_type = |m: &ManifestRecord| {
         types.is_empty() || m.artifact_type.as_ref().is_some_and(|kind| types.contains(kind))
     };
     let wanted = repository
         .referrers_of(&subject)
-        .filter(|(digest, m)| shows_active && of_type(m) && digest.as_str() > after.as_str());
+        .filter(|(digest, m)| shows(m) && of_type(m) && digest.as_str() > after.as_str());
     let limit = usize::try_from(input.max_results.unwrap_or(DEFAULT_PAGE)).unwrap_or(1);
     let token = |at: &str| page::encode(OPERATION, &filters, at);
     let (found, next_token) = page::page(wanted, limit, |(digest, _)| digest.to_string(), token);
@@ -61,6 +66,9 @@ fn referrer((digest, manifest): (&Digest, &ManifestRecord)) -> ImageReferrer {
         // Of the manifest, as in an OCI descriptor.
         size: i64::try_from(manifest.size).unwrap_or(i64::MAX),
         annotations: (!manifest.annotations.is_empty()).then(|| manifest.annotations.clone()),
-        artifact_status: Some(ArtifactStatus::Active),
+        artifact_status: Some(match manifest.is_archived() {
+            true => ArtifactStatus::Archived,
+            false => ArtifactStatus::Active,
+        }),
     }
 }

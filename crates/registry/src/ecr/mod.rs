@@ -3,11 +3,11 @@
 mod account_setting;
 mod batch_delete_image;
 mod batch_get_image;
+mod cache_rules;
 mod create_repository;
 mod creation_templates;
 mod delete_repository;
 mod describe_images;
-mod describe_registry;
 mod describe_repositories;
 mod error;
 mod get_authorization_token;
@@ -21,6 +21,7 @@ mod list_images;
 mod pull_time;
 mod put_image;
 mod registry_policy;
+mod replication;
 mod repository;
 mod repository_policy;
 mod repository_settings;
@@ -28,6 +29,7 @@ mod resource_tags;
 mod scan;
 mod scanning_configuration;
 mod signing_configuration;
+mod storage_class;
 
 use std::sync::Arc;
 
@@ -82,6 +84,11 @@ pub(crate) fn operations(shared: &Arc<Shared>) -> Router {
         UpdateRepositoryCreationTemplate => creation_templates::update,
         DeleteRepositoryCreationTemplate => creation_templates::delete,
         DescribeRepositoryCreationTemplates => creation_templates::describe,
+        CreatePullThroughCacheRule => cache_rules::create,
+        UpdatePullThroughCacheRule => cache_rules::update,
+        DeletePullThroughCacheRule => cache_rules::delete,
+        DescribePullThroughCacheRules => cache_rules::describe,
+        ValidatePullThroughCacheRule => cache_rules::validate,
         StartImageScan => scan::start,
         DescribeImageScanFindings => scan::describe,
         PutRegistryScanningConfiguration => scanning_configuration::put,
@@ -95,7 +102,11 @@ pub(crate) fn operations(shared: &Arc<Shared>) -> Router {
         PutSigningConfiguration => signing_configuration::put,
         GetSigningConfiguration => signing_configuration::get,
         DeleteSigningConfiguration => signing_configuration::delete,
-        DescribeRegistry => describe_registry::call,
+        DescribeImageSigningStatus => signing_configuration::describe_status,
+        DescribeRegistry => replication::describe_registry,
+        PutReplicationConfiguration => replication::put,
+        DescribeImageReplicationStatus => replication::describe_status,
+        UpdateImageStorageClass => storage_class::update,
         TagResource => resource_tags::tag_resource,
         UntagResource => resource_tags::untag_resource,
         ListTagsForResource => resource_tags::list_tags_for_resource,

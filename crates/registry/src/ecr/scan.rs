@@ -12,7 +12,7 @@ use wire::{
 };
 
 use super::{
-    error::{internal, unsupported_image},
+    error::{image_archived, internal, unsupported_image},
     image::resolve,
     repository::find,
 };
@@ -40,6 +40,9 @@ pub(super) async fn start(
     let (digest, manifest) = resolve(&key, &repository, &input.image_id)?;
     if !is_image(manifest) {
         return Err(unsupported_image(&key, &input.image_id));
+    }
+    if manifest.is_archived() {
+        return Err(image_archived(&key, digest));
     }
     let newest = newest(shared, &repository, digest).await?;
     let status = newest.as_ref().map(status).unwrap_or_else(|| ImageScanStatus {

@@ -1,19 +1,25 @@
 //! `PutSigningConfiguration`, `GetSigningConfiguration` and `DeleteSigningConfiguration`: recorded and given back. The
-//! signer is a service of AWS's, so nothing is signed by it; what `cosign` or `notation` signs is an artifact like any other.
+//! signer is a service of AWS's, so nothing is signed by it, which `DescribeImageSigningStatus` says; what `cosign` or
+//! `notation` signs is an artifact like any other.
+
+use std::collections::BTreeSet;
 
 use wire::{
     Context, Error,
     ecr::{
         DeleteSigningConfigurationRequest, DeleteSigningConfigurationResponse,
-        GetSigningConfigurationRequest, GetSigningConfigurationResponse, PutSigningConfigurationRequest,
-        PutSigningConfigurationResponse, SigningConfiguration, SigningRepositoryFilter,
-        SigningRepositoryFilterType, SigningRule,
+        DescribeImageSigningStatusRequest, DescribeImageSigningStatusResponse,
+        GetSigningConfigurationRequest, GetSigningConfigurationResponse, ImageSigningStatus,
+        PutSigningConfigurationRequest, PutSigningConfigurationResponse, SigningConfiguration,
+        SigningRepositoryFilter, SigningRepositoryFilterType, SigningRule, SigningStatus,
     },
+    ecr_host::matches,
 };
 
 use super::{
     error::{refused, write},
-    repository::scope,
+    image::resolve,
+    repository::{find, scope},
 };
 use crate::{
     Shared,
@@ -22,6 +28,9 @@ use crate::{
         entities::{RegistrySettings, SigningRuleRecord},
     },
 };
+
+const NO_SIGNER: &str = "Longshore has no AWS Signer: nothing was signed. Sign with notation or cosign; their \
+    signatures are kept with the image.";
 
 pub(super) async fn put(
     shared: &Shared,
@@ -69,6 +78,36 @@ pub(super) async fn delete(
     Ok(DeleteSigningConfigurationResponse {
         registry_id: Some(context.account.clone()),
         signing_configuration: Some(told(&rules)),
+    })
+}
+
+/// What each profile whose rule is for the repository has come to: nothing, since its signer isn't here.
+pub(super) async fn describe_status(
+    shared: &Shared,
+    context: &Context,
+    input: DescribeImageSigningStatusRequest,
+) -> Result<DescribeImageSigningStatusResponse, Error> {
+    let (key, repository) = find(shared, context, input.registry_id.as_deref(), &input.repository_name)?;
+    resolve(&key, &repository, &input.image_id)?;
+    let index = shared.writer.index();
+    let rules =
+        index.registry(&key.scope).and_then(|settings| settings.signing.as_deref()).unwrap_or_default();
+    let fits = |rule: &&SigningRuleRecord| match &rule.filters {
+        Some(filters) => filters.iter().any(|filter| matches(filter, key.name.as_str())),
+        None => true,
+    };
+    let profiles: BTreeSet<&String> = rules.iter().filter(fits).map(|rule| &rule.profile).collect();
+    let failed = |profile: &String| ImageSigningStatus {
+        signing_profile_arn: Some(profile.clone()),
+        status: Some(SigningStatus::Failed),
+        failure_code: Some("SignerUnavailable".to_owned()),
+        failure_reason: Some(NO_SIGNER.to_owned()),
+    };
+    Ok(DescribeImageSigningStatusResponse {
+        registry_id: Some(context.account.clone()),
+        repository_name: Some(input.repository_name),
+        image_id: Some(input.image_id),
+        signing_statuses: Some(profiles.into_iter().map(failed).collect()),
     })
 }
 

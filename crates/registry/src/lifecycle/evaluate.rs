@@ -51,7 +51,7 @@ pub fn expiring(
 
 /// The rules alone. Each looks at all images, also at those that a rule before it marked; but an image that a rule
 /// selects is marked by this rule or by none. An untagged artifact is part of the image that it refers to: no rule
-/// selects or counts it.
+/// selects or counts it. The rules are for the standard storage class: what is archived is none of theirs.
 fn marked<'a>(
     policy: &Policy,
     repository: &'a Repository,
@@ -63,7 +63,7 @@ fn marked<'a>(
         subject.is_some_and(|subject| repository.manifests.contains_key(subject))
     };
     let mut images: Vec<(&Digest, &ManifestRecord)> =
-        repository.manifests.iter().filter(|image| !is_part(image)).collect();
+        repository.manifests.iter().filter(|image| !is_part(image) && !image.1.is_archived()).collect();
     images.sort_by_key(|(digest, manifest)| (Reverse(manifest.pushed_at_ms), *digest));
     let mut marked = BTreeMap::new();
     let mut seen = BTreeSet::new();

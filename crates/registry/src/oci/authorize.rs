@@ -29,6 +29,7 @@ const LIST: &str = "ecr:ListImages";
 const LIST_REFERRERS: &str = "ecr:ListImageReferrers";
 const DESCRIBE: &str = "ecr:DescribeRepositories";
 const CREATE: &str = "ecr:CreateRepository";
+const IMPORT: &str = "ecr:BatchImportUpstreamImage";
 
 /// Each group must be allowed by one of its actions.
 type Needs = &'static [&'static [&'static str]];
@@ -165,6 +166,13 @@ impl Asked {
         let index = self.shared.writer.index();
         let settings = index.registry(self.sender.scope());
         settings.is_none_or(|settings| !settings.unrecorded.contains_key(&self.sender.principal.arn()))
+    }
+
+    /// Whether a pull of the sender's may bring an image here, and make its repository (ECR user guide, "IAM permissions
+    /// required to sync an upstream registry").
+    pub(super) fn may_import(&self, name: &RepositoryName, is_new: bool) -> Result<(), OciError> {
+        self.allow(name, &[IMPORT]).map_err(|denial| OciError::denied(&denial))?;
+        if is_new { self.may_create(name) } else { Ok(()) }
     }
 
     pub(super) fn may_create(&self, name: &RepositoryName) -> Result<(), OciError> {

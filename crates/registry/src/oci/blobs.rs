@@ -6,7 +6,7 @@ use axum::{
 };
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
-use super::{Asked, CONTENT_DIGEST, OciError, header_value};
+use super::{Asked, CONTENT_DIGEST, OciError, header_value, pull_through};
 use crate::{
     digest::Digest,
     name::RepositoryName,
@@ -20,9 +20,14 @@ pub(super) async fn get(
     digest: &Digest,
     head: bool,
 ) -> Result<Response, OciError> {
-    let repository = asked.repository(&asked.key(name))?;
+    let found = asked.repository(&asked.key(name.clone()));
     let unknown = || OciError::blob_unknown(digest.as_str());
-    let size = repository.blobs.get(digest).ok_or_else(unknown)?.size;
+    let link = found.as_ref().ok().and_then(|repository| repository.blobs.get(digest));
+    let Some(size) = link.map(|link| link.size) else {
+        // A repository that isn't here has no manifest from upstream either, which would have named the blob.
+        found?;
+        return pull_through::blob(asked, name, digest, head).await?.ok_or_else(unknown);
+    };
     // A client that is told of a blob doesn't push it. So what the disk lost is mended by the next push.
     if head && asked.shared.blobs.size(digest).await? != Some(size) {
         return Err(unknown());

@@ -182,6 +182,10 @@ impl From<Refusal> for OciError {
             | Refusal::PolicyUnknown(_)
             | Refusal::RegistryPolicyUnknown(_)
             | Refusal::TemplateExists { .. }
+            | Refusal::HeldByIndex(_)
+            | Refusal::CacheRuleExists { .. }
+            | Refusal::CacheRuleUnknown { .. }
+            | Refusal::TooManyCacheRules(_)
             | Refusal::ExclusionExists(_)
             | Refusal::ExclusionUnknown(_)
             | Refusal::SigningUnknown(_)

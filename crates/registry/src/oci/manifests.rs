@@ -8,7 +8,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
-use super::{Asked, CONTENT_DIGEST, OciError, created, header_value, target};
+use super::{Asked, CONTENT_DIGEST, OciError, created, header_value, pull_through, target};
 use crate::{
     digest::Digest,
     manifest::{MANIFEST_MAX, Manifest},
@@ -29,12 +29,24 @@ pub(super) async fn get(
     head: bool,
 ) -> Result<Response, OciError> {
     let key = asked.key(name);
-    let repository = asked.repository(&key)?;
-    let unknown = || match reference {
-        Reference::Tag(tag) => OciError::manifest_unknown(tag.as_str()),
-        Reference::Digest(digest) => OciError::manifest_unknown(digest.as_str()),
-    };
-    let (digest, record) = repository.resolve(reference).ok_or_else(unknown)?;
+    let found = asked.repository(&key);
+    if found
+        .as_ref()
+        .is_ok_and(|repository| pull_through::is_due(repository, reference, asked.shared.now_ms()))
+        && let Some(manifest) = pull_through::news(asked, &key, reference).await
+    {
+        return pull_through::answer(asked, &manifest, head);
+    }
+    if found.as_ref().map_or(true, |repository| repository.resolve(reference).is_none())
+        && let Some(source) = pull_through::source(asked, &key)?
+    {
+        let manifest = pull_through::manifest(asked, &key, &source, reference).await?;
+        return pull_through::answer(asked, &manifest, head);
+    }
+    let repository = found?;
+    let unknown = || OciError::manifest_unknown(&reference.to_string());
+    let found = repository.resolve(reference).filter(|(_, record)| !record.is_archived());
+    let (digest, record) = found.ok_or_else(unknown)?;
 
     let mut headers = HeaderMap::new();
     let etag = format!("\"{digest}\"");

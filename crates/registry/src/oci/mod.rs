@@ -5,6 +5,7 @@ mod blobs;
 mod error;
 mod listing;
 mod manifests;
+mod pull_through;
 mod target;
 mod token;
 mod uploads;

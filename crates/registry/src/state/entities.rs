@@ -60,10 +60,13 @@ impl Mutability {
 pub struct TagRecord {
     pub digest: Digest,
     pub pushed_at_ms: u64,
+    /// When it was last found to stand where upstream's does; absent where it was pushed here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checked_upstream_ms: Option<u64>,
 }
 
 /// A manifest of a repository. Its bytes lie in the blob store under its digest.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ManifestRecord {
     pub media_type: String,
     /// Bytes of the manifest itself.
@@ -85,6 +88,22 @@ pub struct ManifestRecord {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
     pub is_index: bool,
+    /// The regions that it was brought to, or why it could not be.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub replicated: BTreeMap<String, Option<String>>,
+    /// Absent where it was never archived.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub archive: Option<Archive>,
+}
+
+/// An image's way into the archive and back.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Archive {
+    pub is_in: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub archived_at_ms: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub activated_at_ms: Option<u64>,
 }
 
 /// A blob that a repository may see.
@@ -117,6 +136,19 @@ pub struct RegistrySettings {
     /// Recorded and given back; Longshore signs nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signing: Option<Vec<SigningRuleRecord>>,
+    /// What is brought to other regions when it is pushed.
+    #[serde(default)]
+    pub replication: Vec<ReplicationRuleRecord>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReplicationRuleRecord {
+    pub destinations: Vec<Scope>,
+    /// Of names of repositories; none: all.
+    pub prefixes: Option<Vec<String>>,
+    /// Whether the rule says that deletions are not replicated: given back as it was.
+    #[serde(default)]
+    pub tells_deletes: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -162,6 +194,26 @@ pub struct TemplateRecord {
     /// Recorded and given back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub custom_role: Option<String>,
+    pub created_at_ms: u64,
+    pub updated_at_ms: u64,
+}
+
+/// Whose images are cached when they are pulled (API reference, `PullThroughCacheRule`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CacheRuleRecord {
+    /// As it was given: `host[:port]`, maybe with a scheme.
+    pub upstream_url: String,
+    /// `docker-hub` and the like. Recorded and given back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upstream: Option<String>,
+    /// The ARN of a secret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credential: Option<String>,
+    /// Recorded and given back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub custom_role: Option<String>,
+    /// What stands before the rest of the name upstream; `ROOT`: nothing.
+    pub upstream_prefix: String,
     pub created_at_ms: u64,
     pub updated_at_ms: u64,
 }

@@ -9,8 +9,8 @@ use serde::Serialize;
 
 use super::{
     entities::{
-        BlobLink, LifecycleRecord, ManifestRecord, PolicyRecord, RegistrySettings, RepositoryKey,
-        RepositorySettings, ScanningRecord, Scope, TagRecord, TemplateRecord,
+        BlobLink, CacheRuleRecord, LifecycleRecord, ManifestRecord, PolicyRecord, RegistrySettings,
+        RepositoryKey, RepositorySettings, ScanningRecord, Scope, TagRecord, TemplateRecord,
     },
     guard::SetPolicy,
     keys::{Key, UnknownKey},
@@ -119,6 +119,8 @@ pub enum Change {
     PutRegistry(Scope, RegistrySettings),
     PutTemplate(Scope, String, TemplateRecord),
     DeleteTemplate(Scope, String),
+    PutCacheRule(Scope, String, CacheRuleRecord),
+    DeleteCacheRule(Scope, String),
     PutPush(u64, Push),
     DeletePush(u64),
 }
@@ -132,6 +134,8 @@ pub struct Index {
     registries: OrdMap<Scope, RegistrySettings>,
     /// Creation templates, by their prefixes.
     templates: OrdMap<(Scope, String), TemplateRecord>,
+    /// Pull through cache rules, by their prefixes.
+    cache_rules: OrdMap<(Scope, String), CacheRuleRecord>,
     /// How many links and manifests stand on each stored blob.
     uses: HashMap<Digest, u64>,
     /// The outbox, by number.
@@ -166,6 +170,7 @@ impl Index {
                 Key::Policy(r) => rest.push(Change::PutPolicy(r, read(key, value)?)),
                 Key::RegistryPolicy(s) => rest.push(Change::PutRegistryPolicy(s, read(key, value)?)),
                 Key::Template(s, p) => rest.push(Change::PutTemplate(s, p, read(key, value)?)),
+                Key::CacheRule(s, p) => rest.push(Change::PutCacheRule(s, p, read(key, value)?)),
                 Key::Scanning(s) => rest.push(Change::PutScanning(s, read(key, value)?)),
                 Key::Registry(s) => rest.push(Change::PutRegistry(s, read(key, value)?)),
                 Key::Push(n) => rest.push(Change::PutPush(n, read(key, value)?)),
@@ -219,6 +224,19 @@ impl Index {
     ) -> impl Iterator<Item = (&'a String, &'a TemplateRecord)> {
         let all = self.templates.iter().filter(move |((s, _), _)| s == scope);
         all.map(|((_, prefix), template)| (prefix, template))
+    }
+
+    pub fn cache_rule(&self, scope: &Scope, prefix: &str) -> Option<&CacheRuleRecord> {
+        self.cache_rules.get(&(scope.clone(), prefix.to_owned()))
+    }
+
+    /// A scope's pull through cache rules, by prefix.
+    pub fn cache_rules_of<'a>(
+        &'a self,
+        scope: &'a Scope,
+    ) -> impl Iterator<Item = (&'a String, &'a CacheRuleRecord)> {
+        let all = self.cache_rules.iter().filter(move |((s, _), _)| s == scope);
+        all.map(|((_, prefix), rule)| (prefix, rule))
     }
 
     pub fn all(&self) -> impl Iterator<Item = (&RepositoryKey, &Repository)> {
@@ -331,6 +349,12 @@ impl Index {
             Change::DeleteTemplate(scope, prefix) => {
                 self.templates.remove(&(scope.clone(), prefix.clone()));
             }
+            Change::PutCacheRule(scope, prefix, rule) => {
+                self.cache_rules.insert((scope.clone(), prefix.clone()), rule.clone());
+            }
+            Change::DeleteCacheRule(scope, prefix) => {
+                self.cache_rules.remove(&(scope.clone(), prefix.clone()));
+            }
             Change::PutPush(number, push) => drop(self.pushes.insert(*number, push.clone())),
             Change::DeletePush(number) => drop(self.pushes.remove(number)),
         }
@@ -372,6 +396,8 @@ impl Change {
             Self::PutRegistry(s, v) => (Key::Registry(s.clone()).to_string(), Some(json(v))),
             Self::PutTemplate(s, p, v) => (Key::Template(s.clone(), p.clone()).to_string(), Some(json(v))),
             Self::DeleteTemplate(s, p) => (Key::Template(s.clone(), p.clone()).to_string(), None),
+            Self::PutCacheRule(s, p, v) => (Key::CacheRule(s.clone(), p.clone()).to_string(), Some(json(v))),
+            Self::DeleteCacheRule(s, p) => (Key::CacheRule(s.clone(), p.clone()).to_string(), None),
             Self::PutPush(n, v) => (Key::Push(*n).to_string(), Some(json(v))),
             Self::DeletePush(n) => (Key::Push(*n).to_string(), None),
         }

@@ -21,6 +21,8 @@ pub enum Key {
     RegistryPolicy(Scope),
     /// `template/<account>/<region>/<prefix>`
     Template(Scope, String),
+    /// `cache-rule/<account>/<region>/<prefix>`
+    CacheRule(Scope, String),
     /// A registry's scanning configuration: `scanning/<account>/<region>`.
     Scanning(Scope),
     /// `registry/<account>/<region>`
@@ -42,6 +44,9 @@ impl std::fmt::Display for Key {
             Self::RegistryPolicy(scope) => write!(f, "registry-policy/{}/{}", scope.account, scope.region),
             Self::Template(scope, prefix) => {
                 write!(f, "template/{}/{}/{prefix}", scope.account, scope.region)
+            }
+            Self::CacheRule(scope, prefix) => {
+                write!(f, "cache-rule/{}/{}/{prefix}", scope.account, scope.region)
             }
             Self::Scanning(scope) => write!(f, "scanning/{}/{}", scope.account, scope.region),
             Self::Registry(scope) => write!(f, "registry/{}/{}", scope.account, scope.region),
@@ -77,16 +82,13 @@ fn parse(s: &str) -> Option<Key> {
         _ => {}
     }
     let (region, rest) = rest.split_once('/')?;
-    if kind == "template" {
-        let scope = Scope { account: account.to_owned(), region: region.to_owned() };
-        return Some(Key::Template(scope, rest.to_owned()));
+    let scope = || Scope { account: account.to_owned(), region: region.to_owned() };
+    match kind {
+        "template" => return Some(Key::Template(scope(), rest.to_owned())),
+        "cache-rule" => return Some(Key::CacheRule(scope(), rest.to_owned())),
+        _ => {}
     }
-    let repository = |name: &str| {
-        Some(RepositoryKey {
-            scope: Scope { account: account.to_owned(), region: region.to_owned() },
-            name: name.parse().ok()?,
-        })
-    };
+    let repository = |name: &str| Some(RepositoryKey { scope: scope(), name: name.parse().ok()? });
     Some(match kind {
         "repository" => Key::Repository(repository(rest)?),
         "lifecycle" => Key::Lifecycle(repository(rest)?),

@@ -124,8 +124,10 @@ fn put(r: u8, n: u8, needs: Vec<u8>, members: Vec<u8>, t: Option<u8>, now_ms: u6
         subject: None,
         annotations: BTreeMap::new(),
         is_index: needs.iter().any(|n| n.is_manifest),
+        ..ManifestRecord::default()
     };
-    PutManifest { key: key(r), digest: manifest(n), record, needs, tags: t.map(tag).into_iter().collect() }
+    let tags = t.map(tag).into_iter().collect();
+    PutManifest { key: key(r), digest: manifest(n), record, needs, tags, origin: Origin::Pushed }
 }
 
 /// A tag of a repository is in use.
@@ -208,7 +210,9 @@ fn decide(index: &Index, step: Step, now_ms: u64) -> Vec<Change> {
         Step::DeleteTemplate(n) => {
             changes(index, DeleteTemplate { scope: key(0).scope, prefix: PREFIXES[usize::from(n)].into() })
         }
-        Step::CreateOnPush(r) => changes(index, CreateOnPush { key: key(r), always: false, now_ms }),
+        Step::CreateOnPush(r) => {
+            changes(index, CreateFor { key: key(r), scenario: CREATE_ON_PUSH, always: false, now_ms })
+        }
         Step::Expire(r, used) => {
             let in_use = Arc::new(Used(used.map(|t| (r, t))));
             changes(index, ExpireImages { key: key(r), now_ms, in_use })

@@ -437,3 +437,96 @@ def delete_signing_configuration(scene):
     scene.ecr.put_signing_configuration(signingConfiguration=signing())
     assert scene.ecr.delete_signing_configuration()["signingConfiguration"] == signing()
     refused(scene.ecr.get_signing_configuration, "SigningConfigurationNotFoundException")
+
+
+def cache_rule(scene, **more):
+    """A pull through cache rule with a prefix of its own, from a registry that is nowhere."""
+    prefix = unique("cache")
+    made = scene.ecr.create_pull_through_cache_rule(ecrRepositoryPrefix=prefix, upstreamRegistryUrl="127.0.0.1:9",
+                                                    **more)
+    return prefix, made
+
+
+def create_pull_through_cache_rule(scene):
+    prefix, made = cache_rule(scene, upstreamRepositoryPrefix="team", upstreamRegistry="quay")
+    assert (made["ecrRepositoryPrefix"], made["upstreamRepositoryPrefix"]) == (prefix, "team")
+    refused(lambda: scene.ecr.create_pull_through_cache_rule(ecrRepositoryPrefix=prefix, upstreamRegistryUrl="quay.io"),
+            "PullThroughCacheRuleAlreadyExistsException", prefix)
+    secret = f"arn:aws:secretsmanager:us-east-1:{scene.account.account_id()}:secret:ecr-pullthroughcache/none"
+    refused(lambda: cache_rule(scene, credentialArn=secret), "SecretNotFoundException", "ecr-pullthroughcache/none")
+
+
+def update_pull_through_cache_rule(scene):
+    prefix, _ = cache_rule(scene)
+    role = f"arn:aws:iam::{scene.account.account_id()}:role/cache"
+    changed = scene.ecr.update_pull_through_cache_rule(ecrRepositoryPrefix=prefix, customRoleArn=role)
+    assert changed["customRoleArn"] == role
+    refused(lambda: scene.ecr.update_pull_through_cache_rule(ecrRepositoryPrefix=prefix + "x"),
+            "PullThroughCacheRuleNotFoundException", prefix)
+
+
+def delete_pull_through_cache_rule(scene):
+    prefix, _ = cache_rule(scene)
+    assert scene.ecr.delete_pull_through_cache_rule(ecrRepositoryPrefix=prefix)["ecrRepositoryPrefix"] == prefix
+    refused(lambda: scene.ecr.delete_pull_through_cache_rule(ecrRepositoryPrefix=prefix),
+            "PullThroughCacheRuleNotFoundException", prefix)
+
+
+def describe_pull_through_cache_rules(scene):
+    (one, _), (other, _) = cache_rule(scene), cache_rule(scene)
+    found = scene.ecr.describe_pull_through_cache_rules(ecrRepositoryPrefixes=[one, other])["pullThroughCacheRules"]
+    assert {entry["ecrRepositoryPrefix"] for entry in found} == {one, other}
+    assert scene.ecr.describe_pull_through_cache_rules(maxResults=1)["nextToken"]
+
+
+def validate_pull_through_cache_rule(scene):
+    prefix, _ = cache_rule(scene)
+    told = scene.ecr.validate_pull_through_cache_rule(ecrRepositoryPrefix=prefix)
+    assert told["isValid"] is False and "127.0.0.1:9" in told["failure"]
+
+
+def replication(scene, rules):
+    return scene.ecr.put_replication_configuration(replicationConfiguration={"rules": rules})
+
+
+def put_replication_configuration(scene):
+    prefix = unique("replicated")
+    rule = {"destinations": [{"region": "eu-north-1", "registryId": scene.account.account_id()}],
+            "repositoryFilters": [{"filter": prefix, "filterType": "PREFIX_MATCH"}]}
+    assert replication(scene, [rule])["replicationConfiguration"] == {"rules": [rule]}
+    try:
+        name = f"{prefix}/app"
+        scene.ecr.create_repository(repositoryName=name)
+        content = scene.registry().push_image(name, "v1")
+        there = scene.account.client("ecr", region="eu-north-1")
+        found, = there.describe_images(repositoryName=name)["imageDetails"]
+        assert (found["imageDigest"], found["imageTags"]) == (digest(content), ["v1"])
+    finally:
+        replication(scene, [])
+    foreign = {"destinations": [{"region": "eu-north-1", "registryId": "111122223333"}]}
+    refused(lambda: replication(scene, [foreign]), "InvalidParameterException")
+
+
+def describe_image_replication_status(scene):
+    name, _ = scene.pushed()
+    told = scene.ecr.describe_image_replication_status(repositoryName=name, imageId={"imageTag": "v1"})
+    assert told["replicationStatuses"] == []
+    refused(lambda: scene.ecr.describe_image_replication_status(repositoryName=name, imageId={"imageTag": "v2"}),
+            "ImageNotFoundException")
+
+
+def describe_image_signing_status(scene):
+    name, _ = scene.pushed()
+    told = scene.ecr.describe_image_signing_status(repositoryName=name, imageId={"imageTag": "v1"})
+    assert told["repositoryName"] == name
+
+
+def update_image_storage_class(scene):
+    name, content = scene.pushed()
+    image = {"imageDigest": digest(content)}
+    for target, status in (("ARCHIVE", "ARCHIVED"), ("STANDARD", "ACTIVE")):
+        told = scene.ecr.update_image_storage_class(repositoryName=name, imageId=image, targetStorageClass=target)
+        assert told["imageStatus"] == status
+        found, = scene.ecr.describe_images(repositoryName=name, imageIds=[image])["imageDetails"]
+        assert found["imageStatus"] == status
+        assert scene.registry().get(f"/v2/{name}/manifests/v1").status == (404 if target == "ARCHIVE" else 200)

@@ -87,11 +87,13 @@ fn repository(pictures: &[Picture]) -> Repository {
             subject: picture.subject.as_deref().map(digest),
             annotations: BTreeMap::new(),
             is_index: !picture.members.is_empty(),
+            ..ManifestRecord::default()
         };
         repository.manifests.insert(digest(&picture.name), record);
         for tag in &picture.tags {
             let tag: Tag = tag.parse().unwrap();
-            repository.tags.insert(tag, TagRecord { digest: digest(&picture.name), pushed_at_ms });
+            let digest = digest(&picture.name);
+            repository.tags.insert(tag, TagRecord { digest, pushed_at_ms, checked_upstream_ms: None });
         }
     }
     repository

@@ -1,6 +1,6 @@
 //! Manifests and the tags that stand at them: put, and deleted as OCI has it.
 
-use super::{Command, Decision, MissingReference, Refusal, find};
+use super::{Command, Decision, MissingReference, Refusal, find, replication::Replicating};
 use crate::{
     digest::Digest,
     name::{Reference, Tag},
@@ -27,6 +27,15 @@ pub struct PutManifest {
     pub record: ManifestRecord,
     pub needs: Vec<Needed>,
     pub tags: Vec<Tag>,
+    pub origin: Origin,
+}
+
+/// Where an image comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    Pushed,
+    /// A pull through the cache: nobody has pushed anything, and nothing is deployed by it.
+    Upstream,
 }
 
 /// Whether anything is different after a [`PutManifest`]. ECR's `PutImage` refuses when not.
@@ -41,35 +50,70 @@ impl Command for PutManifest {
     fn decide(self, index: &Index) -> Result<Decision<ManifestPut>, Refusal> {
         let repository = find(index, &self.key)?;
         check_needs(repository, &self.needs)?;
-        let mut moved = Vec::new();
-        for tag in &self.tags {
-            match repository.tags.get(tag) {
-                Some(at) if at.digest == self.digest => continue,
-                Some(_) if !repository.settings.mutability.may_move(tag) => {
-                    return Err(Refusal::TagImmutable { repository: self.key, tag: tag.clone() });
-                }
-                _ if moved.contains(tag) => {}
-                _ => moved.push(tag.clone()),
-            }
-        }
+        let moved = moved_tags(repository, &self.digest, &self.tags)
+            .map_err(|tag| Refusal::TagImmutable { repository: self.key.clone(), tag })?;
         let known = repository.manifests.get(&self.digest);
         // The same bytes under another media type would be another image under one digest.
         let is_new = known.is_none_or(|m| m.media_type != self.record.media_type);
+        let is_archived = known.is_some_and(ManifestRecord::is_archived);
         let now_ms = self.record.pushed_at_ms;
+        let is_pushed = self.origin == Origin::Pushed;
         let mut changes = Vec::new();
-        for (number, tag) in (index.newest_push() + 1..).zip(moved) {
-            let push =
-                Push::of(&self.key.scope, &self.key.name, tag.clone(), self.digest.clone(), &self.record);
-            let record = TagRecord { digest: self.digest.clone(), pushed_at_ms: now_ms };
-            changes.push(Change::PutTag(self.key.clone(), tag, record));
-            changes.push(Change::PutPush(number, push));
+        let mut next_push = index.newest_push() + 1;
+        for tag in &moved {
+            let digest = self.digest.clone();
+            let checked_upstream_ms = (!is_pushed).then_some(now_ms);
+            let record = TagRecord { digest: digest.clone(), pushed_at_ms: now_ms, checked_upstream_ms };
+            changes.push(Change::PutTag(self.key.clone(), tag.clone(), record));
+            if is_pushed {
+                let push = Push::of(&self.key.scope, &self.key.name, tag.clone(), digest, &self.record);
+                changes.push(Change::PutPush(next_push, push));
+                next_push += 1;
+            }
         }
-        if is_new {
-            changes.push(Change::PutManifest(self.key, self.digest, self.record));
+        let mut record = match known.filter(|_| !is_new) {
+            Some(known) => known.clone(),
+            None => self.record,
+        };
+        // Who pushes what is archived brings it back (ECR user guide, "Restoring an image").
+        if is_archived {
+            record = record.activated(now_ms);
         }
+        let comes = is_pushed && (is_new || is_archived || !moved.is_empty());
+        let (copies, replicated) = match comes {
+            true => Replicating {
+                key: &self.key,
+                digest: &self.digest,
+                record: &record,
+                tags: &self.tags,
+                now_ms,
+            }
+            .decide(index, next_push),
+            false => Default::default(),
+        };
+        let is_replicated = !replicated.is_empty();
+        record.replicated.extend(replicated);
+        if is_new || is_archived || is_replicated {
+            changes.push(Change::PutManifest(self.key, self.digest, record));
+        }
+        changes.extend(copies);
         let changed = !changes.is_empty();
         Ok(Decision::new(changes, ManifestPut { changed }))
     }
+}
+
+/// Those of the tags that don't stand at the manifest yet, each once; or the one that may not be moved there.
+pub(super) fn moved_tags(repository: &Repository, digest: &Digest, tags: &[Tag]) -> Result<Vec<Tag>, Tag> {
+    let mut moved = Vec::new();
+    for tag in tags {
+        match repository.tags.get(tag) {
+            Some(at) if at.digest == *digest => {}
+            Some(_) if !repository.settings.mutability.may_move(tag) => return Err(tag.clone()),
+            _ if moved.contains(tag) => {}
+            _ => moved.push(tag.clone()),
+        }
+    }
+    Ok(moved)
 }
 
 fn check_needs(repository: &Repository, needs: &[Needed]) -> Result<(), Refusal> {

@@ -1,7 +1,9 @@
 //! The commands: each looks at the state and answers with the changes it wants, or refuses. Pure; the
 //! writer runs them one after another, so what a command saw is still so when its changes are made.
 
+mod archive;
 mod blobs;
+mod cache_rules;
 mod delete_images;
 mod lifecycle;
 mod manifests;
@@ -9,14 +11,17 @@ mod policies;
 mod pulls;
 mod pushes;
 mod registries;
+mod replication;
 mod repositories;
 mod scanning;
 mod templates;
 
+pub use archive::SetArchived;
 pub use blobs::{CollectBlobs, LinkBlob, MountBlob, UnlinkBlob};
+pub use cache_rules::{CheckedUpstream, CreateCacheRule, DeleteCacheRule, UpdateCacheRule};
 pub use delete_images::{DeleteFailure, DeleteImages, ImageId};
 pub use lifecycle::{DeleteLifecyclePolicy, ExpireImages, PutLifecyclePolicy};
-pub use manifests::{DeleteReference, ManifestPut, Needed, PutManifest};
+pub use manifests::{DeleteReference, ManifestPut, Needed, Origin, PutManifest};
 pub use policies::{DeleteRegistryPolicy, DeleteRepositoryPolicy, PutRegistryPolicy, SetRepositoryPolicy};
 pub use pulls::RecordPull;
 pub use pushes::ForgetPushes;
@@ -24,7 +29,8 @@ pub use registries::ChangeRegistry;
 pub use repositories::{ChangeSettings, CreateRepository, DeleteRepository};
 pub use scanning::PutScanning;
 pub use templates::{
-    CREATE_ON_PUSH, CreateOnPush, CreateTemplate, DeleteTemplate, UpdateTemplate, template_for,
+    CREATE_ON_PUSH, CreateFor, CreateTemplate, DeleteTemplate, PULL_THROUGH_CACHE, UpdateTemplate,
+    template_for,
 };
 
 use super::{
@@ -75,12 +81,20 @@ pub enum Refusal {
     TemplateExists { scope: Scope, prefix: String },
     #[error("The repository creation template with prefix '{prefix}' does not exist in the registry with id '{}'", scope.account)]
     TemplateUnknown { scope: Scope, prefix: String },
+    #[error("A pull through cache rule with the prefix '{prefix}' already exists in the registry with id '{}'", scope.account)]
+    CacheRuleExists { scope: Scope, prefix: String },
+    #[error("The pull through cache rule with the prefix '{prefix}' does not exist in the registry with id '{}'", scope.account)]
+    CacheRuleUnknown { scope: Scope, prefix: String },
+    #[error("A registry has at most {0} pull through cache rules")]
+    TooManyCacheRules(usize),
     #[error("The pull time update exclusion for the principal '{0}' already exists")]
     ExclusionExists(String),
     #[error("The pull time update exclusion for the principal '{0}' does not exist")]
     ExclusionUnknown(String),
     #[error("Signing configuration does not exist in the registry with id '{}'", .0.account)]
     SigningUnknown(Scope),
+    #[error("The image '{0}' can't be archived: an index that is not archived holds it")]
+    HeldByIndex(Digest),
     #[error("The blob '{0}' is not in the repository")]
     BlobUnknown(Digest),
     #[error("The manifest '{0}' is not in the repository")]

@@ -17,6 +17,8 @@ pub const ROOT: &str = "ROOT";
 
 /// The scenario of a push to a repository that isn't there.
 pub const CREATE_ON_PUSH: &str = "CREATE_ON_PUSH";
+/// That of a pull of what another registry has.
+pub const PULL_THROUGH_CACHE: &str = "PULL_THROUGH_CACHE";
 
 /// The template that a new repository is made by: of those for the scenario, that with the longest prefix.
 pub fn template_for<'a>(
@@ -100,24 +102,25 @@ impl Command for DeleteTemplate {
     }
 }
 
-/// Makes a repository because somebody pushes to it: as the template says, with ECR's defaults where there is none and
-/// none is needed. One that is there already will do.
+/// Makes a repository because something comes into it: as the scenario's template says, with ECR's defaults where there
+/// is none and none is needed. One that is there already will do.
 #[derive(Debug)]
-pub struct CreateOnPush {
+pub struct CreateFor {
     pub key: RepositoryKey,
+    pub scenario: &'static str,
     /// Make it without a template too.
     pub always: bool,
     pub now_ms: u64,
 }
 
-impl Command for CreateOnPush {
+impl Command for CreateFor {
     type Outcome = ();
 
     fn decide(self, index: &Index) -> Result<Decision<()>, Refusal> {
         if index.repository(&self.key).is_some() {
             return Ok(Decision::new(Vec::new(), ()));
         }
-        let template = template_for(index, &self.key.scope, &self.key.name, CREATE_ON_PUSH);
+        let template = template_for(index, &self.key.scope, &self.key.name, self.scenario);
         if template.is_none() && !self.always {
             return Err(Refusal::RepositoryUnknown(self.key));
         }
