@@ -3,6 +3,7 @@
 mod blobs;
 mod instances;
 mod key;
+mod registry;
 mod services;
 mod values;
 
@@ -18,6 +19,7 @@ use crate::top::Sort;
 pub use blobs::BlobsArgs;
 pub use instances::{DrainArgs, InstancesArgs};
 pub use key::{KeyArgs, KeyCommand};
+pub use registry::{FindingsArgs, RegistryArgs, RegistryCommand, Severity, VerifyArgs};
 pub use services::{HaltArgs, PlanArgs};
 use values::{account, bytes, capacity_provider, duration, listen, size, variable};
 
@@ -91,7 +93,7 @@ pub enum Command {
     Api(ApiArgs),
     /// Make access keys that may do only what a policy allows
     Key(KeyArgs),
-    /// Look after the registry's files
+    /// Look after the registry: its files, and what scanners found
     Registry(RegistryArgs),
     /// Run the control plane, the registry and the logs, without an agent
     Server(ServerArgs),
@@ -405,40 +407,6 @@ impl Shell {
             Shell::Fish => "fish",
         }
     }
-}
-
-#[derive(Clone, Debug, Args)]
-pub struct RegistryArgs {
-    #[command(subcommand)]
-    pub command: RegistryCommand,
-}
-
-#[derive(Clone, Debug, Subcommand)]
-pub enum RegistryCommand {
-    /// Read every stored blob and manifest again, and say what isn't as it was pushed
-    Verify(VerifyArgs),
-}
-
-#[derive(Clone, Debug, Args)]
-#[command(after_help = "\
-Examples:
-  longshore registry verify
-  longshore registry verify --json --data-dir /var/lib/longshore | jq .findings
-
-It reads the data directory itself, on the machine where it lies, and changes nothing there; the server may
-run or not. Where the blobs are in a bucket, it is told so as the server is: with --blobs or LONGSHORE_BLOBS. Each file is read to its end and its digest taken; each manifest must have all that it names.
-
-To mend what it finds: remove a damaged file, then push the images that need it again. A file that isn't
-there counts as never pushed, so that any client uploads it. A record that can't be read comes back with a
-backup of registry.db alone. What is left over takes room and does no harm; the next start removes it.
-
-Exit status: 0 where all that was pushed can be pulled, 1 where not, or where it can't be told.")]
-pub struct VerifyArgs {
-    #[command(flatten)]
-    pub blobs: BlobsArgs,
-    /// As {repositories, manifests, blobs, bytes, findings}
-    #[arg(long)]
-    pub json: bool,
 }
 
 #[derive(Clone, Debug, Args)]

@@ -16,6 +16,7 @@ mod down;
 mod environment;
 mod explain;
 mod find;
+mod findings;
 mod halt;
 mod image;
 mod instances;
@@ -81,6 +82,7 @@ async fn carry_out(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Key(args) => key::key(&site, &args).await,
         Command::Registry(args) => match args.command {
             cli::RegistryCommand::Verify(args) => verify::verify(&site, &args).await,
+            cli::RegistryCommand::Findings(args) => findings::findings(&site, &args).await,
         },
     }
 }
