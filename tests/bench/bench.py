@@ -18,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import docker_peer
 import longshore_server
+import registries
 
 SERVICE = 40
 
@@ -92,6 +93,7 @@ def measure(args):
         if shims:
             figures["shim_pss_mb_per_task"] = round(statistics.mean(shims) / 1024, 2)
         figures["daemon_after_load_pss_mb"] = round(pss_kib(server.pid) / 1024, 1)
+    figures.update(registries.measure(args.bin, args.peers))
     if args.load:
         figures.update(load(args))
     if args.peers:
@@ -109,6 +111,11 @@ ROWS = [
     ("shim, PSS a task", "shim_pss_mb_per_task", "MB", "docker_shim_pss_mb_per_task", "containerd-shim-runc-v2"),
     ("daemon idle, PSS", "daemon_idle_pss_mb", "MB", "docker_daemons_idle_pss_mb", "dockerd + containerd"),
     ("daemon after the load, PSS", "daemon_after_load_pss_mb", "MB", None, None),
+    ("registry: push of one layer of 2 GB", "registry_push_mb_per_s", "MB/s", "docker_registry_push_mb_per_s",
+     "docker-registry"),
+    ("  pull of it", "registry_pull_mb_per_s", "MB/s", "docker_registry_pull_mb_per_s", "docker-registry"),
+    ("  manifests pulled", "registry_requests_per_s", "/s", "docker_registry_requests_per_s", "docker-registry"),
+    ("  server's largest RSS", "registry_peak_rss_mb", "MB", "docker_registry_peak_rss_mb", "docker-registry"),
     ("RunTask, durable, simulated agents", "load_acknowledged_tasks_per_s", "/s", None, None),
     ("  one call of ten tasks, p50", "load_call_ms_p50", "ms", None, None),
     ("  until all are RUNNING", "load_running_tasks_per_s", "/s", None, None),
@@ -117,7 +124,7 @@ ROWS = [
 ]
 
 # What a figure must reach where it isn't set against a peer: at least, or at most.
-MARKS = {"load_acknowledged_tasks_per_s": "≥ 10000"}
+MARKS = {"load_acknowledged_tasks_per_s": "≥ 10000", "registry_peak_rss_mb": "< 100"}
 
 
 def table(figures):
@@ -127,7 +134,9 @@ def table(figures):
         line = f"{name:<38}{figures[key]:>10} {unit:<3}"
         theirs = figures.get(peer_key) if peer_key else None
         if theirs:
-            line += f"   {peer}: {theirs} {unit} ({theirs / figures[key]:.1f}×)"
+            # Of what comes a second more is better, of all else less.
+            ratio = figures[key] / theirs if unit.endswith("/s") else theirs / figures[key]
+            line += f"   {peer}: {theirs} {unit} ({ratio:.1f}×)"
         if key in MARKS:
             line += f"   mark: {MARKS[key]} {unit}"
         print(line)
