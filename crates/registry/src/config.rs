@@ -18,6 +18,9 @@ pub struct RegistryConfig {
     pub bucket: Option<BucketConfig>,
     /// The file with what upstream registries want to be told: `{"ecr-pullthroughcache/NAME": {"username", "accessToken"}}`.
     pub upstream_secrets: PathBuf,
+    /// The file with the registries that are on other servers: `[{"registryId", "region", "endpoint", "accessKeyId",
+    /// "secretAccessKey"}]`.
+    pub peers: PathBuf,
     /// `host:port` under which clients reach `/v2/`; the front of every `repositoryUri`.
     pub advertised_host: String,
     /// `http` or `https`: how `advertised_host` is spoken to.
@@ -44,6 +47,7 @@ impl RegistryConfig {
     pub fn new(data_dir: impl Into<PathBuf>, advertised_host: impl Into<String>) -> Self {
         let data_dir = data_dir.into();
         Self {
+            peers: data_dir.join("peers.json"),
             upstream_secrets: data_dir.join("upstream-secrets.json"),
             data_dir,
             bucket: None,

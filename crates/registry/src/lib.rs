@@ -27,6 +27,7 @@ mod oci;
 mod push;
 mod range;
 mod registry;
+mod replication;
 mod scan;
 mod shared;
 mod state;

@@ -3,7 +3,7 @@
 use std::{fs, io, path::PathBuf, sync::Arc, time::Duration};
 
 use store::Store;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use crate::{
     Shared,
@@ -17,6 +17,7 @@ use crate::{
     expiry::{Previews, Timetable, expire_due, keep_expiring},
     oci,
     push::Push,
+    replication::{Peers, keep_replicating},
     scan::Reports,
     state::{
         command::{CollectBlobs, ForgetPushes},
@@ -94,6 +95,8 @@ impl Registry {
                 timetable: Timetable::new(config.expire_every),
                 previews: Previews::default(),
                 reports: Reports::default(),
+                peers: Peers::new(config.peers),
+                replicating: Notify::new(),
                 cache: Cache::new(Secrets::new(config.upstream_secrets)),
             }),
         })
@@ -139,6 +142,11 @@ impl Registry {
     /// Applies each lifecycle policy when it is due, for ever.
     pub async fn keep_expiring(&self) {
         keep_expiring(&self.shared).await;
+    }
+
+    /// Brings images to registries on other servers, as the replication rules say, for ever.
+    pub async fn keep_replicating(&self) {
+        keep_replicating(&self.shared).await;
     }
 
     /// Removes the uploads that nobody has touched for a day, and the blobs that no manifest has named for

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, header, uri::Authority as HostAndPort};
+use tokio::sync::Notify;
 
 use crate::{
     auth::{principals::Principals, request::Authority},
@@ -17,6 +18,7 @@ use crate::{
     lifecycle::in_use::SharedUse,
     manifest::Manifest,
     name::Tag,
+    replication::Peers,
     scan::Reports,
     state::{
         command::{CREATE_ON_PUSH, Command, CreateFor, ManifestPut, Origin, PutManifest, template_for},
@@ -41,6 +43,9 @@ pub(crate) struct Shared {
     pub previews: Previews,
     pub reports: Reports,
     pub cache: Cache,
+    pub peers: Peers,
+    /// Told when an image may have to go to another server.
+    pub replicating: Notify,
 }
 
 /// A manifest could not be put.
@@ -145,6 +150,8 @@ impl Shared {
         let record = manifest.record(bytes.len() as u64, self.now_ms());
         let staged = self.uploads.stage(bytes, digest.clone()).await?;
         let command = PutManifest { key, digest, record, needs: manifest.needs, tags, origin };
-        Ok(self.submit_staged(command, staged).await?)
+        let put = self.submit_staged(command, staged).await?;
+        self.replicating.notify_one();
+        Ok(put)
     }
 }

@@ -104,6 +104,8 @@ pub async fn start(dir: &DataDir, keys: &Keys, listen: SocketAddr, args: &Server
     in_use.attach(server.app.clone());
     let expiring = registry.clone();
     tokio::spawn(async move { expiring.keep_expiring().await });
+    let replicating = registry.clone();
+    tokio::spawn(async move { replicating.keep_replicating().await });
     tokio::spawn(collect(registry));
     dir.set_running(&Running { pid: std::process::id(), listen: address })?;
     tracing::info!(endpoint, data_dir = %dir.path().display(), "serving");

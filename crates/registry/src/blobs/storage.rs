@@ -210,7 +210,10 @@ impl BlobStorage {
     pub fn place(&self, staged: &Staged) -> Result<(), BlobError> {
         match &self.home {
             Home::Files(files) => files.place(&staged.path, &staged.digest),
-            Home::Bucket(_) => Ok(debug_assert!(staged.claim.is_some(), "placed before it was stored")),
+            Home::Bucket(_) => {
+                debug_assert!(staged.claim.is_some(), "placed before it was stored");
+                Ok(())
+            }
         }
     }
 
@@ -226,7 +229,10 @@ impl BlobStorage {
     pub fn remove(&self, digest: &Digest) -> Result<(), BlobError> {
         match &self.home {
             Home::Files(files) => files.remove(digest),
-            Home::Bucket(bucket) => Ok(bucket.remove(digest)),
+            Home::Bucket(bucket) => {
+                bucket.remove(digest);
+                Ok(())
+            }
         }
     }
 

@@ -1,5 +1,5 @@
 //! `PutReplicationConfiguration`, `DescribeRegistry` and `DescribeImageReplicationStatus`. What replicates is
-//! `state/command/replication.rs`.
+//! `state/command/replication.rs` on this server, and `crate::replication` to others.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +14,7 @@ use wire::{
 };
 
 use super::{
-    error::{invalid, write},
+    error::{internal, invalid, write},
     image::resolve,
     repository::{find, scope},
 };
@@ -22,7 +22,7 @@ use crate::{
     Shared,
     state::{
         command::ChangeRegistry,
-        entities::{RegistrySettings, ReplicationRuleRecord, Scope},
+        entities::{DestinationRecord, RegistrySettings, Replica, ReplicationRuleRecord, Scope},
     },
 };
 
@@ -36,8 +36,9 @@ pub(super) async fn put(
 ) -> Result<PutReplicationConfigurationResponse, Error> {
     let scope = scope(context);
     let rules = input.replication_configuration.rules.into_iter();
-    let rules = rules.map(|rule| record(&scope, rule)).collect::<Result<Vec<_>, Error>>()?;
-    let destinations: BTreeSet<&Scope> = rules.iter().flat_map(|rule| &rule.destinations).collect();
+    let rules = rules.map(|rule| record(shared, &scope, rule)).collect::<Result<Vec<_>, Error>>()?;
+    let destinations: BTreeSet<&DestinationRecord> =
+        rules.iter().flat_map(|rule| &rule.destinations).collect();
     if destinations.len() > DESTINATIONS_MOST {
         let constraint = format!("must have at most {DESTINATIONS_MOST} unique destinations");
         return Err(invalid("replicationConfiguration", &constraint));
@@ -71,23 +72,27 @@ pub(super) async fn describe_status(
 ) -> Result<DescribeImageReplicationStatusResponse, Error> {
     let (key, repository) = find(shared, context, input.registry_id.as_deref(), &input.repository_name)?;
     let (_, manifest) = resolve(&key, &repository, &input.image_id)?;
-    let status = |(region, failure): (&String, &Option<String>)| ImageReplicationStatus {
-        region: Some(region.clone()),
-        registry_id: Some(key.scope.account.clone()),
-        status: Some(match failure {
-            None => ReplicationStatus::Complete,
-            Some(_) => ReplicationStatus::Failed,
-        }),
-        failure_code: failure.clone(),
+    let status = |(place, replica): (&String, &Replica)| {
+        let scope = Scope::of_place(place)?;
+        Some(ImageReplicationStatus {
+            region: Some(scope.region),
+            registry_id: Some(scope.account),
+            status: Some(match (&replica.pending, &replica.failure) {
+                (Some(_), _) => ReplicationStatus::InProgress,
+                (None, None) => ReplicationStatus::Complete,
+                (None, Some(_)) => ReplicationStatus::Failed,
+            }),
+            failure_code: replica.failure.clone().filter(|_| replica.pending.is_none()),
+        })
     };
     Ok(DescribeImageReplicationStatusResponse {
         repository_name: Some(input.repository_name),
         image_id: Some(input.image_id),
-        replication_statuses: Some(manifest.replicated.iter().map(status).collect()),
+        replication_statuses: Some(manifest.replicated.iter().filter_map(status).collect()),
     })
 }
 
-fn record(own: &Scope, rule: ReplicationRule) -> Result<ReplicationRuleRecord, Error> {
+fn record(shared: &Shared, own: &Scope, rule: ReplicationRule) -> Result<ReplicationRuleRecord, Error> {
     if rule.delete_replication.as_ref().is_some_and(|deletes| deletes.enabled) {
         return Err(invalid("deleteReplication.enabled", "must be false: deletions are not replicated here"));
     }
@@ -96,12 +101,13 @@ fn record(own: &Scope, rule: ReplicationRule) -> Result<ReplicationRuleRecord, E
         if to == *own {
             return Err(invalid("destinations", "must not be the registry itself"));
         }
+        let peer = shared.peers.find(&to).map_err(|error| internal(&error))?;
         // A server has one account: another's registry is on another server.
-        if to.account != own.account {
-            let constraint = "must be of the caller's registry: no other is on this server";
+        if to.account != own.account && peer.is_none() {
+            let constraint = "must be of the caller's registry, or of one in the server's file of peers";
             return Err(invalid("destinations.registryId", constraint));
         }
-        Ok(to)
+        Ok(DestinationRecord { scope: to, is_elsewhere: peer.is_some() })
     };
     let destinations = rule.destinations.into_iter().map(destination).collect::<Result<_, Error>>()?;
     let prefixes = rule.repository_filters.map(|filters| filters.into_iter().map(|f| f.filter).collect());
@@ -109,9 +115,9 @@ fn record(own: &Scope, rule: ReplicationRule) -> Result<ReplicationRuleRecord, E
 }
 
 fn told(rules: &[ReplicationRuleRecord]) -> ReplicationConfiguration {
-    let destination = |scope: &Scope| ReplicationDestination {
-        region: scope.region.clone(),
-        registry_id: scope.account.clone(),
+    let destination = |to: &DestinationRecord| ReplicationDestination {
+        region: to.scope.region.clone(),
+        registry_id: to.scope.account.clone(),
     };
     let filter = |prefix: &String| RepositoryFilter {
         filter: prefix.clone(),

@@ -29,6 +29,7 @@ const LIST: &str = "ecr:ListImages";
 const LIST_REFERRERS: &str = "ecr:ListImageReferrers";
 const DESCRIBE: &str = "ecr:DescribeRepositories";
 const CREATE: &str = "ecr:CreateRepository";
+const REPLICATE: &str = "ecr:ReplicateImage";
 const IMPORT: &str = "ecr:BatchImportUpstreamImage";
 
 /// Each group must be allowed by one of its actions.
@@ -173,6 +174,11 @@ impl Asked {
     pub(super) fn may_import(&self, name: &RepositoryName, is_new: bool) -> Result<(), OciError> {
         self.allow(name, &[IMPORT]).map_err(|denial| OciError::denied(&denial))?;
         if is_new { self.may_create(name) } else { Ok(()) }
+    }
+
+    /// Whether what the sender brings counts as replicated, with a repository of its own where there is none.
+    pub(super) fn may_replicate(&self, name: &RepositoryName) -> Result<(), OciError> {
+        self.allow(name, &[REPLICATE]).map_err(|denial| OciError::denied(&denial))
     }
 
     pub(super) fn may_create(&self, name: &RepositoryName) -> Result<(), OciError> {

@@ -13,7 +13,7 @@ use crate::{
     digest::Digest,
     manifest::{MANIFEST_MAX, Manifest},
     name::{Reference, RepositoryName, Tag},
-    state::command::{DeleteReference, RecordPull},
+    state::command::{DeleteReference, Origin, RecordPull},
 };
 
 /// The spec asks for 10 at least.
@@ -107,9 +107,13 @@ pub(super) async fn put(
         let name = HeaderName::from_static("oci-tag");
         response.headers_mut().append(name, header_value(tag.to_string())?);
     }
+    let origin = match asked.is_replication() {
+        true => asked.may_replicate(&key.name).map(|()| Origin::Replicated)?,
+        false => Origin::Pushed,
+    };
     let push = asked.shared.clone();
     // Goes on when the client leaves: all of the manifest is here.
-    tokio::spawn(async move { push.put_manifest(key, manifest, digest, bytes, tags).await })
+    tokio::spawn(async move { push.put_manifest_from(key, manifest, digest, bytes, tags, origin).await })
         .await
         .map_err(|e| OciError::internal(&e))?
         .map_err(OciError::from)?;

@@ -29,7 +29,12 @@ use crate::{
     },
     digest::Digest,
     name::RepositoryName,
-    state::{command::Refusal, entities::RepositoryKey, index::Repository},
+    replication::HEADER,
+    state::{
+        command::{REPLICATION, Refusal},
+        entities::RepositoryKey,
+        index::Repository,
+    },
 };
 use authorize::{Refused, Sender};
 pub(crate) use error::OciError;
@@ -127,6 +132,11 @@ impl Asked {
         RepositoryKey { scope: self.sender.scope().clone(), name }
     }
 
+    /// Whether another server's registry brings this.
+    fn is_replication(&self) -> bool {
+        self.headers.contains_key(HEADER)
+    }
+
     fn parameter(&self, key: &str) -> Option<&str> {
         target::first(&self.query, key)
     }
@@ -159,6 +169,10 @@ impl Asked {
     async fn repository_to_push(&self, key: &RepositoryKey) -> Result<(), OciError> {
         match self.repository(key) {
             Ok(_) => Ok(()),
+            Err(_) if self.is_replication() => {
+                self.may_replicate(&key.name)?;
+                Ok(self.shared.create_for(key, REPLICATION, true).await?)
+            }
             Err(_) if self.shared.creates_on_push(key) => {
                 self.may_create(&key.name)?;
                 Ok(self.shared.create_on_push(key).await?)

@@ -17,6 +17,20 @@ pub struct Scope {
     pub region: String,
 }
 
+impl std::fmt::Display for Scope {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.account, self.region)
+    }
+}
+
+impl Scope {
+    /// What [`Self::to_string`] has written.
+    pub fn of_place(text: &str) -> Option<Self> {
+        let (account, region) = text.split_once('/')?;
+        Some(Self { account: account.to_owned(), region: region.to_owned() })
+    }
+}
+
 /// One repository, wherever it is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RepositoryKey {
@@ -88,12 +102,23 @@ pub struct ManifestRecord {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
     pub is_index: bool,
-    /// The regions that it was brought to, or why it could not be.
+    /// The registries that it is brought to (`account/region`), and what came of it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub replicated: BTreeMap<String, Option<String>>,
+    pub replicated: BTreeMap<String, Replica>,
     /// Absent where it was never archived.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub archive: Option<Archive>,
+}
+
+/// An image's way to another registry. It is there where neither is said.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Replica {
+    /// Why it isn't there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<String>,
+    /// It is on its way, and these tags are to be set there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pending: Option<Vec<Tag>>,
 }
 
 /// An image's way into the archive and back.
@@ -143,7 +168,7 @@ pub struct RegistrySettings {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReplicationRuleRecord {
-    pub destinations: Vec<Scope>,
+    pub destinations: Vec<DestinationRecord>,
     /// Of names of repositories; none: all.
     pub prefixes: Option<Vec<String>>,
     /// Whether the rule says that deletions are not replicated: given back as it was.
@@ -156,6 +181,15 @@ pub struct SigningRuleRecord {
     pub profile: String,
     /// Wildcards over names of repositories; none: all.
     pub filters: Option<Vec<String>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct DestinationRecord {
+    #[serde(flatten)]
+    pub scope: Scope,
+    /// On another server.
+    #[serde(default)]
+    pub is_elsewhere: bool,
 }
 
 /// A registry's scanning configuration. Recorded and given back; Longshore scans nothing.

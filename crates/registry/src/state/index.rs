@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use iam::PolicyKind;
-use imbl::{HashMap, OrdMap};
+use imbl::{HashMap, OrdMap, OrdSet};
 use serde::Serialize;
 
 use super::{
@@ -136,6 +136,8 @@ pub struct Index {
     templates: OrdMap<(Scope, String), TemplateRecord>,
     /// Pull through cache rules, by their prefixes.
     cache_rules: OrdMap<(Scope, String), CacheRuleRecord>,
+    /// Images that are on their way to other servers.
+    replicating: OrdSet<(RepositoryKey, Digest)>,
     /// How many links and manifests stand on each stored blob.
     uses: HashMap<Digest, u64>,
     /// The outbox, by number.
@@ -253,6 +255,10 @@ impl Index {
         self.pushes.get_max().map_or(0, |(number, _)| *number)
     }
 
+    pub fn replicating(&self) -> impl Iterator<Item = &(RepositoryKey, Digest)> {
+        self.replicating.iter()
+    }
+
     /// Does anything stand on this stored blob?
     pub fn is_used(&self, digest: &Digest) -> bool {
         self.uses.contains_key(digest)
@@ -270,7 +276,10 @@ impl Index {
             },
             Change::DeleteRepository(key) => {
                 if let Some(gone) = self.repositories.remove(key) {
-                    gone.manifests.keys().for_each(|d| self.release(d));
+                    for digest in gone.manifests.keys() {
+                        self.replicating.remove(&(key.clone(), digest.clone()));
+                        self.release(digest);
+                    }
                     gone.blobs.keys().for_each(|d| self.release(d));
                 }
             }
@@ -285,6 +294,11 @@ impl Index {
                 }
             }
             Change::PutManifest(key, digest, record) => {
+                let id = (key.clone(), digest.clone());
+                match record.replicated.values().any(|replica| replica.pending.is_some()) {
+                    true => drop(self.replicating.insert(id)),
+                    false => drop(self.replicating.remove(&id)),
+                }
                 if let Some(r) = self.repositories.get_mut(key)
                     && r.manifests.insert(digest.clone(), record.clone()).is_none()
                 {
@@ -292,6 +306,7 @@ impl Index {
                 }
             }
             Change::DeleteManifest(key, digest) => {
+                self.replicating.remove(&(key.clone(), digest.clone()));
                 if let Some(r) = self.repositories.get_mut(key)
                     && r.manifests.remove(digest).is_some()
                 {

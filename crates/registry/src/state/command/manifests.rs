@@ -36,6 +36,8 @@ pub enum Origin {
     Pushed,
     /// A pull through the cache: nobody has pushed anything, and nothing is deployed by it.
     Upstream,
+    /// Another server's registry: it isn't brought any further.
+    Replicated,
 }
 
 /// Whether anything is different after a [`PutManifest`]. ECR's `PutImage` refuses when not.
@@ -57,7 +59,7 @@ impl Command for PutManifest {
         let is_new = known.is_none_or(|m| m.media_type != self.record.media_type);
         let is_archived = known.is_some_and(ManifestRecord::is_archived);
         let now_ms = self.record.pushed_at_ms;
-        let is_pushed = self.origin == Origin::Pushed;
+        let is_pushed = self.origin != Origin::Upstream;
         let mut changes = Vec::new();
         let mut next_push = index.newest_push() + 1;
         for tag in &moved {
@@ -79,7 +81,7 @@ impl Command for PutManifest {
         if is_archived {
             record = record.activated(now_ms);
         }
-        let comes = is_pushed && (is_new || is_archived || !moved.is_empty());
+        let comes = self.origin == Origin::Pushed && (is_new || is_archived || !moved.is_empty());
         let (copies, replicated) = match comes {
             true => Replicating {
                 key: &self.key,

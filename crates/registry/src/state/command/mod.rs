@@ -26,6 +26,7 @@ pub use policies::{DeleteRegistryPolicy, DeleteRepositoryPolicy, PutRegistryPoli
 pub use pulls::RecordPull;
 pub use pushes::ForgetPushes;
 pub use registries::ChangeRegistry;
+pub use replication::{REPLICATION, Replicated, TAG_IMMUTABLE};
 pub use repositories::{ChangeSettings, CreateRepository, DeleteRepository};
 pub use scanning::PutScanning;
 pub use templates::{

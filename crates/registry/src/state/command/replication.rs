@@ -1,15 +1,16 @@
-//! Bringing an image to the other regions of its registry. The bytes are there already: what is copied is records, and
-//! they are committed with the push itself, so no state of it is lost or half done.
+//! Bringing an image to other registries. To the other regions of this server it is records only, since the bytes are
+//! there already, and they are committed with the push itself. What is to go to another server is noted in the image's
+//! record by the same commit (`crate::replication` does it), so that no state of it is lost or half done.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Command, CreateFor, manifests::moved_tags};
+use super::{Command, CreateFor, Decision, Refusal, manifests::moved_tags};
 use crate::{
     digest::Digest,
     name::Tag,
     push::Push,
     state::{
-        entities::{BlobLink, ManifestRecord, RepositoryKey, Scope, TagRecord},
+        entities::{BlobLink, DestinationRecord, ManifestRecord, Replica, RepositoryKey, Scope, TagRecord},
         index::{Change, Index, Repository},
     },
 };
@@ -28,8 +29,8 @@ pub(super) struct Replicating<'a> {
     pub now_ms: u64,
 }
 
-/// What came of it, by destination (`region`); `None`: it is there.
-type Outcomes = BTreeMap<String, Option<String>>;
+/// What came of it, by destination (`account/region`).
+type Outcomes = BTreeMap<String, Replica>;
 
 impl Replicating<'_> {
     /// The changes that bring it to each destination of the registry's rules, and what is to be told of them. `number` is
@@ -37,15 +38,21 @@ impl Replicating<'_> {
     pub fn decide(&self, index: &Index, mut number: u64) -> (Vec<Change>, Outcomes) {
         let mut changes = Vec::new();
         let mut outcomes = Outcomes::new();
-        for scope in destinations(index, self.key) {
-            let region = scope.region.clone();
-            match self.to(index, scope, &mut number) {
-                Ok(more) => {
-                    changes.extend(more);
-                    outcomes.insert(region, None);
+        for DestinationRecord { scope, is_elsewhere } in destinations(index, self.key) {
+            let place = scope.to_string();
+            let mut replica = Replica::default();
+            if is_elsewhere {
+                let before = self.record.replicated.get(&place).and_then(|replica| replica.pending.as_ref());
+                let mut tags = before.cloned().unwrap_or_default();
+                tags.extend(self.tags.iter().filter(|tag| !tags.contains(tag)).cloned().collect::<Vec<_>>());
+                replica.pending = Some(tags);
+            } else {
+                match self.to(index, scope, &mut number) {
+                    Ok(more) => changes.extend(more),
+                    Err(why) => replica.failure = Some(why),
                 }
-                Err(why) => drop(outcomes.insert(region, Some(why))),
             }
+            outcomes.insert(place, replica);
         }
         (changes, outcomes)
     }
@@ -80,13 +87,13 @@ impl Replicating<'_> {
 }
 
 /// Where the rules of a registry bring a repository, each once.
-fn destinations(index: &Index, key: &RepositoryKey) -> std::collections::BTreeSet<Scope> {
+fn destinations(index: &Index, key: &RepositoryKey) -> BTreeSet<DestinationRecord> {
     let rules = index.registry(&key.scope).into_iter().flat_map(|settings| &settings.replication);
     let fitting = rules.filter(|rule| match &rule.prefixes {
         Some(prefixes) => prefixes.iter().any(|prefix| key.name.as_str().starts_with(prefix)),
         None => true,
     });
-    fitting.flat_map(|rule| &rule.destinations).filter(|scope| **scope != key.scope).cloned().collect()
+    fitting.flat_map(|rule| &rule.destinations).filter(|to| to.scope != key.scope).cloned().collect()
 }
 
 struct Copy<'a> {
@@ -126,5 +133,34 @@ impl Copy<'_> {
             };
             self.changes.push(Change::PutManifest(self.key.clone(), digest.clone(), record));
         }
+    }
+}
+
+/// Notes what came of bringing an image to another server.
+#[derive(Debug)]
+pub struct Replicated {
+    pub key: RepositoryKey,
+    pub digest: Digest,
+    pub to: Scope,
+    /// Those that were to be set there.
+    pub tags: Vec<Tag>,
+    pub failure: Option<String>,
+}
+
+impl Command for Replicated {
+    type Outcome = ();
+
+    fn decide(self, index: &Index) -> Result<Decision<()>, Refusal> {
+        let found = index.repository(&self.key).and_then(|repository| repository.manifests.get(&self.digest));
+        // Deleted meanwhile.
+        let Some(mut record) = found.cloned() else { return Ok(Decision::new(Vec::new(), ())) };
+        if let Some(replica) = record.replicated.get_mut(&self.to.to_string()) {
+            // A push meanwhile has added tags.
+            let rest = replica.pending.take().unwrap_or_default().into_iter();
+            let rest: Vec<Tag> = rest.filter(|tag| !self.tags.contains(tag)).collect();
+            replica.pending = (!rest.is_empty()).then_some(rest);
+            replica.failure = self.failure;
+        }
+        Ok(Decision::new(vec![Change::PutManifest(self.key, self.digest, record)], ()))
     }
 }
