@@ -1,6 +1,6 @@
 //! Amazon Resource Names, and the short forms that stand for them.
 //!
-//! The forms are those of the service authorization reference for ECS, ECR and CloudWatch Logs;
+//! The forms are those of the service authorization reference for ECS, ECR, CloudWatch Logs and EventBridge;
 //! tasks, services and container instances in the long form, with their cluster.
 
 use std::fmt;
@@ -118,6 +118,18 @@ impl Home<'_> {
     pub fn log_stream(&self, group: &str, stream: &str) -> String {
         self.arn("logs", format_args!("log-group:{group}:log-stream:{stream}"))
     }
+
+    pub fn event_bus(&self, name: &str) -> String {
+        self.arn("events", format_args!("event-bus/{name}"))
+    }
+
+    /// EventBridge's rules of the bus `default` leave its name out.
+    pub fn event_rule(&self, bus: &str, name: &str) -> String {
+        match bus {
+            "default" => self.arn("events", format_args!("rule/{name}")),
+            _ => self.arn("events", format_args!("rule/{bus}/{name}")),
+        }
+    }
 }
 
 /// What an ECS ARN, or the short form of one, names.
@@ -231,6 +243,30 @@ pub fn task_definition(text: &str) -> Option<TaskDefinitionName> {
     good.then_some(TaskDefinitionName { family, revision, arn })
 }
 
+/// What an ARN of EventBridge names: a bus, or a rule of one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OfEvents {
+    pub arn: Arn,
+    pub bus: String,
+    pub rule: Option<String>,
+}
+
+/// Reads the ARN of an event bus or a rule.
+pub fn events(text: &str) -> Option<OfEvents> {
+    let arn: Arn = text.parse().ok().filter(|arn: &Arn| arn.service == "events")?;
+    let (bus, rule) = match (arn.resource.strip_prefix("event-bus/"), arn.resource.strip_prefix("rule/")) {
+        (Some(bus), _) => (bus, None),
+        (None, Some(path)) => {
+            let (bus, rule) = path.rsplit_once('/').unwrap_or(("default", path));
+            (bus, Some(rule))
+        }
+        (None, None) => return None,
+    };
+    let good = !bus.is_empty() && rule != Some("");
+    let (bus, rule) = (bus.to_owned(), rule.map(str::to_owned));
+    good.then_some(OfEvents { arn, bus, rule })
+}
+
 /// Reads an ECR repository's name or ARN to its name.
 pub fn repository(text: &str) -> Option<String> {
     if !text.starts_with("arn:") {
@@ -273,6 +309,10 @@ mod tests {
         let read = service_deployment(&HOME.service_deployment("c", "web", "x_-1")).unwrap();
         assert_eq!([read.cluster, read.service, read.id], ["c", "web", "x_-1"]);
         assert_eq!(service_revision(&HOME.service_revision("c", "web", "1")).unwrap().id, "1");
+        let read = events(&HOME.event_rule("default", "r")).unwrap();
+        assert_eq!((read.bus.as_str(), read.rule.as_deref()), ("default", Some("r")));
+        assert_eq!(events(&HOME.event_rule("b", "r")).unwrap().bus, "b");
+        assert_eq!(events(&HOME.event_bus("b")).unwrap().rule, None);
         let group = HOME.log_group("/ecs/web");
         assert_eq!(log_group(&format!("{group}:*")).as_deref(), Some("/ecs/web"));
     }

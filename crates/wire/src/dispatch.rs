@@ -186,7 +186,7 @@ pub fn unknown(operation: &str) -> Error {
 ///
 /// ECS has an error for just that. The others' models have none, so the nearest is taken that
 /// clients don't retry: ECR's `ValidationException`, CloudWatch Logs'
-/// `InvalidOperationException`, and for Query `InvalidAction`, which AWS's Query front ends answer
+/// `InvalidOperationException`, EventBridge's `OperationDisabledException`, and for Query `InvalidAction`, which AWS's Query front ends answer
 /// to an action that they don't offer.
 pub fn unsupported(info: &OperationInfo) -> Error {
     let ServiceInfo { name: service, .. } = info.service;
@@ -194,6 +194,7 @@ pub fn unsupported(info: &OperationInfo) -> Error {
         "ecs" => "UnsupportedFeatureException",
         "ecr" => "ValidationException",
         "logs" => "InvalidOperationException",
+        "events" => "OperationDisabledException",
         _ => "InvalidAction",
     };
     Error::new(code, format!("Longshore does not implement {service}:{} yet.", info.name))

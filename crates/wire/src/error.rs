@@ -58,6 +58,7 @@ impl Error {
         let code = match service.name {
             "ecs" | "ecr" => "ServerException",
             "logs" => "ServiceUnavailableException",
+            "events" => "InternalException",
             _ => "InternalFailure",
         };
         Self::new(code, message)

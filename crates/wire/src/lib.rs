@@ -1,7 +1,7 @@
 //! The wire: what AWS's clients and ECS's agents send and expect, byte for byte.
 //!
 //! DTOs and operation tables generated from botocore's service models (`ecs`, `ecr`, `logs`,
-//! `sts`), the AWS JSON 1.1 and Query codecs, the checks that follow from the models, SigV4, ARNs,
+//! `events`, `sts`), the AWS JSON 1.1 and Query codecs, the checks that follow from the models, SigV4, ARNs,
 //! the agent protocol's frames, and the errors in AWS's own form.
 //!
 //! It must never do I/O, read a clock or know any other crate of ours: bytes and times come in,
@@ -31,6 +31,7 @@ pub mod types;
 
 pub mod ecr;
 pub mod ecs;
+pub mod events;
 pub mod logs;
 pub mod sts;
 
@@ -40,4 +41,5 @@ pub use operation::{Operation, OperationInfo, Protocol, ServiceInfo};
 pub use types::{Blob, Document, Timestamp};
 
 /// Every service on the wire, in the order of the coverage table.
-pub static SERVICES: [&ServiceInfo; 4] = [&ecs::SERVICE, &ecr::SERVICE, &logs::SERVICE, &sts::SERVICE];
+pub static SERVICES: [&ServiceInfo; 5] =
+    [&ecs::SERVICE, &ecr::SERVICE, &logs::SERVICE, &events::SERVICE, &sts::SERVICE];

@@ -5,7 +5,8 @@ use serde::de::DeserializeOwned;
 
 use crate::shape::Shape;
 
-/// Implemented by the zero-sized markers in `ecs::ops`, `ecr::ops`, `logs::ops` and `sts::ops`.
+/// Implemented by the zero-sized markers in `ecs::ops`, `ecr::ops`, `logs::ops`, `events::ops` and
+/// `sts::ops`.
 /// The types serve both sides: a server decodes `Input` and encodes `Output`, a client the reverse.
 pub trait Operation {
     type Input: Serialize + DeserializeOwned + Send + 'static;
@@ -37,7 +38,7 @@ pub enum Protocol {
 
 #[derive(Debug)]
 pub struct ServiceInfo {
-    /// `ecs`, `ecr`, `logs`, `sts`.
+    /// `ecs`, `ecr`, `logs`, `events`, `sts`.
     pub name: &'static str,
     pub protocol: Protocol,
     /// The service's name in a SigV4 credential scope.

@@ -10,7 +10,7 @@ import re
 
 import botocore.session
 
-SERVICES = ("ecs", "ecr", "logs", "sts")
+SERVICES = ("ecs", "ecr", "logs", "events", "sts")
 
 # "Common Errors" of AWS's API references, and the codes that AWS's front ends answer for JSON services before the
 # service itself sees a request (a body that isn't the input, a signature that doesn't hold).
@@ -28,7 +28,11 @@ COMMON = {
 
 # What an operation or a part of one answers that Longshore hasn't: docs/decisions/0005-what-is-not-implemented.md.
 # ECS's model has an error for it. The other models have none; theirs is the nearest that clients don't retry.
-UNSUPPORTED = {"ecs": "UnsupportedFeatureException", "ecr": "ValidationException", "logs": "InvalidOperationException"}
+UNSUPPORTED = {"ecs": "UnsupportedFeatureException", "ecr": "ValidationException", "logs": "InvalidOperationException",
+               "events": "OperationDisabledException"}
+
+# What EventBridge answers to a bad parameter, though its model has no such error.
+UNMODELLED = {"events": {"ValidationException"}}
 
 INTEGERS = {"integer": 31, "long": 63}
 
@@ -157,7 +161,7 @@ def error_findings(service, name, status, body):
         told = "Longshore does not implement" in body.get("message", "") and name in body["message"]
         return [] if told and status == 400 else [f"{name} has no error {code}: {body}"]
     if shape is None:
-        return [] if code in COMMON else [f"{name} has no error {code}: {body}"]
+        return [] if code in COMMON | UNMODELLED.get(service, set()) else [f"{name} has no error {code}: {body}"]
     described = shape.metadata.get("error", {})
     expected = described.get("httpStatusCode", 500 if shape.metadata.get("fault") else 400)
     found = [] if status == expected else [f"{code} came with {status}, not {expected}"]

@@ -15,7 +15,12 @@ TEXTS = ["x", "word", "000000000000", "conformance/none", "arn:aws:ecs:us-east-1
          "arn:aws:iam::000000000000:role/none", "12345", "a.b", "https://none.invalid", "ecr/none:none",
          "arn:aws:signer:us-east-1:000000000000:/signing-profiles/none", "vpce-0",
          "arn:aws:secretsmanager:us-east-1:000000000000:secret:ecr-pullthroughcache/none", "1.0.0", "s3://none", "123456", "i-00000000000000000", "000000000000.dkr.ecr.us-east-1.amazonaws.com",
-         "arn:aws:kms:us-east-1:000000000000:key/none", "arn:aws:logs:us-east-1:000000000000:log-group:none"]
+         "arn:aws:kms:us-east-1:000000000000:key/none", "arn:aws:logs:us-east-1:000000000000:log-group:none",
+         "aws.partner/none", "aws.partner/none/none", "arn:aws:events:us-east-1:000000000000:event-bus/none",
+         "arn:aws:events:us-east-1:000000000000:connection/none/0-0", "events:PutEvents",
+         "arn:aws:route53:::healthcheck/none",
+         "arn:aws:secretsmanager:us-east-1:000000000000:secret:events!connection/none-0",
+         "arn:aws:vpc-lattice:us-east-1:000000000000:resourceconfiguration/rcfg-00000000000000000"]
 
 
 def sample(shape, full=False, depth=0):

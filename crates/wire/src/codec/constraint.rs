@@ -35,6 +35,8 @@ fn code(operation: &OperationInfo) -> &'static str {
     let has = |name: &&&str| operation.errors.iter().any(|error| error.shape == **name);
     let known: &[&'static str] = match operation.service.name {
         "ecs" if operation.name == "RegisterTaskDefinition" => &["ClientException"],
+        // Its model has no error for it; what EventBridge answers is this.
+        "events" => return "ValidationException",
         _ => &["InvalidParameterException", "ValidationException", "ClientException"],
     };
     known.iter().find(has).copied().unwrap_or("ValidationError")

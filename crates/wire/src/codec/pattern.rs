@@ -22,7 +22,11 @@ pub fn matches(pattern: &'static str, text: &str) -> bool {
     answer
 }
 
+/// The models' one look-ahead, which Rust's expressions don't have: anything that isn't all white space.
+const NOT_BLANK: &str = r"^(?!\s*$).+";
+
 pub fn compile(pattern: &str) -> Result<Regex, regex::Error> {
+    let pattern = if pattern == NOT_BLANK { r".*\S.*" } else { pattern };
     Regex::new(&format!(r"\A(?:{})\z", translate(pattern)))
 }
 

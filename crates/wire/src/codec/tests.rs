@@ -219,6 +219,8 @@ fn patterns_mean_what_java_means() {
         (r"[0-9]{12}", "1234567890123", false),
         (r"^\S+$", "a\n", false),
         (r"[\d]*", "٣", false),
+        (r"^(?!\s*$).+", " a ", true),
+        (r"^(?!\s*$).+", "  ", false),
         (r"[\u0009\u000A\u000D\u0020-\u00FF]+", "a\tÿ", true),
     ] {
         assert_eq!(pattern::matches(pattern, text), matches, "{pattern} {text:?}");
@@ -229,6 +231,7 @@ fn patterns_mean_what_java_means() {
 fn the_tables_hold_every_operation() {
     let count = |name: &str| SERVICES.iter().find(|s| s.name == name).unwrap().operations.len();
     assert_eq!((count("ecs"), count("ecr"), count("logs"), count("sts")), (88, 62, 118, 11));
+    assert_eq!(count("events"), 57);
     for service in SERVICES {
         assert!(service.operations.is_sorted_by_key(|operation| operation.name));
     }
