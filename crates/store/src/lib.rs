@@ -6,13 +6,15 @@
 //! own, or hand a payload to a watcher (a watcher that misses a wake-up must lose nothing).
 //!
 //! Start at [`Store`] in `contract.rs`; then `sqlite/mod.rs` (one machine), `memory.rs` (tests and
-//! simulation), `faulty.rs` and `recording.rs` (wrappers for simulation). `tests/contract.rs` runs
+//! simulation), `faulty.rs` and `recording.rs` (wrappers for simulation); `outbox.rs` has messages
+//! that are committed with what they tell of. `tests/contract.rs` runs
 //! the same suite against each implementation.
 
 mod contract;
 mod error;
 mod faulty;
 mod memory;
+mod outbox;
 mod recording;
 mod sqlite;
 mod watch;
@@ -21,6 +23,7 @@ pub use contract::{Batch, Entry, Op, Revision, Snapshot, Store};
 pub use error::{Cause, CommitError, StoreError};
 pub use faulty::{Fault, Faulty};
 pub use memory::MemoryStore;
+pub use outbox::{Outbox, Staged};
 pub use recording::{Commit, Recording};
 pub use sqlite::SqliteStore;
 pub use watch::{Closed, Watch};

@@ -48,6 +48,16 @@ impl Transaction {
         self.world = self.copy.clone();
     }
 
+    /// The world with the events decided so far.
+    pub fn world(&self) -> &World {
+        &self.world
+    }
+
+    /// The events decided so far.
+    pub fn events(&self) -> &[Event] {
+        &self.events
+    }
+
     /// The world with all of the events, and the events.
     pub fn into_parts(self) -> (World, Vec<Event>) {
         (self.world, self.events)
