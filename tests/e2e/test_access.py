@@ -112,7 +112,7 @@ def test_a_key_without_a_policy_may_do_nothing(account, key):
     assert (who["Arn"], who["Account"]) == (nobody.arn(), "000000000000")
     assert nobody.password()
     table = json.loads(account.server.run("api", "--json").stdout)
-    clients = {name: nobody.client(name, inject_host_prefix=False) for name in ("ecs", "ecr", "logs")}
+    clients = {name: nobody.client(name, inject_host_prefix=False) for name in ("ecs", "ecr", "logs", "events")}
     free = ("GetCallerIdentity", "GetAuthorizationToken")
     told = {}
     for row in table:

@@ -9,6 +9,7 @@
 //! `ecs/stop_task.rs`, and `sessions/` for the way to the agents.
 
 pub mod access;
+pub mod announce;
 mod app;
 pub mod arn;
 pub mod clock;

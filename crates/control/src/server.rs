@@ -14,6 +14,7 @@ use tokio::task::JoinHandle;
 use wire::dispatch::Router;
 
 use crate::access::ResourcePolicies;
+use crate::announce::SharedAudience;
 use crate::app::{App, Config};
 use crate::clock::Clock;
 use crate::front::connections::{self, Bounds};
@@ -39,6 +40,8 @@ pub struct Parts {
     pub routes: axum::Router,
     /// What is pushed to the registry.
     pub pushes: SharedPushes,
+    /// Who is told of changes, by the outbox of the writer.
+    pub audience: SharedAudience,
     /// Connections at once; further ones are answered that there is no room.
     pub most_connections: usize,
 }
@@ -65,6 +68,8 @@ pub enum StartError {
 pub struct Server {
     pub app: Arc<App>,
     pub address: SocketAddr,
+    /// All operations, past the front: for calls on behalf of somebody who was asked before.
+    pub operations: Router,
     stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
 }
@@ -83,7 +88,13 @@ impl Server {
     pub async fn start(parts: Parts, listener: TcpListener) -> Result<Server, StartError> {
         let address = listener.local_addr().map_err(StartError::Address)?;
         let metrics = Arc::new(Metrics::default());
-        let writer = Writer::open(parts.store, parts.clock.clone(), metrics.clone())?;
+        let writer = Writer::open(
+            parts.store,
+            parts.clock.clone(),
+            metrics.clone(),
+            parts.audience,
+            parts.config.home(),
+        )?;
         let app = Arc::new(App {
             config: parts.config,
             writer,
@@ -100,7 +111,7 @@ impl Server {
         let router = operations(&app, parts.operations);
         let hub = Arc::new(Hub::default());
         let api = {
-            let app = app.clone();
+            let (app, router) = (app.clone(), router.clone());
             move |request: Request<Body>| {
                 let (app, router) = (app.clone(), router.clone());
                 async move { api::answer(app, router, request).await }
@@ -117,7 +128,7 @@ impl Server {
         let mut tasks = drivers::start(&app, parts.pushes, &stopped);
         tasks.push(tokio::spawn(hub.dispatch(app.writer.clone())));
         tasks.push(tokio::spawn(connections::serve(listener, routes, bounds, stopped)));
-        Ok(Server { app, address, stop, tasks })
+        Ok(Server { app, address, operations: router, stop, tasks })
     }
 
     /// Ends the server: requests under way get their answers, within bounds. Everything acknowledged

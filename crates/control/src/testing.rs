@@ -15,6 +15,7 @@ use wire::operation::Operation;
 use wire::{Context, Error};
 
 use crate::access::Nothing;
+use crate::announce::{Nobody, SharedAudience};
 use crate::app::{App, Config};
 use crate::clock::Clock;
 use crate::keyring::FixedKeys;
@@ -76,9 +77,21 @@ impl Fixture {
 
     /// The state of a memory store, reached through what wraps it.
     pub(crate) fn through(store: MemoryStore, wrapper: impl Store + 'static, now_ms: u64) -> Self {
+        Self::heard(store, wrapper, now_ms, Arc::new(Nobody))
+    }
+
+    /// The same with somebody who is told of changes.
+    pub(crate) fn heard(
+        store: MemoryStore,
+        wrapper: impl Store + 'static,
+        now_ms: u64,
+        audience: SharedAudience,
+    ) -> Self {
         let clock = Arc::new(SettableClock(AtomicU64::new(now_ms)));
         let metrics = Arc::new(Metrics::default());
-        let writer = Writer::open(Arc::new(wrapper), clock.clone(), metrics.clone()).expect("open the store");
+        let home = model::Scope::new(ACCOUNT, REGION);
+        let writer = Writer::open(Arc::new(wrapper), clock.clone(), metrics.clone(), audience, home);
+        let writer = writer.expect("open the store");
         let config = Config {
             endpoint: "http://127.0.0.1:4580".to_owned(),
             account: ACCOUNT.to_owned(),

@@ -11,10 +11,11 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
-use model::{Command, Event, Refusal, World};
-use store::{Batch, CommitError, Revision, Store, StoreError};
+use model::{Command, Event, Refusal, Scope, World};
+use store::{Batch, CommitError, Outbox, Revision, Store, StoreError};
 use tokio::sync::{broadcast, oneshot};
 
+use crate::announce::{Announcer, SharedAudience};
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 
@@ -80,6 +81,7 @@ pub struct Writer {
     world: Arc<ArcSwap<World>>,
     changes: broadcast::Sender<Change>,
     trouble: Arc<ArcSwapOption<String>>,
+    outbox: Arc<Outbox>,
 }
 
 /// The state could not be loaded at start.
@@ -94,13 +96,17 @@ pub enum OpenError {
 }
 
 impl Writer {
-    /// Loads the world from `store` and starts the writer.
+    /// Loads the world from `store` and starts the writer. `audience`: who is told of changes; `home`: the account and
+    /// region of the pool's instances.
     pub fn open(
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
         metrics: Arc<Metrics>,
+        audience: SharedAudience,
+        home: Scope,
     ) -> Result<Writer, OpenError> {
-        let (world, revision) = load(&*store)?;
+        let outbox = Arc::new(Outbox::new());
+        let (world, revision) = load(&*store, &outbox)?;
         let world = Arc::new(world);
         let published = Arc::new(ArcSwap::new(world.clone()));
         let trouble = Arc::<ArcSwapOption<String>>::default();
@@ -116,12 +122,15 @@ impl Writer {
             changes: changes.clone(),
             broken: false,
             trouble: trouble.clone(),
+            outbox: outbox.clone(),
+            audience,
+            home,
         };
         std::thread::Builder::new()
             .name("writer".into())
             .spawn(move || thread.run(&inbox))
             .map_err(OpenError::Thread)?;
-        Ok(Writer { requests, world: published, changes, trouble })
+        Ok(Writer { requests, world: published, changes, trouble, outbox })
     }
 
     /// The world of the newest commit.
@@ -132,6 +141,11 @@ impl Writer {
     /// Why nothing can be written now, if that is so.
     pub fn trouble(&self) -> Option<Arc<String>> {
         self.trouble.load_full()
+    }
+
+    /// What the audience is told, from the commits of the changes until it is taken over.
+    pub fn outbox(&self) -> &Arc<Outbox> {
+        &self.outbox
     }
 
     /// Every commit from now on. One that lags is told so, and reads the world anew.
@@ -164,10 +178,12 @@ pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
-fn load(store: &dyn Store) -> Result<(World, Revision), OpenError> {
+fn load(store: &dyn Store, outbox: &Outbox) -> Result<(World, Revision), OpenError> {
     let snapshot = store.load()?;
     let pairs = snapshot.entries.iter().map(|entry| (entry.key.as_str(), entry.value.as_slice()));
-    Ok((World::restore(pairs)?, snapshot.revision))
+    outbox.load(pairs.clone());
+    let of_world = pairs.filter(|(key, _)| !Outbox::holds(key));
+    Ok((World::restore(of_world)?, snapshot.revision))
 }
 
 struct Thread {
@@ -182,6 +198,9 @@ struct Thread {
     broken: bool,
     /// Why the last commit failed.
     trouble: Arc<ArcSwapOption<String>>,
+    outbox: Arc<Outbox>,
+    audience: SharedAudience,
+    home: Scope,
 }
 
 impl Thread {
@@ -220,11 +239,17 @@ impl Thread {
         let started = Instant::now();
         let now_ms = self.clock.now_ms();
         let mut decided = model::Transaction::on(&self.world);
-        let outcomes: Vec<Result<Range<usize>, Refusal>> =
-            group.iter().map(|request| decided.decide(&request.command, now_ms)).collect();
+        let mut announcer = Announcer::new(&*self.audience, &self.home, &self.world, now_ms);
+        let decide = |request: &Request| {
+            let own = decided.decide(&request.command, now_ms)?;
+            announcer.note(decided.world(), &decided.events()[own.clone()]);
+            Ok(own)
+        };
+        let outcomes: Vec<Result<Range<usize>, Refusal>> = group.iter().map(decide).collect();
+        let announcements = announcer.into_messages();
         let (world, events) = decided.into_parts();
         let events: Arc<[Event]> = events.into();
-        if let Err(error) = self.commit(&world, &events) {
+        if let Err(error) = self.commit(&world, &events, announcements) {
             return self.fail(group, error);
         }
         if !events.is_empty() {
@@ -264,7 +289,12 @@ impl Thread {
         }
     }
 
-    fn commit(&mut self, world: &World, events: &[Event]) -> Result<(), CommitError> {
+    fn commit(
+        &mut self,
+        world: &World,
+        events: &[Event],
+        announcements: Vec<Vec<u8>>,
+    ) -> Result<(), CommitError> {
         if events.is_empty() {
             return Ok(());
         }
@@ -275,9 +305,11 @@ impl Thread {
                 None => batch.delete(key),
             };
         }
+        let staged = self.outbox.stage(self.revision.next(), announcements, &mut batch);
         match self.store.commit(self.revision, &batch) {
             Ok(revision) => {
                 self.revision = revision;
+                self.outbox.committed(staged);
                 self.well();
                 Ok(())
             }
@@ -292,7 +324,7 @@ impl Thread {
 
     /// What is stored isn't what it was taken for: read it again, and let followers see it.
     fn recover(&mut self) {
-        match load(&*self.store) {
+        match load(&*self.store, &self.outbox) {
             Ok((world, revision)) if revision != self.revision => {
                 self.world = Arc::new(world);
                 self.revision = revision;

@@ -6,10 +6,12 @@ use std::sync::Arc;
 
 use ::logs::{Logs, LogsConfig};
 use anyhow::{Context, Result, bail};
+use control::announce::Nobody;
 use control::clock::SystemClock;
 use control::keyring::FixedKeys;
 use control::writer::Writer;
 use control::{App, Metrics};
+use events::Events;
 use registry::{Registry, RegistryConfig};
 use store::MemoryStore;
 use wire::dispatch::{Coverage, Router};
@@ -67,6 +69,8 @@ fn over(directory: &std::path::Path) -> Result<Router> {
     siblings.merge(
         Logs::open(LogsConfig::new(directory.join("logs")), store()).context("open logs")?.operations(),
     );
+    siblings.merge(Events::open(store(), events::Clock::system()).context("open events")?.operations());
+    let home = model::Scope::new("000000000000", "us-east-1");
     let (clock, metrics) = (Arc::new(SystemClock), Arc::new(Metrics::default()));
     let app = App {
         config: control::Config {
@@ -75,7 +79,8 @@ fn over(directory: &std::path::Path) -> Result<Router> {
             region: "us-east-1".to_owned(),
             stopped_task_retention_ms: 0,
         },
-        writer: Writer::open(store(), clock.clone(), metrics.clone()).context("open a state")?,
+        writer: Writer::open(store(), clock.clone(), metrics.clone(), Arc::new(Nobody), home)
+            .context("open a state")?,
         clock,
         keyring: Arc::new(FixedKeys::default()),
         policies: Arc::new(control::access::Nothing),
@@ -97,6 +102,7 @@ mod tests {
         };
         assert!(has("ecs", "RunTask") && has("sts", "GetCallerIdentity"));
         assert!(has("ecr", "GetAuthorizationToken") && has("logs", "PutLogEvents"));
+        assert!(has("events", "PutRule") && !has("events", "StartReplay"));
         assert_eq!(
             rows.iter().filter(|row| row.service == "ecs").count(),
             wire::ecs::SERVICE.operations.len()

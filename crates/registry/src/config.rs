@@ -3,6 +3,7 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use crate::{
+    announce::{Nobody, SharedAudience},
     auth::principals::{OnlyRoot, Principals},
     blobs::location::BucketConfig,
     clock::{self, Clock},
@@ -35,6 +36,8 @@ pub struct RegistryConfig {
     pub in_use: SharedUse,
     /// Whose keys there are.
     pub principals: Arc<dyn Principals>,
+    /// Who is told of pushes and deletions, by the registry's outbox.
+    pub audience: SharedAudience,
     /// How long a blob is kept that no manifest names: longer than any push takes.
     pub idle_blobs_kept: Duration,
     /// What time it is.
@@ -58,6 +61,7 @@ impl RegistryConfig {
             expire_every: Duration::from_secs(3600),
             in_use: Arc::new(Nothing),
             principals: Arc::new(OnlyRoot),
+            audience: Arc::new(Nobody),
             idle_blobs_kept: Duration::from_secs(24 * 3600),
             clock: clock::system(),
         }

@@ -11,6 +11,7 @@
 //! Start at [`Registry`]; then `oci/mod.rs` (the HTTP side), `ecr/mod.rs` (the API side),
 //! `state/command/mod.rs` (what can change, and when it is refused) and `state/writer.rs` (how it is made durable).
 
+mod announce;
 mod auth;
 mod blobs;
 mod clock;
@@ -34,6 +35,7 @@ mod state;
 mod upstream;
 pub mod verify;
 
+pub use announce::{Audience, Nobody};
 pub use auth::principals::{OnlyRoot, Principals};
 pub use blobs::location::{BucketConfig, BucketUrl, InvalidBucketUrl};
 pub use clock::Clock;

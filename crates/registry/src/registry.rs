@@ -2,7 +2,7 @@
 
 use std::{fs, io, path::PathBuf, sync::Arc, time::Duration};
 
-use store::Store;
+use store::{Outbox, Store};
 use tokio::sync::{Notify, watch};
 
 use crate::{
@@ -23,7 +23,7 @@ use crate::{
         command::{CollectBlobs, ForgetPushes},
         entities::Scope,
         guard::Guard,
-        writer::{self, OpenError, WriteError, Writer},
+        writer::{self, Announcing, OpenError, WriteError, Writer},
     },
     upstream::{Cache, Secrets},
 };
@@ -73,12 +73,15 @@ impl Registry {
         let authority = Authority::new(key::load_or_create(dir)?);
         let blobs = BlobStorage::open(dir, config.bucket.as_ref())?;
         let uploads = Uploads::open(dir, config.most_uploads, blobs.takes_long())?;
-        let (index, revision) = writer::load(&*store)?;
+        let outbox = Arc::new(Outbox::new());
+        let (index, revision) = writer::load(&*store, &outbox)?;
         let swept = blobs.sweep(|digest| index.is_used(digest))?;
         if swept > 0 {
             tracing::info!(blobs = swept, "removed blobs that nothing refers to");
         }
-        let writer = Writer::start(store, blobs.clone(), index, revision).map_err(RegistryError::Thread)?;
+        let announcing = Announcing { audience: config.audience, clock: config.clock.clone(), outbox };
+        let writer = Writer::start(store, blobs.clone(), index, revision, announcing);
+        let writer = writer.map_err(RegistryError::Thread)?;
         Ok(Self {
             idle_blobs_kept: config.idle_blobs_kept,
             shared: Arc::new(Shared {
@@ -132,6 +135,11 @@ impl Registry {
     /// Drops the pushes up to a number, which have been acted on. The newest is kept.
     pub async fn forget_pushes(&self, through: u64) -> Result<(), RegistryError> {
         Ok(self.shared.writer.submit(ForgetPushes { through }).await?)
+    }
+
+    /// What the audience is told, from the commits of the changes until it is taken over.
+    pub fn outbox(&self) -> &Arc<Outbox> {
+        self.shared.writer.outbox()
     }
 
     /// Applies the lifecycle policies that are due; gives how many images expired.

@@ -8,7 +8,7 @@ from kit.distribution import Registry, basic
 from kit.shapes import error_findings, findings, operation
 from support.aws import Account, Stage, unique
 
-NAMES = {"ecs": "ecs", "ecr": "ecr", "cloudwatch-logs": "logs", "sts": "sts"}
+NAMES = {"ecs": "ecs", "ecr": "ecr", "cloudwatch-logs": "logs", "eventbridge": "events", "sts": "sts"}
 
 
 class CheckedAccount(Account):
@@ -47,6 +47,7 @@ class Scene(Stage):
     def __init__(self, account, image):
         super().__init__(account, image)
         self.ecr, self.sts = account.ecr, account.sts
+        self.events = account.client("events")
 
     def definition(self, script="exec sleep 600", **fields):
         return self.register(self.container(script), **fields)

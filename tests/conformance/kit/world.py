@@ -13,7 +13,7 @@ POLICY = json.dumps({"rules": [{"rulePriority": 1, "action": {"type": "expire"},
 
 def furnish(account, region):
     """One of each thing, by the names that samples have."""
-    ecs, logs, ecr = (account.client(service, region=region) for service in ("ecs", "logs", "ecr"))
+    ecs, logs, ecr, events = (account.client(service, region=region) for service in ("ecs", "logs", "ecr", "events"))
     ecs.create_cluster(clusterName=NAME)
     definition = ecs.register_task_definition(
         family=NAME, containerDefinitions=[{"name": NAME, "image": NAME, "memory": 64}])["taskDefinition"]
@@ -23,6 +23,8 @@ def furnish(account, region):
                            taskDefinition=definition["taskDefinitionArn"])
     logs.create_log_group(logGroupName=NAME, tags={NAME: NAME})
     logs.create_log_stream(logGroupName=NAME, logStreamName=NAME)
+    events.put_rule(Name=NAME, EventPattern='{"source": ["none"]}')
+    events.put_targets(Rule=NAME, Targets=[{"Id": NAME, "Arn": "http://localhost/"}])
     ecr.create_repository(repositoryName=REPOSITORY)
     ecr.put_lifecycle_policy(repositoryName=REPOSITORY, lifecyclePolicyText=POLICY)
     token = ecr.get_authorization_token()["authorizationData"][0]["authorizationToken"]
@@ -40,7 +42,7 @@ def policy(ecr, name):
 
 def everything(account, region):
     """A comparable picture of the region."""
-    ecs, logs, ecr = (account.client(service, region=region) for service in ("ecs", "logs", "ecr"))
+    ecs, logs, ecr, events = (account.client(service, region=region) for service in ("ecs", "logs", "ecr", "events"))
     picture = {}
 
     def pages(client, operation, key, **arguments):
@@ -74,6 +76,12 @@ def everything(account, region):
         name = group["logGroupName"]
         streams = pages(logs, "describe_log_streams", "logStreams", logGroupName=name)
         picture[group["arn"]] = group, streams, logs.list_tags_log_group(logGroupName=name)["tags"]
+    for bus in events.list_event_buses()["EventBuses"]:
+        picture[bus["Arn"]] = bus, events.list_tags_for_resource(ResourceARN=bus["Arn"])["Tags"]
+        for rule in pages(events, "list_rules", "Rules", EventBusName=bus["Name"]):
+            of = {"Rule": rule["Name"], "EventBusName": bus["Name"]}
+            targets = pages(events, "list_targets_by_rule", "Targets", **of)
+            picture[rule["Arn"]] = rule, targets, events.list_tags_for_resource(ResourceARN=rule["Arn"])["Tags"]
     for described in picture.values():
         if isinstance(described, dict):
             described.pop("ResponseMetadata", None)

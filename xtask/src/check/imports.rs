@@ -18,13 +18,17 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("agent", &["wire"]),
     ("registry", &["wire", "store", "iam"]),
     ("logs", &["wire", "store"]),
+    ("events", &["wire", "store"]),
     ("control", &["wire", "model", "plan", "store", "iam"]),
     ("load", &["wire"]),
     ("torture", &["wire"]),
     ("s3", &[]),
     ("simulation", &["model", "plan", "store"]),
     ("fuzz", &["wire", "registry", "agent"]),
-    ("longshore", &["wire", "model", "plan", "store", "control", "registry", "logs", "agent", "iam"]),
+    (
+        "longshore",
+        &["wire", "model", "plan", "store", "control", "registry", "logs", "events", "agent", "iam"],
+    ),
 ];
 
 pub fn check(root: &Path) -> anyhow::Result<Vec<Finding>> {

@@ -7,7 +7,7 @@ use wire::protocol::Route;
 use wire::{Error, Protocol, codec};
 
 use super::authenticate::{self, Caller};
-use super::resources::{self, About};
+use super::resources::{self, About, Lent};
 use crate::app::App;
 
 /// Of a call of an API.
@@ -28,7 +28,12 @@ pub(crate) fn call(app: &App, caller: &Caller, parts: &Parts, route: &Route<'_>)
     let about = resources::of(operation, &input, home, &world);
     let action = format!("{}:{}", service.name, route.operation);
     decide(app, caller, parts, service.name, &action, about)
-        .map_err(|denial| refused(service.protocol, &denial))
+        .map_err(|denial| refused(service.protocol, &denial))?;
+    for Lent { service: of, action, resource, keys } in resources::lent(operation, &input, home, &world) {
+        let about = About { resources: vec![resource], keys };
+        decide(app, caller, parts, of, action, about).map_err(|denial| refused(service.protocol, &denial))?;
+    }
+    Ok(())
 }
 
 /// Of what is no operation in a model.

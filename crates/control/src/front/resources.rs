@@ -1,5 +1,5 @@
 //! What a call is about: the ARNs that a policy's `Resource` is held against, and condition keys from the
-//! request (service authorization reference for ECS, ECR and CloudWatch Logs). Pure.
+//! request (service authorization reference for ECS, ECR, CloudWatch Logs and EventBridge). Pure.
 //!
 //! A call that names no resource, or one whose action has no resource there, is about `*`. Names are read as the
 //! operations read them, so that no spelling of a resource is another one here.
@@ -25,6 +25,7 @@ pub(crate) fn of(operation: &OperationInfo, input: &Value, home: Home<'_>, world
         "ecs" => (call.ecs(), call.ecs_keys()),
         "ecr" => (call.ecr(), Vec::new()),
         "logs" => (call.logs(), Vec::new()),
+        "events" => (call.events(), Vec::new()),
         _ => (Vec::new(), Vec::new()),
     };
     keys.extend(call.tags());
@@ -42,6 +43,26 @@ pub(crate) fn keys_of(resource: &str, home: Home<'_>) -> Vec<(&'static str, Stri
         ],
         None => Vec::new(),
     }
+}
+
+/// What a call lets happen later, which the caller must be allowed to do as well: a rule's targets are called on nobody's
+/// behalf (on AWS, iam:PassRole and the target's role see to that). Service, action and resource.
+pub(crate) fn lent(operation: &OperationInfo, input: &Value, home: Home<'_>, world: &World) -> Vec<Lent> {
+    if (operation.service.name, operation.name) != ("events", "PutTargets") {
+        return Vec::new();
+    }
+    let call = Call { operation, input, home, world };
+    let targets = input.get("Targets").and_then(Value::as_array).into_iter().flatten();
+    targets.flat_map(|target| call.lent_to(target)).collect()
+}
+
+/// One thing that is lent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Lent {
+    pub service: &'static str,
+    pub action: &'static str,
+    pub resource: String,
+    pub keys: Vec<(String, String)>,
 }
 
 struct Call<'a> {
@@ -239,17 +260,72 @@ impl Call<'_> {
         }
     }
 
+    fn events(&self) -> Vec<String> {
+        let rule = |member: &str| {
+            let bus = self.bus(self.text("EventBusName"));
+            self.text(member).map(|name| self.home.event_rule(&bus, name)).into_iter().collect()
+        };
+        match self.operation.name {
+            "PutRule" | "DescribeRule" | "DeleteRule" | "EnableRule" | "DisableRule" => rule("Name"),
+            "PutTargets" | "ListTargetsByRule" | "RemoveTargets" => rule("Rule"),
+            "CreateEventBus" | "DescribeEventBus" | "UpdateEventBus" | "DeleteEventBus" => {
+                vec![self.home.event_bus(&self.bus(self.text("Name")))]
+            }
+            "PutEvents" => {
+                let entries = self.input.get("Entries").and_then(Value::as_array).into_iter().flatten();
+                let bus = |entry: &Value| self.bus(entry.get("EventBusName").and_then(Value::as_str));
+                entries.map(|entry| self.home.event_bus(&bus(entry))).collect()
+            }
+            "TagResource" | "UntagResource" | "ListTagsForResource" => self.named_by_arn(),
+            _ => Vec::new(),
+        }
+    }
+
+    fn lent_to(&self, target: &Value) -> Vec<Lent> {
+        let text = |pointer: &str| target.pointer(pointer).and_then(Value::as_str);
+        let logs = |arn: &str| {
+            let group = arn::log_group(arn).filter(|_| arn.starts_with("arn:"))?;
+            let resource = self.home.log_stream(&group, "");
+            Some(Lent { service: "logs", action: "logs:PutLogEvents", resource, keys: Vec::new() })
+        };
+        let mut lent: Vec<Lent> =
+            [text("/Arn"), text("/DeadLetterConfig/Arn")].into_iter().flatten().filter_map(logs).collect();
+        if let Some(definition) = text("/EcsParameters/TaskDefinitionArn") {
+            let cluster = text("/Arn").map(|arn| ("ecs:cluster".to_owned(), self.cluster(arn)));
+            // Without a revision the rule runs whichever is the latest then.
+            let resource =
+                arn::task_definition(definition).map_or(ANY.to_owned(), |named| match named.revision {
+                    Some(revision) => self.home.task_definition(&named.family, revision),
+                    None => self.home.task_definition(&named.family, ANY),
+                });
+            lent.push(Lent {
+                service: "ecs",
+                action: "ecs:RunTask",
+                resource,
+                keys: cluster.into_iter().collect(),
+            });
+        }
+        lent
+    }
+
+    /// The name of a bus that is named by its name, its ARN or not at all.
+    fn bus(&self, text: Option<&str>) -> String {
+        let text = text.unwrap_or("default");
+        arn::events(text).map_or_else(|| text.to_owned(), |named| named.bus)
+    }
+
     /// In the one partition that there is: the operations don't look at it.
     fn named_by_arn(&self) -> Vec<String> {
-        let arn = self.text("resourceArn").and_then(|text| text.parse::<Arn>().ok());
+        let arn = self.text("resourceArn").or_else(|| self.text("ResourceARN"));
+        let arn = arn.and_then(|text| text.parse::<Arn>().ok());
         arn.map(|arn| Arn { partition: "aws".to_owned(), ..arn }.to_string()).into_iter().collect()
     }
 
     /// `aws:RequestTag/<key>` and `aws:TagKeys`.
     fn tags(&self) -> Vec<(String, String)> {
         let mut pairs: Vec<(&str, &str)> = Vec::new();
-        match self.input.get("tags") {
-            // ECS writes them small, ECR large.
+        match self.input.get("tags").or_else(|| self.input.get("Tags")) {
+            // ECS writes them small, ECR and EventBridge large.
             Some(Value::Array(list)) => pairs.extend(list.iter().filter_map(|tag| {
                 let of = |small: &str, large: &str| tag.get(small).or_else(|| tag.get(large))?.as_str();
                 Some((of("key", "Key")?, of("value", "Value").unwrap_or_default()))
@@ -260,7 +336,8 @@ impl Call<'_> {
             _ => {}
         }
         let values = pairs.iter().map(|(key, value)| (format!("aws:RequestTag/{key}"), (*value).to_owned()));
-        let names = pairs.iter().map(|(key, _)| *key).chain(self.texts("tagKeys"));
+        let names =
+            pairs.iter().map(|(key, _)| *key).chain(self.texts("tagKeys")).chain(self.texts("TagKeys"));
         values.chain(names.map(|name| ("aws:TagKeys".to_owned(), name.to_owned()))).collect()
     }
 }

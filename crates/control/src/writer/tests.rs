@@ -7,6 +7,7 @@ use model::{Command, Refusal, Scope, Tags};
 use store::{Fault, Faulty, MemoryStore, Recording, Store};
 
 use super::{SubmitError, Writer};
+use crate::announce::Nobody;
 use crate::clock::SystemClock;
 
 fn create(name: &str) -> Command {
@@ -19,7 +20,8 @@ fn delete(name: &str) -> Command {
 }
 
 fn writer(store: impl Store) -> Writer {
-    Writer::open(Arc::new(store), Arc::new(SystemClock), Arc::default()).unwrap()
+    let home = Scope::new("000000000000", "us-east-1");
+    Writer::open(Arc::new(store), Arc::new(SystemClock), Arc::default(), Arc::new(Nobody), home).unwrap()
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 mod access_keys;
 mod descriptors;
 mod drain;
+mod events;
 mod in_use;
 mod keys_route;
 mod log;
@@ -16,6 +17,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ::events::{Clock, Events};
 use ::logs::{Logs, LogsConfig};
 use anyhow::{Context, Result, bail};
 use control::clock::SystemClock;
@@ -42,8 +44,9 @@ const COLLECT_EVERY: Duration = Duration::from_secs(3600);
 pub struct Serving {
     pub server: Server,
     pub endpoint: String,
-    // Its timer ends with it.
+    // Their timers end with them.
     _logs: Logs,
+    _events: ::events::Running,
 }
 
 /// Opens the state of `dir` and serves on `listen`. When it returns, requests are answered.
@@ -60,6 +63,9 @@ pub async fn start(dir: &DataDir, keys: &Keys, listen: SocketAddr, args: &Server
     let open =
         |name: &str| SqliteStore::open(dir.join(name)).map(Arc::new).map_err(|error| opened(dir, error));
     let state = open("state.db")?;
+    // Before whatever it is told of.
+    let events = Events::open(open("events.db")?, Clock::system()).context("open the events")?;
+    let rules = Arc::new(self::events::Rules(events.clone()));
     let in_use = Arc::new(in_use::InUse::default());
     let access_keys = Arc::new(AccessKeys::open(dir, keys).context("read the access keys")?);
     let registry = RegistryConfig {
@@ -68,6 +74,7 @@ pub async fn start(dir: &DataDir, keys: &Keys, listen: SocketAddr, args: &Server
         expire_every: args.expire_every,
         in_use: in_use.clone(),
         principals: access_keys.clone(),
+        audience: rules.clone(),
         ..RegistryConfig::new(dir.join("registry"), advertised)
     };
     let database = open("registry.db")?;
@@ -78,6 +85,7 @@ pub async fn start(dir: &DataDir, keys: &Keys, listen: SocketAddr, args: &Server
     let logs = Logs::open(logs, open("logs.db")?).context("open the logs")?;
     let mut operations = registry.operations();
     operations.merge(logs.operations());
+    operations.merge(events.operations());
 
     let drain = drain::Route::new(keys, dir.join("agent"));
     let keys_route = keys_route::Route::new(keys, access_keys.clone()).routes();
@@ -96,12 +104,20 @@ pub async fn start(dir: &DataDir, keys: &Keys, listen: SocketAddr, args: &Server
         operations,
         routes: registry.routes().merge(drain.routes()).merge(keys_route),
         pushes: Arc::new(pushes::Outbox(registry.clone())),
+        audience: rules,
         most_connections: descriptors::connections(),
     };
     let server = Server::start(parts, listener).await.context("start the control plane")?;
     taken_down::settle(dir, &server.app, drain.instance()).await?;
     drain.attach(server.app.clone()).await?;
     in_use.attach(server.app.clone());
+    let sources = [("ecs", server.app.writer.outbox()), ("ecr", registry.outbox())];
+    let source = |(name, outbox): (_, &Arc<store::Outbox>)| {
+        Arc::new(self::events::OutboxOf { name, outbox: outbox.clone() }) as Arc<dyn ::events::Source>
+    };
+    let calls = Arc::new(self::events::Operations(server.operations.clone()));
+    let running =
+        events.start(calls, sources.into_iter().map(source).collect()).context("start the events")?;
     let expiring = registry.clone();
     tokio::spawn(async move { expiring.keep_expiring().await });
     let replicating = registry.clone();
@@ -109,7 +125,7 @@ pub async fn start(dir: &DataDir, keys: &Keys, listen: SocketAddr, args: &Server
     tokio::spawn(collect(registry));
     dir.set_running(&Running { pid: std::process::id(), listen: address })?;
     tracing::info!(endpoint, data_dir = %dir.path().display(), "serving");
-    Ok(Serving { server, endpoint, _logs: logs })
+    Ok(Serving { server, endpoint, _logs: logs, _events: running })
 }
 
 /// The directory's keys, made at the first start. An account or region other than theirs would hide

@@ -162,7 +162,7 @@ impl Index {
     pub fn load<'a>(entries: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Result<Self, LoadError> {
         let mut repositories = Vec::new();
         let mut rest = Vec::new();
-        for (key, value) in entries {
+        for (key, value) in entries.into_iter().filter(|(key, _)| !store::Outbox::holds(key)) {
             match key.parse()? {
                 Key::Repository(r) => repositories.push(Change::PutRepository(r, read(key, value)?)),
                 Key::Tag(r, t) => rest.push(Change::PutTag(r, t, read(key, value)?)),

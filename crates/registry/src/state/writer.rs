@@ -4,7 +4,7 @@
 use std::{sync::Arc, thread};
 
 use arc_swap::ArcSwap;
-use store::{Batch, CommitError, Revision, Store, StoreError};
+use store::{Batch, CommitError, Outbox, Revision, Store, StoreError};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
@@ -12,7 +12,9 @@ use super::{
     index::{Change, Index, LoadError},
 };
 use crate::{
+    announce::{self, SharedAudience},
     blobs::storage::{BlobError, BlobStorage, Staged},
+    clock::Clock,
     digest::{Algorithm, Digest},
 };
 
@@ -63,6 +65,14 @@ pub struct Writer {
     queue: mpsc::Sender<Box<dyn Job>>,
     index: Arc<ArcSwap<Index>>,
     newest_push: watch::Receiver<u64>,
+    outbox: Arc<Outbox>,
+}
+
+/// How changes are announced.
+pub struct Announcing {
+    pub audience: SharedAudience,
+    pub clock: Clock,
+    pub outbox: Arc<Outbox>,
 }
 
 impl Writer {
@@ -72,7 +82,9 @@ impl Writer {
         blobs: BlobStorage,
         index: Index,
         revision: Revision,
+        announcing: Announcing,
     ) -> std::io::Result<Self> {
+        let outbox = announcing.outbox.clone();
         let (queue, commands) = mpsc::channel(QUEUE);
         let (push_sender, newest_push) = watch::channel(index.newest_push());
         let published = Arc::new(ArcSwap::from_pointee(index.clone()));
@@ -84,9 +96,10 @@ impl Writer {
             published: published.clone(),
             newest_push: push_sender,
             must_load: false,
+            announcing,
         };
         thread::Builder::new().name("registry-writer".to_owned()).spawn(move || thread.run(commands))?;
-        Ok(Self { queue, index: published, newest_push })
+        Ok(Self { queue, index: published, newest_push, outbox })
     }
 
     /// The state as of the last commit.
@@ -97,6 +110,11 @@ impl Writer {
     /// The number of the newest push that is committed.
     pub fn newest_push(&self) -> watch::Receiver<u64> {
         self.newest_push.clone()
+    }
+
+    /// What is announced, from the commits of the changes until it is taken over.
+    pub fn outbox(&self) -> &Arc<Outbox> {
+        &self.outbox
     }
 
     /// Runs a command; answers after its changes are durable.
@@ -210,6 +228,7 @@ struct WriterThread {
     newest_push: watch::Sender<u64>,
     /// The store may be ahead of `index`: a commit ended in doubt.
     must_load: bool,
+    announcing: Announcing,
 }
 
 impl WriterThread {
@@ -239,9 +258,12 @@ impl WriterThread {
         let mut placed = Vec::new();
         let mut decided = Vec::new();
         let mut in_vain = Vec::new();
+        let mut messages = Vec::new();
+        let now_ms = (self.announcing.clock)();
         for mut job in jobs {
             match job.decide(&next, &self.blobs) {
                 Decided::Wanted { changes: wanted, placed: algorithm } => {
+                    messages.extend(announce::messages(&*self.announcing.audience, &next, &wanted, now_ms));
                     wanted.iter().for_each(|c| next.apply(c));
                     changes.extend(wanted);
                     placed.extend(algorithm);
@@ -250,7 +272,7 @@ impl WriterThread {
                 Decided::Refused(staged) => in_vain.extend(staged),
             }
         }
-        let result = self.commit(next, &changes, placed);
+        let result = self.commit(next, &changes, placed, messages);
         let staged = decided.iter_mut().filter_map(|job| job.release());
         match &result {
             // Before anything is removed: a claim that is still held would keep it.
@@ -277,6 +299,7 @@ impl WriterThread {
         next: Index,
         changes: &[Change],
         mut placed: Vec<Algorithm>,
+        messages: Vec<Vec<u8>>,
     ) -> Result<(), WriteError> {
         placed.sort_unstable();
         placed.dedup();
@@ -294,9 +317,11 @@ impl WriterThread {
                 (key, None) => batch.delete(key),
             };
         }
+        let staged = self.announcing.outbox.stage(self.revision.next(), messages, &mut batch);
         match self.store.commit(self.revision, &batch) {
             Ok(revision) => {
                 self.revision = revision;
+                self.announcing.outbox.committed(staged);
                 self.publish(next);
                 Ok(())
             }
@@ -316,7 +341,7 @@ impl WriterThread {
     }
 
     fn reload(&mut self) -> Result<(), OpenError> {
-        let (index, revision) = load(&*self.store)?;
+        let (index, revision) = load(&*self.store, &self.announcing.outbox)?;
         self.revision = revision;
         self.publish(index);
         self.must_load = false;
@@ -344,8 +369,9 @@ pub enum OpenError {
 }
 
 /// Reads the whole state.
-pub fn load(store: &dyn Store) -> Result<(Index, Revision), OpenError> {
+pub fn load(store: &dyn Store, outbox: &Outbox) -> Result<(Index, Revision), OpenError> {
     let snapshot = store.load()?;
     let entries = snapshot.entries.iter().map(|e| (e.key.as_str(), e.value.as_slice()));
+    outbox.load(entries.clone());
     Ok((Index::load(entries)?, snapshot.revision))
 }

@@ -103,6 +103,53 @@ fn what_calls_of_the_others_name() {
 }
 
 #[test]
+fn what_calls_of_eventbridge_name() {
+    let events = |rest: &str| format!("arn:aws:events:us-east-1:000000000000:{rest}");
+    for (operation, input, expected) in [
+        ("PutRule", json!({"Name": "r"}), vec![events("rule/r")]),
+        ("PutTargets", json!({"Rule": "r", "EventBusName": "b"}), vec![events("rule/b/r")]),
+        ("DeleteRule", json!({"Name": "r", "EventBusName": events("event-bus/b")}), vec![events("rule/b/r")]),
+        (
+            "PutEvents",
+            json!({"Entries": [{}, {"EventBusName": "b"}]}),
+            vec![events("event-bus/default"), events("event-bus/b")],
+        ),
+        ("CreateEventBus", json!({"Name": "b"}), vec![events("event-bus/b")]),
+        ("TagResource", json!({"ResourceARN": events("rule/r")}), vec![events("rule/r")]),
+        ("ListRules", json!({}), vec!["*".to_owned()]),
+    ] {
+        assert_eq!(resources("events", operation, input.clone()), expected, "{operation} {input}");
+    }
+}
+
+#[test]
+fn a_rule_can_be_lent_only_what_its_maker_may_do() {
+    let operation = wire::events::SERVICE.operation("PutTargets").unwrap();
+    let lent = |target: Value| -> Vec<String> {
+        let input = json!({"Rule": "r", "Targets": [target]});
+        let lent = super::lent(operation, &input, HOME, &World::default());
+        lent.into_iter().map(|lent| format!("{} {} {:?}", lent.action, lent.resource, lent.keys)).collect()
+    };
+    assert!(lent(json!({"Arn": "http://localhost/"})).is_empty());
+    assert_eq!(
+        lent(json!({"Arn": logs("/a:*"), "DeadLetterConfig": {"Arn": logs("/b")}})),
+        [
+            format!("logs:PutLogEvents {} []", logs("/a:log-stream:")),
+            format!("logs:PutLogEvents {} []", logs("/b:log-stream:"))
+        ]
+    );
+    let cluster = ecs("cluster/web");
+    for (named, meant) in [("job:3", "job:3"), ("job", "job:*")] {
+        let definition = ecs(&format!("task-definition/{named}"));
+        let expected = ecs(&format!("task-definition/{meant}"));
+        assert_eq!(
+            lent(json!({"Arn": cluster, "EcsParameters": {"TaskDefinitionArn": definition}})),
+            [format!("ecs:RunTask {expected} [(\"ecs:cluster\", {cluster:?})]")]
+        );
+    }
+}
+
+#[test]
 fn keys_for_conditions() {
     let listed = about("ecs", "ListTasks", json!({"cluster": "web"}));
     assert_eq!(listed.keys, [("ecs:cluster".to_owned(), ecs("cluster/web"))]);

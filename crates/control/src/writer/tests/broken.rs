@@ -161,6 +161,9 @@ fn that_it_must_be_reopened_is_told_once() {
         changes: broadcast::channel(1).0,
         broken: false,
         trouble: Arc::default(),
+        outbox: Arc::default(),
+        audience: Arc::new(Nobody),
+        home: Scope::new("000000000000", "us-east-1"),
     };
     let errors = Errors::default();
     tracing::subscriber::with_default(errors.clone(), || {
