@@ -53,7 +53,6 @@ pub(super) fn request(cluster: &str, change: &StateChange) -> SubmitTaskStateCha
         reason: c.reason.as_deref().map(cut),
         runtime_id: c.runtime_id.clone(),
         status: Some(c.status.as_str().to_owned()),
-        ..Default::default()
     });
     SubmitTaskStateChangeRequest {
         cluster: Some(cluster.to_owned()),
