@@ -171,7 +171,9 @@ impl Agent {
             true => SERVERLESS_CLUSTER.to_owned(),
             false => config.cluster.clone().unwrap_or_else(|| "default".to_owned()),
         };
-        let reports: Arc<dyn Reports> = Arc::new(ApiReports { api: api.clone(), cluster: cluster.clone() });
+        let (is_registered, registered) = watch::channel(false);
+        let reports: Arc<dyn Reports> =
+            Arc::new(ApiReports { api: api.clone(), cluster: cluster.clone(), registered });
         let engine = Engine::open(dir.clone(), host.clone(), reports.clone())?;
         // Before any new task can be given them.
         engine.works().iter().for_each(|work| host.hold_ports(work));
@@ -186,7 +188,8 @@ impl Agent {
         let usage = Arc::new(Usage::new(host.clone(), engine.clone()));
         let storage = Arc::new(Storage::new(host.clone(), engine.clone()));
         let (sender, connected) = watch::channel(false);
-        let supervisor = Supervisor { api, engine: engine.clone(), reports, dir, identity, usage, host };
+        let supervisor =
+            Supervisor { api, engine: engine.clone(), reports, is_registered, dir, identity, usage, host };
         let supervisor = tokio::spawn(async move {
             tokio::join!(supervisor.run(sender), storage.run());
         });
@@ -295,6 +298,7 @@ struct Supervisor {
     api: Api,
     engine: Engine,
     reports: Arc<dyn Reports>,
+    is_registered: watch::Sender<bool>,
     dir: StateDir,
     identity: Identity,
     usage: Arc<Usage>,
@@ -333,6 +337,7 @@ impl Supervisor {
             }
         };
         tracing::info!(arn, cluster = self.identity.cluster, "registered");
+        self.is_registered.send_replace(true);
         (instance.arn, instance.token) = (Some(arn.clone()), None);
         instance.cluster = Some(self.identity.cluster.clone());
         if let Err(error) = self.dir.save_instance(&instance) {

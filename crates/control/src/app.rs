@@ -8,6 +8,7 @@ use crate::access::ResourcePolicies;
 use crate::clock::Clock;
 use crate::keyring::Keyring;
 use crate::metrics::Metrics;
+use crate::sessions::Hub;
 use crate::usage::Usages;
 use crate::writer::{Committed, SubmitError, Writer};
 
@@ -21,6 +22,8 @@ pub struct Config {
     pub region: String,
     /// How long a stopped task stays describable, in milliseconds.
     pub stopped_task_retention_ms: u64,
+    /// How long a machine may be away before services replace its tasks, in milliseconds.
+    pub lost_after_ms: u64,
 }
 
 impl Config {
@@ -39,6 +42,7 @@ pub struct App {
     pub policies: Arc<dyn ResourcePolicies>,
     pub metrics: Arc<Metrics>,
     pub usage: Usages,
+    pub hub: Arc<Hub>,
 }
 
 impl App {

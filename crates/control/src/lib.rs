@@ -32,3 +32,4 @@ pub mod writer;
 pub use app::{App, Config};
 pub use front::own::{PLAN_PATH, USAGE_PATH};
 pub use metrics::Metrics;
+pub use sessions::Hub;

@@ -103,13 +103,14 @@ impl Server {
             policies: parts.policies,
             metrics,
             usage: Usages::default(),
+            hub: Arc::new(Hub::default()),
         });
         // Whatever was connected before is gone; agents come back by themselves.
         app.submit(Command::DropSessions).await?;
         drivers::ensure_default_cluster(&app).await?;
 
         let router = operations(&app, parts.operations);
-        let hub = Arc::new(Hub::default());
+        let hub = app.hub.clone();
         let api = {
             let (app, router) = (app.clone(), router.clone());
             move |request: Request<Body>| {

@@ -20,6 +20,7 @@ use crate::app::{App, Config};
 use crate::clock::Clock;
 use crate::keyring::FixedKeys;
 use crate::metrics::Metrics;
+use crate::sessions::Hub;
 use crate::usage::Usages;
 use crate::writer::{Committed, Writer};
 
@@ -97,6 +98,7 @@ impl Fixture {
             account: ACCOUNT.to_owned(),
             region: REGION.to_owned(),
             stopped_task_retention_ms: 24 * 60 * 60 * 1000,
+            lost_after_ms: 5 * 60 * 1000,
         };
         let keyring = Arc::new(FixedKeys::default());
         let app = Arc::new(App {
@@ -107,6 +109,7 @@ impl Fixture {
             policies: Arc::new(Nothing),
             metrics,
             usage: Usages::default(),
+            hub: Arc::new(Hub::default()),
         });
         let router = crate::ecs::operations(&app);
         Self { app, clock, context: context(ACCOUNT, REGION), router, store }

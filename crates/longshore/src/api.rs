@@ -78,6 +78,7 @@ fn over(directory: &std::path::Path) -> Result<Router> {
             account: "000000000000".to_owned(),
             region: "us-east-1".to_owned(),
             stopped_task_retention_ms: 0,
+            lost_after_ms: 0,
         },
         writer: Writer::open(store(), clock.clone(), metrics.clone(), Arc::new(Nobody), home)
             .context("open a state")?,
@@ -86,6 +87,7 @@ fn over(directory: &std::path::Path) -> Result<Router> {
         policies: Arc::new(control::access::Nothing),
         metrics,
         usage: control::usage::Usages::default(),
+        hub: Arc::default(),
     };
     Ok(control::server::operations(&Arc::new(app), siblings))
 }

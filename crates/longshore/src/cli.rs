@@ -116,6 +116,9 @@ pub struct ServerArgs {
     /// How long stopped tasks can be described
     #[arg(long, value_parser = duration, default_value = "24h", value_name = "TIME")]
     pub stopped_task_retention: Duration,
+    /// How long a machine may be out of reach before services start other tasks in place of its own
+    #[arg(long, value_parser = duration, default_value = "5m", value_name = "TIME")]
+    pub lost_after: Duration,
     /// Make a missing repository when somebody pushes to it (ECR refuses)
     #[arg(long)]
     pub create_on_push: bool,

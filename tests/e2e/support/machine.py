@@ -12,8 +12,9 @@ from .waiting import wait_until
 class Machine:
     """`longshore agent` as on another machine: its own directory, credentials from the environment."""
 
-    def __init__(self, server, stage):
-        self.place = Server("longshore-agent-")
+    def __init__(self, server, stage, name="mine", inside=()):
+        self.name = name
+        self.place = Server("longshore-agent-", inside=inside)
         self.stage, self.url = stage, server.url
         self.keys = dict(re.findall(r"export (\w+)=(\S+)", server.run("env", "--agent").stdout))
         self.agent = None
@@ -22,28 +23,36 @@ class Machine:
     def volumes(self):
         return self.place.data_dir / "agent" / "volumes"
 
-    def start(self):
+    def begin(self):
         with open(self.place.output, "ab") as output:
             self.agent = subprocess.Popen(
-                [bin_dir() / "longshore", "--data-dir", self.place.data_dir, "agent", "--endpoint", self.url,
-                 "--cluster", self.stage.cluster, "--name", "mine"],
+                [*self.place.inside, bin_dir() / "longshore", "--data-dir", self.place.data_dir, "agent",
+                 "--endpoint", self.url, "--cluster", self.stage.cluster, "--name", self.name],
                 stdout=output, stderr=output, stdin=subprocess.DEVNULL, env={"PATH": os.environ["PATH"], **self.keys})
+        return self
+
+    def start(self):
+        self.begin()
         wait_until(self.instance, "the machine to be connected")
         self.place.prefix = self.place.find_prefix()
         return self
 
-    def instance(self):
-        assert self.agent.poll() is None, self.place.tail()
+    def known(self):
+        """What the server tells of it, connected or not."""
         ecs, cluster = self.stage.ecs, self.stage.cluster
         arns = ecs.list_container_instances(cluster=cluster)["containerInstanceArns"]
         found = ecs.describe_container_instances(cluster=cluster, containerInstances=arns) if arns else {}
-        return next((i for i in found.get("containerInstances", []) if i["agentConnected"]), None)
+        named = {"name": "longshore.instance-name", "value": self.name}
+        return next((i for i in found.get("containerInstances", []) if named in [
+            {"name": a["name"], "value": a.get("value")} for a in i["attributes"]]), None)
+
+    def instance(self):
+        assert self.agent.poll() is None, self.place.tail()
+        known = self.known()
+        return known if known and known["agentConnected"] else None
 
     def disconnected(self):
-        ecs, cluster = self.stage.ecs, self.stage.cluster
-        arns = ecs.list_container_instances(cluster=cluster)["containerInstanceArns"]
-        found = ecs.describe_container_instances(cluster=cluster, containerInstances=arns)["containerInstances"]
-        return not any(instance["agentConnected"] for instance in found)
+        return not self.known()["agentConnected"]
 
     def kill(self):
         """kill -9; back when the server has noticed."""

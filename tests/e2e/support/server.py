@@ -48,7 +48,9 @@ def runtime(arguments):
 
 
 class Server:
-    def __init__(self, name="longshore-e2e-"):
+    def __init__(self, name="longshore-e2e-", ip="127.0.0.1", inside=()):
+        """`ip`: where it listens. `inside`: what takes a command to where it is to run, a namespace for instance."""
+        self.ip, self.inside = ip, list(inside)
         self.home = pathlib.Path(tempfile.mkdtemp(prefix=name))
         self.data_dir = self.home / "data"
         self.port = free_port()
@@ -58,7 +60,7 @@ class Server:
 
     @property
     def host(self):
-        return f"127.0.0.1:{self.port}"
+        return f"{self.ip}:{self.port}"
 
     @property
     def url(self):
@@ -68,7 +70,7 @@ class Server:
         return ["--data-dir", str(self.data_dir), "--listen", self.host]
 
     def command(self, *arguments):
-        return [str(bin_dir() / "longshore"), *self.flags(), *arguments]
+        return [*self.inside, str(bin_dir() / "longshore"), *self.flags(), *arguments]
 
     def run(self, *arguments, check=True, timeout=180, **options):
         """One of the commands for people, to its end."""
@@ -134,7 +136,7 @@ class Server:
 
     def find_prefix(self):
         """The name that everything of this instance carries; it follows from the agent's directory."""
-        links = subprocess.run(["ip", "-o", "link"], capture_output=True, text=True, check=True).stdout
+        links = subprocess.run([*self.inside, "ip", "-o", "link"], capture_output=True, text=True, check=True).stdout
         for path in (self.data_dir, *(path for path in self.data_dir.iterdir() if path.is_dir())):
             digest = hashlib.sha256(str(path.resolve()).encode()).hexdigest()
             if f"ls{digest[:6]}" in links:
@@ -150,7 +152,7 @@ class Server:
                 found.append(f"mount: {line}")
         if self.prefix:
             for command in (["ip", "-o", "link"], ["nft", "list", "tables"]):
-                out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+                out = subprocess.run([*self.inside, *command], capture_output=True, text=True, check=True).stdout
                 found += [f"{command[0]}: {line}" for line in out.splitlines() if self.prefix in line]
             for parent in ("/run/longshore", "/run/netns", "/var/run/netns", "/run/containerd/runc"):
                 if os.path.isdir(parent):

@@ -66,7 +66,10 @@ impl AcsSession {
                     Some(INACTIVE_PAUSE)
                 }
                 Err(error) => {
-                    tracing::debug!(%error, "no ACS session");
+                    match error {
+                        SocketError::Refused { .. } => tracing::warn!(%error, "no ACS session"),
+                        _ => tracing::debug!(%error, "no ACS session"),
+                    }
                     Some(backoff.pause(rand::random()))
                 }
             };

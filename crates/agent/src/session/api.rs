@@ -19,6 +19,12 @@ pub enum ApiError {
     /// The service's own answer.
     #[error("{operation}: {code}: {message}")]
     Service { operation: &'static str, code: String, message: String, status: u16 },
+    /// The signature's time is not the server's.
+    #[error(
+        "{operation}: the clock of this machine is not the control plane's, which says: {message} Set this \
+         machine's clock (`timedatectl set-ntp true`), or the control plane's if that is wrong"
+    )]
+    Clock { operation: &'static str, message: String },
     /// No answer, or none that can be read.
     #[error("{operation}: no answer: {said}")]
     Transport { operation: &'static str, said: String },
@@ -42,7 +48,7 @@ impl ApiError {
     pub fn is_transient(&self) -> bool {
         match self {
             ApiError::Service { status, .. } => *status >= 500 || *status == 429,
-            ApiError::Transport { .. } => true,
+            ApiError::Transport { .. } | ApiError::Clock { .. } => true,
             ApiError::Unusable { .. } | ApiError::Endpoint { .. } => false,
         }
     }
@@ -159,6 +165,10 @@ fn service_error(operation: &'static str, status: u16, body: &[u8]) -> ApiError 
     match serde_json::from_slice::<Body>(body) {
         Ok(Body { code, message }) => {
             let code = code.rsplit('#').next().unwrap_or_default().to_owned();
+            // AWS has no code of its own for it.
+            if message.starts_with("Signature expired") || message.starts_with("Signature not yet current") {
+                return ApiError::Clock { operation, message };
+            }
             ApiError::Service { operation, code, message, status }
         }
         Err(_) => {
@@ -228,5 +238,21 @@ fn sink_error(error: ApiError) -> SinkError {
             _ => SinkError::Later { message: format!("{status} {code}: {message}") },
         },
         other => SinkError::Later { message: other.to_string() },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::service_error;
+
+    #[test]
+    fn a_wrong_clock_is_told_with_what_to_do() {
+        let body = br#"{"__type":"InvalidSignatureException","message":"Signature expired: 20260101T000000Z is now earlier than 20260101T004500Z (20260101T010000Z - 15 min.)"}"#;
+        let told = service_error("Op", 400, body);
+        assert!(told.is_transient());
+        let told = told.to_string();
+        assert!(told.contains("20260101T010000Z") && told.contains("timedatectl"), "{told}");
+        let other = service_error("Op", 400, br#"{"__type":"x#ClientException","message":"no"}"#);
+        assert_eq!(other.to_string(), "Op: ClientException: no");
     }
 }

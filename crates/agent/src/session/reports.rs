@@ -1,5 +1,6 @@
 //! Delivers task state changes: at least once, until acknowledged (agent protocol §9).
 
+use tokio::sync::watch;
 use wire::Timestamp;
 use wire::ecs::{
     self, ContainerStateChange, NetworkBinding, SubmitTaskStateChangeRequest, TransportProtocol,
@@ -19,12 +20,17 @@ pub struct ApiReports {
     pub api: Api,
     /// The agent's cluster, as it registered.
     pub cluster: String,
+    /// Turns true when the control plane has taken the agent for its instance: a copy of another's
+    /// directory has nothing true to tell of that one's tasks.
+    pub registered: watch::Receiver<bool>,
 }
 
 impl Reports for ApiReports {
     fn submit(&self, change: StateChange) -> Done<'_, Submitted> {
         Box::pin(async move {
             let input = request(&self.cluster, &change);
+            // Its sender lives as long as the agent.
+            let _ = self.registered.clone().wait_for(|registered| *registered).await;
             let mut backoff = Backoff::api();
             loop {
                 match self.api.call::<ecs::ops::SubmitTaskStateChange>(&input).await {

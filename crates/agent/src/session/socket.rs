@@ -128,8 +128,9 @@ fn refusal(answer: &http::Response<Option<Vec<u8>>>) -> SocketError {
     let body = String::from_utf8_lossy(body);
     match Refusal::parse(&body) {
         Some(r) if r.error == "InactiveInstanceException" => SocketError::Inactive { message: r.message },
-        _ => {
-            SocketError::Refused { status: answer.status().as_u16(), said: body.chars().take(200).collect() }
+        read => {
+            let said = read.map_or_else(|| body.into_owned(), |r| format!("{}: {}", r.error, r.message));
+            SocketError::Refused { status: answer.status().as_u16(), said: said.chars().take(1000).collect() }
         }
     }
 }

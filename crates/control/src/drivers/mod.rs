@@ -1,6 +1,7 @@
 //! What goes on without being asked. Each driver wakes from commits or a timer, takes a snapshot, lets
 //! a planner decide, and submits what it decided. None keeps state that a restart would miss.
 
+mod lost;
 mod pushes;
 mod reaper;
 mod runs;
@@ -24,6 +25,7 @@ pub(crate) fn start(
     stop: &watch::Receiver<bool>,
 ) -> Vec<JoinHandle<()>> {
     vec![
+        tokio::spawn(lost::run(app.clone(), stop.clone())),
         tokio::spawn(pushes::run(app.clone(), pushes, stop.clone())),
         tokio::spawn(reaper::run(app.clone(), stop.clone())),
         tokio::spawn(runs::run(app.clone(), stop.clone())),

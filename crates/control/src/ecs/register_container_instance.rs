@@ -1,7 +1,9 @@
 use std::sync::Arc;
 
 use model::command::{Registration, Token};
-use model::{Command, Document, Home, Refusal, Subnet, Tags, TokenResult};
+use model::{
+    Attribute, Command, ContainerInstance, Document, Home, InstanceId, Refusal, Subnet, Tags, TokenResult,
+};
 use wire::ecs::{RegisterContainerInstanceRequest, RegisterContainerInstanceResponse};
 use wire::{Context, Error, arn};
 
@@ -9,12 +11,16 @@ use super::reference;
 use super::service::rules;
 use super::translate::{instance, tags};
 use crate::app::App;
+use crate::sessions::identity;
 use crate::writer::SubmitError;
 
 /// Marks an instance of the serverless pool, which only an agent's key may register.
 const CAPACITY: &str = "longshore.capacity";
 /// Where the instance's tasks get their addresses.
 const SUBNET: &str = "longshore.subnet-cidr";
+
+/// What a machine doesn't become another by.
+const KINDS: [&str; 3] = ["ecs.instance-type", "ecs.os-type", "ecs.cpu-architecture"];
 
 const OPERATION: &str = "RegisterContainerInstance";
 
@@ -52,6 +58,7 @@ pub(crate) async fn handle(
             let id = arn::container_instance(text)
                 .and_then(|named| named.name.parse().ok())
                 .ok_or_else(|| Error::invalid_parameter("The container instance's ARN is malformed."))?;
+            may_be(&app, &context, id, &attributes).await?;
             (id, None)
         }
         None => (app.instance_id(), token(input.client_token.as_deref())?),
@@ -77,6 +84,7 @@ pub(crate) async fn handle(
     };
     let done = match app.submit(Command::RegisterInstance(Box::new(registration.clone()))).await {
         Err(SubmitError::Refused(Refusal::AlreadyDone(TokenResult::Instance(id)))) => {
+            may_be(&app, &context, id, &registration.attributes).await?;
             registration = Registration { id, token: None, ..registration };
             app.submit(Command::RegisterInstance(Box::new(registration.clone()))).await?
         }
@@ -86,6 +94,36 @@ pub(crate) async fn handle(
     let container_instance =
         registered.map(|registered| instance::to_wire(&done.world, registered, &app.config.home(), &[]));
     Ok(RegisterContainerInstanceResponse { container_instance })
+}
+
+/// Whether the caller can be the agent of an instance that there is.
+async fn may_be(app: &App, context: &Context, id: InstanceId, said: &[Attribute]) -> Result<(), Error> {
+    if app.world().instance(id).is_some_and(|instance| is_another_kind(instance, said)) {
+        return Err(Error::new("ClientException", "Container instance type changes are not supported."));
+    }
+    match app.hub.answering(id).await {
+        Some(there) => {
+            let named = app
+                .world()
+                .instance(id)
+                .map(|instance| crate::arn::instance(&instance.home, &app.config.home(), id));
+            let message = identity::taken(&named.unwrap_or_default(), there.peer, context.source_ip);
+            tracing::warn!(instance = %id, message, "a registration is refused");
+            Err(Error::new("ClientException", message))
+        }
+        None => Ok(()),
+    }
+}
+
+/// As ECS has it: a machine of another kind is another instance. How much it has may change.
+fn is_another_kind(instance: &ContainerInstance, said: &[Attribute]) -> bool {
+    let value = |all: &[Attribute], name: &str| {
+        all.iter().find(|attribute| &*attribute.name == name).and_then(|attribute| attribute.value.clone())
+    };
+    KINDS.iter().any(|name| match (value(&instance.attributes, name), value(said, name)) {
+        (Some(was), Some(is)) => was != is,
+        _ => false,
+    })
 }
 
 /// It stands for the machine alone: an agent that comes back with it may say other things of itself.
@@ -128,6 +166,12 @@ mod tests {
         elsewhere.json("CreateCluster", json!({"clusterName": "default"})).await.unwrap();
         let elsewhere = register(&elsewhere, json!({"clientToken": "a"})).await.unwrap();
         assert_ne!(elsewhere, first, "a token is of its account and region");
+        let kind = |value: &str| json!([{"name": "ecs.instance-type", "value": value}]);
+        let typed = json!({"containerInstanceArn": first, "attributes": kind("m5.large")});
+        assert_eq!(register(&fixture, typed).await.unwrap(), first);
+        let changed = json!({"containerInstanceArn": first, "attributes": kind("m5.xlarge")});
+        let refused = register(&fixture, changed).await.unwrap_err();
+        assert_eq!(refused, "ClientException: Container instance type changes are not supported.");
         let bad = register(&fixture, json!({"clientToken": "a b"})).await.unwrap_err();
         assert!(bad.contains("clientToken"), "{bad}");
     }

@@ -1,6 +1,7 @@
 //! The ACS session: tells an agent what to run. It wakes from commits and from a timer, and reads the
 //! world anew each time, so that a missed wake-up can't lose work.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,14 +9,16 @@ use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::extract::{FromRequestParts, Request, State};
 use axum::response::{IntoResponse, Response};
 use model::{Command, ContainerInstance, DesiredStatus, Home, InstanceId, TaskId, World};
+use tokio::sync::mpsc;
 use tokio::time::Instant;
-use wire::acs::{self, Decoded, SessionQuery, TaskIdentifier, ToAgent, ToServer};
+use wire::acs::{self, Decoded, Refusal, SessionQuery, TaskIdentifier, ToAgent, ToServer};
 
-use super::hub::{Hub, Seat};
+use super::hub::{Hub, Question, Seat};
 use super::outbox::{Outbox, Told};
-use super::{handshake, payload};
+use super::{handshake, identity, payload};
 use crate::app::App;
 use crate::arn;
+use crate::front::authenticate;
 
 /// The official agent drops a session that is silent for one to two minutes.
 const HEARTBEAT: Duration = Duration::from_secs(30);
@@ -40,17 +43,23 @@ pub(crate) async fn open(State(sessions): State<Sessions>, request: Request) -> 
         Ok(instance) => instance.id,
         Err(refusal) => return refusal,
     };
+    let peer = authenticate::source(&parts);
+    if let Some(there) = sessions.hub.answering(instance).await {
+        let message = identity::taken(&query.container_instance_arn, there.peer, peer);
+        tracing::warn!(%instance, message, "an agent is refused");
+        return handshake::refuse(&Refusal { error: "InvalidInstanceException".into(), message });
+    }
     match WebSocketUpgrade::from_request_parts(&mut parts, &()).await {
         Ok(upgrade) => upgrade
             .max_message_size(MAX_MESSAGE)
             .max_frame_size(MAX_MESSAGE)
-            .on_upgrade(move |socket| async move { run(sessions, socket, instance).await }),
+            .on_upgrade(move |socket| async move { run(sessions, socket, instance, peer).await }),
         Err(refusal) => refusal.into_response(),
     }
 }
 
-async fn run(sessions: Sessions, socket: WebSocket, instance: InstanceId) {
-    let seat = sessions.hub.sit(instance);
+async fn run(sessions: Sessions, socket: WebSocket, instance: InstanceId, peer: Option<IpAddr>) {
+    let (seat, questions) = sessions.hub.sit(instance, peer);
     let app = sessions.app.clone();
     if let Err(error) = app.submit(Command::SetAgentConnected { id: instance, connected: true }).await {
         tracing::warn!(%instance, %error, "an agent's connection could not be recorded");
@@ -64,6 +73,8 @@ async fn run(sessions: Sessions, socket: WebSocket, instance: InstanceId) {
         seat: seat.clone(),
         outbox: Outbox::default(),
         manifest: None,
+        questions,
+        asking: None,
     };
     let why = session.converse().await;
     tracing::info!(%instance, why, "agent's session ended");
@@ -82,6 +93,9 @@ struct Session {
     outbox: Outbox,
     /// The manifest that the agent may answer with candidates to stop.
     manifest: Option<String>,
+    questions: mpsc::Receiver<Question>,
+    /// Who waits for the answer to which heartbeat.
+    asking: Option<(String, Vec<Question>)>,
 }
 
 impl Session {
@@ -111,8 +125,13 @@ impl Session {
                     if heard.elapsed() > SILENCE {
                         return "the agent fell silent";
                     }
-                    let beat = acs::HeartbeatMessage { message_id: Some(self.message_id()), healthy: Some(true) };
-                    if self.send(&ToAgent::HeartbeatMessage(beat)).await.is_err() {
+                    let message_id = self.message_id();
+                    if self.beat(message_id).await.is_err() {
+                        return "the connection broke";
+                    }
+                }
+                Some(question) = self.questions.recv() => {
+                    if self.ask(question).await.is_err() {
                         return "the connection broke";
                     }
                 }
@@ -200,6 +219,13 @@ impl Session {
             Ok(Decoded::Known(ToServer::TaskStopVerificationMessage(candidates))) => {
                 return self.verify_stops(candidates).await;
             }
+            Ok(Decoded::Known(ToServer::HeartbeatAckRequest(ack))) => {
+                let ours = self.asking.take_if(|(message_id, _)| *message_id == ack.message_id);
+                for question in ours.into_iter().flat_map(|(_, waiting)| waiting) {
+                    // Who asked may have given up.
+                    let _ = question.send(());
+                }
+            }
             Ok(Decoded::Known(other)) => tracing::trace!(?other, "heard"),
             Ok(Decoded::Unknown(kind)) => tracing::debug!(kind, "an agent's message of unknown type"),
             Err(error) => tracing::warn!(%error, "an agent's message can't be read"),
@@ -248,6 +274,23 @@ impl Session {
     async fn send(&mut self, message: &ToAgent) -> Result<(), axum::Error> {
         let text = message.encode().map_err(axum::Error::new)?;
         self.socket.send(Message::text(text)).await
+    }
+
+    async fn beat(&mut self, message_id: String) -> Result<(), axum::Error> {
+        let beat = acs::HeartbeatMessage { message_id: Some(message_id), healthy: Some(true) };
+        self.send(&ToAgent::HeartbeatMessage(beat)).await
+    }
+
+    /// Whether the agent is there is told by its answer to a heartbeat of now: what it said before may have
+    /// been on the way.
+    async fn ask(&mut self, question: Question) -> Result<(), axum::Error> {
+        if let Some((_, waiting)) = &mut self.asking {
+            waiting.push(question);
+            return Ok(());
+        }
+        let message_id = self.message_id();
+        self.asking = Some((message_id.clone(), vec![question]));
+        self.beat(message_id).await
     }
 
     fn message_id(&self) -> String {

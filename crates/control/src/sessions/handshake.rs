@@ -43,7 +43,7 @@ pub(crate) fn instance(
     Ok(instance.clone())
 }
 
-fn refuse(refusal: &Refusal) -> Response {
+pub(super) fn refuse(refusal: &Refusal) -> Response {
     let headers = [(header::CONTENT_TYPE, "application/json")];
     (StatusCode::BAD_REQUEST, headers, refusal.encode()).into_response()
 }

@@ -3,6 +3,7 @@
 mod acs;
 mod handshake;
 mod hub;
+pub(crate) mod identity;
 mod outbox;
 pub mod payload;
 mod tcs;
@@ -10,7 +11,7 @@ mod tcs;
 use axum::routing::get;
 
 pub(crate) use acs::Sessions;
-pub(crate) use hub::Hub;
+pub use hub::Hub;
 
 pub(crate) fn routes(sessions: Sessions) -> axum::Router {
     axum::Router::new().route("/acs/ws", get(acs::open)).route("/tcs/ws", get(tcs::open)).with_state(sessions)

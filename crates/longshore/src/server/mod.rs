@@ -94,8 +94,8 @@ pub async fn start(dir: &DataDir, keys: &Keys, listen: SocketAddr, args: &Server
             endpoint: endpoint.clone(),
             account: keys.account.clone(),
             region: keys.region.clone(),
-            stopped_task_retention_ms: u64::try_from(args.stopped_task_retention.as_millis())
-                .unwrap_or(u64::MAX),
+            stopped_task_retention_ms: milliseconds(args.stopped_task_retention),
+            lost_after_ms: milliseconds(args.lost_after),
         },
         store: state,
         clock: Arc::new(SystemClock),
@@ -179,6 +179,10 @@ fn opened(dir: &DataDir, error: StoreError) -> anyhow::Error {
         )),
         false => error.context("open the state"),
     }
+}
+
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 async fn collect(registry: Registry) {

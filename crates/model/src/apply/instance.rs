@@ -33,6 +33,7 @@ impl Draft {
                 agent_version: new.agent_version.clone(),
                 ec2_instance_id: new.ec2_instance_id.clone(),
                 agent_connected: false,
+                disconnected_at_ms: Some(self.now_ms),
                 session: 0,
                 registered_at_ms: self.now_ms,
                 inactive_at_ms: None,
@@ -104,18 +105,25 @@ impl Draft {
         if connected && instance.status == InstanceStatus::Inactive {
             return Err(Refusal::InstanceInactive(id));
         }
+        let now_ms = self.now_ms;
         self.change_instance(id, |instance| {
             instance.agent_connected = connected;
+            instance.disconnected_at_ms = (!connected).then(|| instance.disconnected_at_ms.unwrap_or(now_ms));
             instance.session += u64::from(connected);
         })
     }
 
     pub(super) fn drop_sessions(&mut self) {
-        let open: Vec<InstanceId> =
-            self.world.all_instances().filter(|instance| instance.agent_connected).map(|i| i.id).collect();
-        for id in open {
-            // The instance was just seen, so this can't be refused.
-            let _ = self.change_instance(id, |instance| instance.agent_connected = false);
+        let active = |instance: &&Arc<ContainerInstance>| instance.status != InstanceStatus::Inactive;
+        let all: Vec<InstanceId> = self.world.all_instances().filter(active).map(|i| i.id).collect();
+        let now_ms = self.now_ms;
+        for id in all {
+            // While the server was away nobody could connect: that time is not counted. The instance was just
+            // seen, so this can't be refused.
+            let _ = self.change_instance(id, |instance| {
+                instance.agent_connected = false;
+                instance.disconnected_at_ms = Some(now_ms);
+            });
         }
     }
 

@@ -134,6 +134,9 @@ pub struct ContainerInstance {
     #[serde(default)]
     pub ec2_instance_id: Option<Arc<str>>,
     pub agent_connected: bool,
+    /// Since when no agent has been connected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disconnected_at_ms: Option<u64>,
     /// Counts the agent's connections, this one included. With it a session's messages are
     /// numbered so that the numbers grow across restarts: see [`Self::sequence`].
     #[serde(default)]
