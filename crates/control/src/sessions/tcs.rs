@@ -76,7 +76,7 @@ async fn hear(app: &App, instance: InstanceId, text: &str) -> Option<ToAgent> {
         }
         Ok(Decoded::Known(ToServer::PublishHealthRequest(request))) => {
             for task in &request.tasks {
-                report_health(app, task).await;
+                report_health(app, instance, task).await;
             }
             Some(ToAgent::AckPublishHealth(Notice::default()))
         }
@@ -95,8 +95,12 @@ async fn hear(app: &App, instance: InstanceId, text: &str) -> Option<ToAgent> {
     }
 }
 
-async fn report_health(app: &App, task: &tcs::TaskHealth) {
+/// An agent tells of its own tasks alone: what it says of another's is passed over.
+async fn report_health(app: &App, instance: InstanceId, task: &tcs::TaskHealth) {
     let Some(id) = task.task_arn.rsplit('/').next().and_then(|id| id.parse::<TaskId>().ok()) else { return };
+    if app.world().task(id).is_none_or(|task| task.instance != instance) {
+        return;
+    }
     let health = |status: tcs::health::HealthStatus| match status {
         tcs::health::HealthStatus::Healthy => Health::Healthy,
         tcs::health::HealthStatus::Unhealthy => Health::Unhealthy,
