@@ -87,6 +87,8 @@ impl Agent {
                     self.tally.connected.fetch_add(1, Ordering::Relaxed);
                 }
                 ToAgent::PayloadMessage(payload) => {
+                    self.tally.told.fetch_add(payload.tasks.len(), Ordering::Relaxed);
+                    self.tally.more.notify_waiters();
                     socket.send(self.ack(payload.cluster_arn, payload.message_id).encode()?).await?;
                     payload.tasks.into_iter().for_each(|task| self.start(task));
                 }

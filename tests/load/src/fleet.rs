@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use crate::agent::Agent;
@@ -13,6 +15,9 @@ use crate::site::Caller;
 pub struct Tally {
     /// Agents that have acknowledged their manifest.
     pub connected: AtomicUsize,
+    /// Tasks that came in payloads, and who waits for the next.
+    pub told: AtomicUsize,
+    pub more: Notify,
     /// Tasks whose RUNNING was acknowledged.
     pub reported: AtomicUsize,
     /// What ended an agent, or a report that was refused.
@@ -57,6 +62,25 @@ impl Fleet {
 
     pub fn ready(&self) -> bool {
         self.tally.connected.load(Ordering::Relaxed) == self.size
+    }
+
+    /// Tasks that agents were told of so far.
+    pub fn told(&self) -> usize {
+        self.tally.told.load(Ordering::Relaxed)
+    }
+
+    /// When so many tasks had been told of; `None` where that takes too long.
+    pub async fn wait_until_told(&self, count: usize) -> Option<Instant> {
+        let wait = async {
+            loop {
+                let more = self.tally.more.notified();
+                if self.told() >= count {
+                    return Instant::now();
+                }
+                more.await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), wait).await.ok()
     }
 
     pub fn reported(&self) -> usize {

@@ -2,7 +2,7 @@
 //!
 //! `fleet.rs` registers container instances over the API and keeps for each the two websockets of ECS's
 //! agent protocol; an agent acknowledges its payloads and reports its tasks RUNNING, and runs nothing.
-//! `burst.rs` sends signed RunTask calls. `site.rs` starts the server, which is the product's own program
+//! `burst.rs` sends signed RunTask calls; `standing.rs` has services that stand still instead. `site.rs` starts the server, which is the product's own program
 //! with its SQLite store, and kills it at the end: what was acknowledged must be there after that.
 //!
 //! It uses nothing of Longshore but the wire. It prints its figures as JSON; what they mean is in
@@ -15,6 +15,7 @@ mod fleet;
 mod identity;
 mod site;
 mod socket;
+mod standing;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -28,6 +29,7 @@ use burst::Burst;
 use channel::Channel;
 use fleet::Fleet;
 use site::{Site, processor_time};
+use standing::Standing;
 
 /// How long the fleet may take to connect, or the last task to be RUNNING.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -49,6 +51,12 @@ struct Args {
     /// Connections that call at once
     #[arg(long, default_value_t = 64)]
     clients: usize,
+    /// Instead of running tasks: so many services, which then stand still
+    #[arg(long, default_value_t = 0)]
+    services: usize,
+    /// Tasks of each of them
+    #[arg(long, default_value_t = 20)]
+    each: i32,
     /// Keep the server's directory, and say where it is
     #[arg(long)]
     keep: bool,
@@ -77,6 +85,10 @@ async fn measure(args: &Args) -> anyhow::Result<serde_json::Value> {
     let fleet = Fleet::connect(&user, args.instances).await?;
     wait(|| async { Ok::<_, anyhow::Error>(fleet.ready()) }, "the fleet to connect").await?;
 
+    if args.services > 0 {
+        let Args { services, each, clients, .. } = *args;
+        return Standing { services, each, clients }.measure(&site, &user, &fleet).await;
+    }
     let burst = Burst { caller: user.clone(), calls: args.tasks / burst::COUNT, clients: args.clients };
     let used = || Ok::<_, anyhow::Error>((processor_time(site.pid())?, processor_time(std::process::id())?));
     let (server_before, own_before) = used()?;

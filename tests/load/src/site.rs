@@ -135,6 +135,14 @@ pub fn processor_time(pid: u32) -> anyhow::Result<Duration> {
     Ok(Duration::from_millis(ticks.sum::<Result<u64, _>>()? * 10))
 }
 
+/// Memory that a process has, in MiB.
+pub fn resident_mib(pid: u32) -> anyhow::Result<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("a process's VmRSS")?;
+    let kib: u64 = line.trim().trim_end_matches(" kB").parse()?;
+    Ok(kib / 1024)
+}
+
 async fn healthy(address: &str) -> bool {
     let ask = async {
         let mut stream = TcpStream::connect(address).await?;
