@@ -121,6 +121,7 @@ def test_a_copy_of_a_machine_is_refused_and_harms_nobody(server, stage, machines
         shutil.rmtree(copy.place.data_dir / "agent")
         copy.start()
         assert copy.known()["containerInstanceArn"] != original.known()["containerInstanceArn"]
-        assert stage.task(task["taskArn"])["lastStatus"] == "RUNNING" and runs(task)
+        now = stage.task(task["taskArn"])
+        assert now["lastStatus"] == "RUNNING" and runs(task), now["containers"]
     finally:
         copy.down()

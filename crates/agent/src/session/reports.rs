@@ -29,8 +29,10 @@ impl Reports for ApiReports {
     fn submit(&self, change: StateChange) -> Done<'_, Submitted> {
         Box::pin(async move {
             let input = request(&self.cluster, &change);
-            // Its sender lives as long as the agent.
-            let _ = self.registered.clone().wait_for(|registered| *registered).await;
+            // An agent that ends before it is taken has told nothing: what it would say waits on its disk.
+            if self.registered.clone().wait_for(|registered| *registered).await.is_err() {
+                return std::future::pending().await;
+            }
             let mut backoff = Backoff::api();
             loop {
                 match self.api.call::<ecs::ops::SubmitTaskStateChange>(&input).await {
