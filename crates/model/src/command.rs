@@ -71,6 +71,7 @@ pub struct NewService {
     pub minimum_healthy_percent: u32,
     pub maximum_percent: u32,
     pub breaker: Breaker,
+    pub stages: Option<Arc<Stages>>,
     pub alarms: Option<Document>,
     pub health_check_grace_s: Option<u32>,
     /// Absent for controllers other than ECS.
@@ -92,6 +93,7 @@ pub struct ServiceChange {
     pub minimum_healthy_percent: Option<u32>,
     pub maximum_percent: Option<u32>,
     pub breaker: Option<Breaker>,
+    pub stages: Option<Option<Arc<Stages>>>,
     pub alarms: Option<Option<Document>>,
     pub health_check_grace_s: Option<Option<u32>>,
     pub placement_constraints: Option<Vec<PlacementConstraint>>,
@@ -227,6 +229,8 @@ pub enum DeploymentChange {
     /// This is the first step that is taken for it.
     Begin,
     Rollout(RolloutState, Arc<str>),
+    /// It comes to another stage, or step.
+    Stage(Box<Lifecycle>),
     /// So many of its tasks are stopped because they failed their health checks.
     Failed(u32),
     /// It becomes the PRIMARY one again and takes over from what is so now, with this for a reason.
@@ -248,6 +252,18 @@ pub struct PushDeployment {
     pub revision: Revision,
     pub change: ServiceChange,
     pub event: ServiceEvent,
+}
+
+/// What a hook said when it was asked.
+#[derive(Debug, Clone, PartialEq)]
+pub enum HookAnswer {
+    Succeeded,
+    Failed,
+    /// It wants to be asked again, and to be told this then.
+    Later {
+        after_ms: u64,
+        details: Option<Document>,
+    },
 }
 
 /// What may be dropped from the world when its time is over.
@@ -391,6 +407,19 @@ pub enum Command {
         service: ServiceKey,
         deployment: DeploymentId,
         stop: StopType,
+    },
+    /// A hook of a deployment has answered. A no-op for one that isn't waited for any more.
+    AnswerHook {
+        service: ServiceKey,
+        run: Arc<str>,
+        answer: HookAnswer,
+    },
+    /// How a deployment that a hook has paused is to go on.
+    ContinueDeployment {
+        service: ServiceKey,
+        deployment: DeploymentId,
+        hook: Arc<str>,
+        action: HookAction,
     },
     Tag {
         resource: Resource,

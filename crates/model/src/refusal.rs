@@ -54,6 +54,9 @@ pub enum Refusal {
     /// It can't be stopped any more.
     #[error("the deployment {0} is {1}")]
     DeploymentOver(DeploymentId, ServiceDeploymentStatus),
+    /// No deployment is paused by such a hook, or not any more.
+    #[error("no hook {0} waits for an action")]
+    NotPaused(std::sync::Arc<str>),
     #[error("the same token came before with other parameters")]
     TokenReused,
     /// The call was carried out before; this is what it brought about.

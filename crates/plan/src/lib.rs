@@ -2,7 +2,8 @@
 //!
 //! [`schedule`] finds places for tasks; [`reconcile`] says what a service lacks, or has too much of;
 //! [`preview`] tells what would come of a change; [`runs`] ends and repeats tasks that run to their
-//! end; [`lost`] gives up the tasks of machines that are away; [`reap`] lists what may be forgotten; [`query`] reads the cluster query
+//! end; [`lost`] gives up the tasks of machines that are away; [`hooks`] says which hooks are to be asked; [`reap`]
+//! lists what may be forgotten; [`query`] reads the cluster query
 //! language. Each takes a snapshot of the world, the time and a seed, and returns a plan that leaves its executor nothing
 //! to choose. Ids of what is to be made come from the
 //! seed, so the same arguments always give the same plan.
@@ -12,6 +13,7 @@
 //!
 //! Start reading at `schedule/mod.rs` and `reconcile/mod.rs`; each folder has a README.
 
+pub mod hooks;
 pub mod ids;
 pub mod lost;
 pub mod preview;
@@ -21,6 +23,7 @@ pub mod reconcile;
 pub mod runs;
 pub mod schedule;
 
+pub use hooks::hooks;
 pub use ids::Ids;
 pub use lost::lost;
 pub use reap::reap;

@@ -184,6 +184,7 @@ pub fn service(name: &str, deployment: NewDeployment) -> NewService {
         minimum_healthy_percent: 100,
         maximum_percent: 200,
         breaker: Breaker::default(),
+        stages: None,
         alarms: None,
         health_check_grace_s: None,
         deployment: Some(deployment),

@@ -1,6 +1,7 @@
 //! What goes on without being asked. Each driver wakes from commits or a timer, takes a snapshot, lets
 //! a planner decide, and submits what it decided. None keeps state that a restart would miss.
 
+mod hooks;
 mod lost;
 mod pushes;
 mod reaper;
@@ -25,6 +26,7 @@ pub(crate) fn start(
     stop: &watch::Receiver<bool>,
 ) -> Vec<JoinHandle<()>> {
     vec![
+        tokio::spawn(hooks::run(app.clone(), stop.clone())),
         tokio::spawn(lost::run(app.clone(), stop.clone())),
         tokio::spawn(pushes::run(app.clone(), pushes, stop.clone())),
         tokio::spawn(reaper::run(app.clone(), stop.clone())),

@@ -6,7 +6,7 @@ use wire::ecs::{self, CreateServiceRequest, CreateServiceResponse, ServiceField}
 use wire::{Context, Error};
 
 use super::launch::{capacity, placement};
-use super::service::{Aim, Recorded, aim, daemon, rollout, rules, unsupported};
+use super::service::{Aim, Recorded, aim, daemon, rollout, rules, stages, unsupported};
 use super::translate::{service as translate, tags};
 use super::{fingerprint, reference};
 use crate::app::App;
@@ -60,6 +60,7 @@ fn check(
     let constraints = placement::constraints(aim.launch_type, aim.definition(world)?, constraints)?;
     let strategy = placement::strategy(aim.launch_type, input.placement_strategy.as_deref())?;
     let given = input.deployment_configuration.as_ref();
+    stages::check_bake_time(given)?;
     let configuration = rollout::merge(rollout::default(scheduling), given);
     let rollout = rollout::check(OPERATION, scheduling, &configuration)?;
     let desired_count = desired_count(scheduling, input)?;
@@ -77,6 +78,7 @@ fn check(
         minimum_healthy_percent: rollout.minimum_percent,
         maximum_percent: rollout.maximum_percent,
         breaker: rollout.breaker,
+        stages: rollout.stages,
         alarms: rollout.alarms,
         health_check_grace_s: input.health_check_grace_period_seconds.map(rules::grace).transpose()?,
         deployment: Some(recorded.aim.deployment(world, ids.deployment())?),

@@ -33,7 +33,7 @@ pub(crate) async fn handle(
         reference::known_service(&world, &key)?;
         let mut told = world.service_deployments(&key).filter(|record| record.is_told(now_ms));
         match told.find(|record| record.deployment.service_deployment() == id) {
-            Some(record) => found.push(translate::to_wire(&world, record)),
+            Some(record) => found.push(translate::to_wire(&world, record, now_ms)),
             None => failures.push(missing(arn.clone())),
         }
     }

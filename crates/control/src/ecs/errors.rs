@@ -79,6 +79,9 @@ pub(crate) fn refused(refusal: &Refusal) -> Error {
             "ConflictException",
             format!("The service deployment can't be stopped because it is {status}."),
         ),
+        Refusal::NotPaused(hook) => Error::invalid_parameter(format!(
+            "The lifecycle hook {hook} does not await an action in this service deployment."
+        )),
         Refusal::TooManyTags(count) => Error::invalid_parameter(format!(
             "A resource may have {} tags, and this would make {count}.",
             model::TAGS_ALLOWED

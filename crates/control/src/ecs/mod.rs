@@ -9,6 +9,7 @@ pub(crate) mod translate;
 pub(crate) mod account_setting;
 mod attributes;
 mod cluster_change;
+mod continue_service_deployment;
 mod create_cluster;
 mod create_service;
 mod definition;
@@ -121,6 +122,7 @@ pub(crate) fn operations(app: &Arc<App>) -> Router {
         DescribeServiceDeployments => describe_service_deployments,
         DescribeServiceRevisions => describe_service_revisions,
         StopServiceDeployment => stop_service_deployment,
+        ContinueServiceDeployment => continue_service_deployment,
         StartTask => start_task,
         UpdateContainerInstancesState => update_container_instances_state,
         PutAttributes => put_attributes,

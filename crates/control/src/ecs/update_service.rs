@@ -5,12 +5,12 @@ use model::{
     Cluster, Command, PlacementConstraint, Refusal, SchedulingStrategy, Service, ServiceKey, ServiceStatus,
     World,
 };
-use wire::ecs::{UpdateServiceRequest, UpdateServiceResponse};
+use wire::ecs::{self, UpdateServiceRequest, UpdateServiceResponse};
 use wire::{Context, Error};
 
 use super::launch::{capacity, placement};
 use super::reference;
-use super::service::{Aim, Recorded, aim, daemon, rollout, rules, unsupported};
+use super::service::{Aim, Recorded, aim, daemon, rollout, rules, stages, unsupported};
 use super::translate::service as translate;
 use crate::app::App;
 use crate::writer::SubmitError;
@@ -98,6 +98,9 @@ fn change(
         true => Some(wanted.deployment(world, ids.deployment())?),
         false => None,
     };
+    if present.deployment_configuration.strategy != Some(ecs::DeploymentStrategy::BlueGreen) {
+        stages::check_bake_time(input.deployment_configuration.as_ref())?;
+    }
     let configuration =
         rollout::merge(present.deployment_configuration, input.deployment_configuration.as_ref());
     let rollout = rollout::check(OPERATION, service.scheduling, &configuration)?;
@@ -117,6 +120,7 @@ fn change(
         minimum_healthy_percent: Some(rollout.minimum_percent),
         maximum_percent: Some(rollout.maximum_percent),
         breaker: Some(rollout.breaker),
+        stages: Some(rollout.stages),
         alarms: Some(rollout.alarms),
         health_check_grace_s: input
             .health_check_grace_period_seconds

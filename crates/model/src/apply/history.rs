@@ -14,6 +14,7 @@ const NO_CANDIDATE: &str = "No rollback candidate was found to run the rollback.
 /// ECS has words for these too, which it doesn't document.
 const BREAKER_STOPPED: &str =
     "Service deployment stopped because the circuit breaker threshold was exceeded.";
+const HOOK: &str = "Service deployment rolled back because a lifecycle hook failed.";
 const ASKED: &str = "Service deployment rolled back because a user asked for it.";
 const ABORTED: &str = "Service deployment stopped because a user asked for it.";
 const SUPERSEDED: &str = "Service deployment stopped because a newer service deployment was started.";
@@ -50,19 +51,21 @@ impl Move {
     ) -> Option<Self> {
         let (old, new) = (before.primary()?, after.primary()?);
         let asked = record.status == Status::RollbackRequested;
+        let refused = old.lifecycle.as_ref().is_some_and(|lifecycle| lifecycle.refused(now_ms).is_some());
+        let reason = match (asked, refused) {
+            (true, _) => ASKED,
+            (false, true) => HOOK,
+            (false, false) => BREAKER,
+        };
+        let triggered = !asked && !refused;
         let rollback = |to: Option<&Deployment>| Rollback {
-            reason: if asked { ASKED } else { BREAKER }.into(),
+            reason: reason.into(),
             at_ms: now_ms,
             to: to.map(|deployment| deployment.id.clone()),
         };
         if new.id != old.id {
-            let reason = if asked { ASKED } else { BREAKER };
             let rollback = Some(rollback(Some(new)));
-            return Some(Self {
-                rollback,
-                triggered: !asked,
-                ..Self::because(Status::RollbackInProgress, reason)
-            });
+            return Some(Self { rollback, triggered, ..Self::because(Status::RollbackInProgress, reason) });
         }
         let state = Some(new.rollout_state).filter(|state| *state != old.rollout_state);
         match (state, record.status) {
@@ -76,9 +79,9 @@ impl Move {
             (Some(RolloutState::Failed), Status::RollbackInProgress) => {
                 Some(Self::because(Status::RollbackFailed, ROLLBACK_BROKEN))
             }
-            (Some(RolloutState::Failed), _) if asked || after.breaker.rollback => {
+            (Some(RolloutState::Failed), _) if asked || refused || after.breaker.rollback => {
                 let failed = Self::because(Status::RollbackFailed, NO_CANDIDATE);
-                Some(Self { rollback: Some(rollback(None)), triggered: !asked, ..failed })
+                Some(Self { rollback: Some(rollback(None)), triggered, ..failed })
             }
             (Some(RolloutState::Failed), _) => {
                 Some(Self { triggered: true, ..Self::because(Status::Stopped, BREAKER_STOPPED) })
@@ -117,6 +120,7 @@ impl Draft {
             counts: None,
             watch: None,
             rollback: None,
+            stage: None,
             created_at_ms: self.now_ms,
             started_at_ms: None,
             finished_at_ms: None,
@@ -249,6 +253,7 @@ impl Draft {
             record.watch.get_or_insert(Watch { status, failures, ..seen.watch });
         }
         if step.to.is_over() {
+            record.stage = before.stage().or(record.stage);
             record.finished_at_ms = Some(now_ms);
             record.stopped_at_ms = (step.to == Status::Stopped).then_some(now_ms);
             record.counts = Some(seen.target);

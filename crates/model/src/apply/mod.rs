@@ -10,6 +10,7 @@ mod definition;
 mod failures;
 mod forget;
 mod history;
+mod hook;
 mod instance;
 mod life;
 mod protect;
@@ -118,6 +119,10 @@ fn decide(draft: &mut Draft, command: &Command) -> Result<(), Refusal> {
         Command::ServiceStep(step) => draft.step_service(step)?,
         Command::StopDeployment { service, deployment, stop } => {
             draft.stop_deployment(service, deployment, *stop)?
+        }
+        Command::AnswerHook { service, run, answer } => draft.answer_hook(service, run, answer),
+        Command::ContinueDeployment { service, deployment, hook, action } => {
+            draft.continue_deployment(service, deployment, hook, *action)?
         }
         Command::Tag { resource, tags } => draft.tag(resource, |old| old.with(tags.iter().cloned()))?,
         Command::Untag { resource, keys } => draft.tag(resource, |old| old.without(keys))?,

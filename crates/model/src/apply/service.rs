@@ -36,6 +36,10 @@ impl Draft {
             Some(deployment) => vec![self.deployment(&key.cluster.scope, deployment, new.desired_count)?],
             None => Vec::new(),
         };
+        let stages = new.stages.clone();
+        let begun = stages.clone().map(|stages| Box::new(Lifecycle::new(stages, None, false, self.now_ms)));
+        let deployments: Vec<Deployment> =
+            deployments.into_iter().map(|one| Deployment { lifecycle: begun.clone(), ..one }).collect();
         // Of one of that name that was before.
         self.forget_history(key);
         let service = Arc::new(Service {
@@ -48,6 +52,7 @@ impl Draft {
             minimum_healthy_percent: new.minimum_healthy_percent,
             maximum_percent: new.maximum_percent,
             breaker: new.breaker,
+            stages,
             alarms: new.alarms.clone(),
             health_check_grace_s: new.health_check_grace_s,
             deployments,
@@ -91,7 +96,7 @@ impl Draft {
             let deployment = self.deployment(&key.cluster.scope, deployment, service.desired_count)?;
             self.history_is_superseded(&old);
             service.deployed += 1;
-            service.supersede(self.now_ms);
+            let deployment = self.take_over(&mut service, deployment);
             service.deployments.insert(0, deployment);
             service.steady = false;
         } else if service.desired_count != old.desired_count {
@@ -114,6 +119,20 @@ impl Draft {
         Ok(())
     }
 
+    /// All that the service runs makes way for the deployment: at once, or at the end of its stages.
+    fn take_over(&self, service: &mut Service, deployment: Deployment) -> Deployment {
+        let Some(stages) = service.stages.clone() else {
+            service.supersede(None, self.now_ms);
+            return deployment;
+        };
+        let there = |id: &DeploymentId| service.deployment(id).is_some();
+        let from = service.completed.as_ref().map(|completed| completed.id.clone()).filter(there);
+        let several = service.deployments.iter().any(|one| Some(&one.id) != from.as_ref());
+        service.supersede(from.as_ref(), self.now_ms);
+        let lifecycle = Lifecycle::new(stages, from, several, self.now_ms);
+        Deployment { lifecycle: Some(lifecycle.into()), ..deployment }
+    }
+
     /// The service drains: its scheduler stops the tasks, then it is INACTIVE.
     pub(super) fn delete_service(&mut self, key: &ServiceKey, force: bool) -> Result<(), Refusal> {
         let mut service = Service::clone(&*self.need_service(key)?);
@@ -131,6 +150,7 @@ impl Draft {
         service.desired_count = 0;
         for deployment in &mut service.deployments {
             deployment.desired_count = 0;
+            deployment.lifecycle = None;
             deployment.updated_at_ms = self.now_ms;
         }
         service.version += 1;
@@ -178,6 +198,7 @@ impl Draft {
             throttle: Throttle::default(),
             created_at_ms: self.now_ms,
             updated_at_ms: self.now_ms,
+            lifecycle: None,
             document: new.document.clone(),
         })
     }
@@ -203,6 +224,7 @@ fn change_settings(service: &mut Service, change: &ServiceChange) {
     set(&mut service.minimum_healthy_percent, &change.minimum_healthy_percent);
     set(&mut service.maximum_percent, &change.maximum_percent);
     set(&mut service.breaker, &change.breaker);
+    set(&mut service.stages, &change.stages);
     set(&mut service.alarms, &change.alarms);
     set(&mut service.health_check_grace_s, &change.health_check_grace_s);
     set(&mut service.placement_constraints, &change.placement_constraints);

@@ -89,9 +89,11 @@ fn change_deployment(service: &mut Service, step: &DeploymentStep, now_ms: u64) 
             deployment.rollout_reason = reason.clone();
             if *state == RolloutState::Completed {
                 deployment.failed_tasks = 0;
+                deployment.lifecycle = None;
                 service.completed = Some(Box::new(deployment.clone()));
             }
         }
+        DeploymentChange::Stage(lifecycle) => deployment.lifecycle = Some(lifecycle.clone()),
         DeploymentChange::Failed(tasks) => failures::fail(deployment, *tasks, None, now_ms),
         DeploymentChange::Begin | DeploymentChange::Remove | DeploymentChange::RollBack(_) => {}
     }
@@ -105,7 +107,12 @@ fn roll_back(service: &mut Service, to: &DeploymentId, reason: &Arc<str>, now_ms
         return;
     }
     let Some(completed) = service.completed.take_if(|completed| completed.id == *to) else { return };
-    service.supersede(now_ms);
+    // Where the old tasks are beside the new ones still, the new ones go when the traffic has come back.
+    let given_up =
+        service.primary().and_then(|primary| Some((primary.id.clone(), primary.lifecycle.clone()?)));
+    let back = given_up.map(|(id, lifecycle)| Box::new(lifecycle.back(id, now_ms)));
+    let beside = back.as_ref().and_then(|back| back.from.clone());
+    service.supersede(beside.as_ref(), now_ms);
     service.deployments.retain(|deployment| deployment.id != *to);
     let deployment = Deployment {
         status: DeploymentStatus::Primary,
@@ -114,6 +121,7 @@ fn roll_back(service: &mut Service, to: &DeploymentId, reason: &Arc<str>, now_ms
         rollout_reason: reason.clone(),
         throttle: Throttle::default(),
         updated_at_ms: now_ms,
+        lifecycle: back,
         ..*completed
     };
     service.deployments.insert(0, deployment);

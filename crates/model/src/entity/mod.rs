@@ -6,6 +6,7 @@ mod cluster;
 mod definition;
 mod document;
 mod instance;
+mod lifecycle;
 mod placement;
 mod run;
 mod service;
@@ -25,6 +26,9 @@ pub use definition::{
 pub use document::Document;
 pub use instance::{
     Attribute, BUILT_IN_PROVIDERS, CUSTOM_ATTRIBUTES_ALLOWED, ContainerInstance, Home, InstanceStatus, Subnet,
+};
+pub use lifecycle::{
+    DeploymentStrategy, Hook, HookAction, HookRun, HookStatus, HookTarget, Lifecycle, Shift, Stage, Stages,
 };
 pub use placement::{ConstraintKind, PlacementConstraint, PlacementStrategy, StrategyKind};
 pub use run::Run;

@@ -1,5 +1,6 @@
 use super::{
-    CapacityStrategyItem, DefinitionRef, Document, LaunchType, PlacementConstraint, PlacementStrategy, Tags,
+    CapacityStrategyItem, DefinitionRef, Document, LaunchType, Lifecycle, PlacementConstraint,
+    PlacementStrategy, Stage, Stages, Tags,
 };
 use crate::{
     ids::{DeploymentId, Uuid},
@@ -126,6 +127,9 @@ pub struct Deployment {
     pub throttle: Throttle,
     pub created_at_ms: u64,
     pub updated_at_ms: u64,
+    /// Where it stands, while it goes through lifecycle stages.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lifecycle: Option<Box<Lifecycle>>,
     /// Anything else that is given back.
     pub document: Option<Document>,
 }
@@ -158,6 +162,9 @@ pub struct Service {
     pub maximum_percent: u32,
     #[serde(default)]
     pub breaker: Breaker,
+    /// How it is deployed; `None` where tasks are replaced a few at a time.
+    #[serde(default)]
+    pub stages: Option<Arc<Stages>>,
     pub alarms: Option<Document>,
     pub health_check_grace_s: Option<u32>,
     /// The PRIMARY one first, then older ones that still have tasks, newest first.
@@ -204,13 +211,21 @@ impl Service {
         self.deployments.iter().find(|deployment| deployment.status == DeploymentStatus::Primary)
     }
 
-    /// All deployments make way for another one.
-    pub(crate) fn supersede(&mut self, now_ms: u64) {
+    /// All deployments make way for another one; `beside` runs on as long as that takes.
+    pub(crate) fn supersede(&mut self, beside: Option<&DeploymentId>, now_ms: u64) {
         for deployment in &mut self.deployments {
             deployment.status = DeploymentStatus::Active;
-            deployment.desired_count = 0;
+            deployment.lifecycle = None;
+            if Some(&deployment.id) != beside {
+                deployment.desired_count = 0;
+            }
             deployment.updated_at_ms = now_ms;
         }
+    }
+
+    /// The lifecycle stage that its deployment is at, if it has such.
+    pub fn stage(&self) -> Option<Stage> {
+        self.primary().and_then(|primary| Some(primary.lifecycle.as_ref()?.stage))
     }
 
     pub fn deployment(&self, id: &DeploymentId) -> Option<&Deployment> {

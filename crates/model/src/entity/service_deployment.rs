@@ -1,4 +1,4 @@
-use super::Document;
+use super::{Document, Stage};
 use crate::{ids::DeploymentId, key::ServiceKey, spelling::spelled};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -108,6 +108,9 @@ pub struct ServiceDeployment {
     /// Once the circuit breaker has ceased to watch.
     pub watch: Option<Watch>,
     pub rollback: Option<Rollback>,
+    /// How far it had come when it was over, if it had stages.
+    #[serde(default)]
+    pub stage: Option<Stage>,
     pub created_at_ms: u64,
     /// When the service's scheduler took its first step for it.
     pub started_at_ms: Option<u64>,

@@ -43,6 +43,12 @@ impl World {
         self.service_revisions.range((key.clone(), 0)..=(key.clone(), u64::MAX)).map(|(_, revision)| revision)
     }
 
+    /// The stages of the deployment, or of the way back from it, while it is under way.
+    pub fn lifecycle(&self, record: &ServiceDeployment) -> Option<&Lifecycle> {
+        let service = self.service(&record.service).filter(|_| !record.status.is_over())?;
+        service.primary().filter(|_| service.deployed == record.number)?.lifecycle.as_deref()
+    }
+
     /// What the record says, or what will be in it once the deployment is over.
     pub fn deployment_history(&self, record: &ServiceDeployment) -> DeploymentHistory {
         let counts = |deployment| self.revision_counts(&record.service, deployment);

@@ -114,6 +114,7 @@ pub fn service(name: &str, desired_count: u32) -> NewService {
         minimum_healthy_percent: 100,
         maximum_percent: 200,
         breaker: Breaker::default(),
+        stages: None,
         alarms: None,
         health_check_grace_s: None,
         deployment: Some(deployment(1, "web")),

@@ -1,8 +1,9 @@
 //! Agents without a machine: whatever they are asked comes about.
 
 use model::{
-    Command, ContainerStatus, DesiredStatus, Health, ServiceKey, Task, TaskId, TaskStatus, World,
-    command::{ContainerReport, ReportedStatus, TaskReport},
+    Command, ContainerStatus, DesiredStatus, Health, HookAction, HookStatus, ServiceKey, Stage, Task, TaskId,
+    TaskStatus, World,
+    command::{ContainerReport, HookAnswer, ReportedStatus, TaskReport},
     transact,
 };
 use std::sync::Arc;
@@ -36,6 +37,25 @@ pub(super) fn act(world: &mut World, key: &ServiceKey, now_ms: u64) -> Done {
         }
     }
     done
+}
+
+/// Each hook that the service's deployment waits for says that it may go on. At which stage those were, and how many.
+pub(super) fn consent(world: &mut World, key: &ServiceKey, now_ms: u64) -> Option<(Stage, u32)> {
+    let primary = world.service(key)?.primary().filter(|primary| primary.is_rolling_out())?.clone();
+    let lifecycle = primary.lifecycle.as_ref()?;
+    let open: Vec<_> = lifecycle.runs.iter().filter(|run| run.is_open(now_ms)).collect();
+    for run in &open {
+        let (service, id) = (key.clone(), run.id.clone());
+        let command = match run.status {
+            HookStatus::AwaitingAction => {
+                let (deployment, action) = (primary.id.clone(), HookAction::Continue);
+                Command::ContinueDeployment { service, deployment, hook: id, action }
+            }
+            _ => Command::AnswerHook { service, run: id, answer: HookAnswer::Succeeded },
+        };
+        carry_out(world, &command, now_ms);
+    }
+    (!open.is_empty()).then_some((lifecycle.stage, open.len() as u32))
 }
 
 /// Whether it then counts as healthy.

@@ -8,11 +8,11 @@ pub use text::{Change, text};
 
 use crate::{
     Ids,
-    reconcile::{self, PLACE_AGAIN_MS, Plan, StopReason, Wait},
+    reconcile::{self, PLACE_AGAIN_MS, Plan, StopReason, Wait, rests_until},
     schedule::Failure,
 };
 use model::{
-    Command, DefinitionRef, RolloutState, Service, ServiceKey, World, command::ServiceStep, transact,
+    Command, DefinitionRef, RolloutState, Service, ServiceKey, Stage, World, command::ServiceStep, transact,
 };
 use std::collections::BTreeMap;
 
@@ -29,6 +29,8 @@ pub enum Move {
     Act { starts: BTreeMap<DefinitionRef, u32>, stops: BTreeMap<(DefinitionRef, StopReason), u32> },
     /// Until tasks have come to where they are wanted.
     Wait(Done),
+    /// So many hooks are asked, or must be continued, at a lifecycle stage.
+    Hooks(Stage, u32),
     /// Only time goes by.
     Pause { ms: u64, why: Pause },
     /// So many tasks have no place meanwhile.
@@ -47,6 +49,8 @@ pub enum Pause {
     Protected,
     /// Tasks that aren't healthy are in their grace period.
     Grace,
+    /// Both revisions run for a time.
+    Bake,
 }
 
 /// How it ends.
@@ -100,6 +104,10 @@ impl Ahead<'_> {
             if done != Done::default() {
                 self.preview.moves.push(Move::Wait(done));
                 without_room = 0;
+                continue;
+            }
+            if let Some((stage, count)) = agents::consent(&mut self.world, self.key, self.now_ms) {
+                self.preview.moves.push(Move::Hooks(stage, count));
                 continue;
             }
             if self.is_over() {
@@ -197,8 +205,14 @@ impl Ahead<'_> {
         let holds =
             tasks().filter(|task| task.is_healthy()).filter_map(|task| model::apply::holds_from_ms(task));
         let holds = holds.filter(|from_ms| *from_ms > self.now_ms && self.is_watched()).min();
-        let known =
-            [throttled, protection.map(|ms| (ms, Pause::Protected)), holds.map(|ms| (ms, Pause::Hold))];
+        let lifecycle = self.service().and_then(Service::primary).and_then(|one| one.lifecycle.as_deref());
+        let baked = lifecycle.and_then(rests_until).filter(|until_ms| *until_ms > self.now_ms);
+        let known = [
+            throttled,
+            protection.map(|ms| (ms, Pause::Protected)),
+            holds.map(|ms| (ms, Pause::Hold)),
+            baked.map(|ms| (ms, Pause::Bake)),
+        ];
         match known.into_iter().flatten().min_by_key(|(ms, _)| *ms) {
             Some((ms, why)) => Some((ms, Some(why))),
             None if at_ms > self.now_ms + PLACE_AGAIN_MS || plan.unplaced.is_empty() => {

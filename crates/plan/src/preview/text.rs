@@ -34,7 +34,11 @@ pub fn text(change: Change<'_>, preview: &Preview) -> String {
     lines.push(String::new());
     lines.push(change.ending(preview));
     lines.extend(change.failing());
-    lines.push("Assumed: new tasks start and stay healthy, and nothing else changes meanwhile.".to_owned());
+    let hooks = preview.moves.iter().any(|step| matches!(step, Move::Hooks(..)));
+    let hooks = if hooks { "hooks let it go on, " } else { "" };
+    lines.push(format!(
+        "Assumed: new tasks start and stay healthy, {hooks}and nothing else changes meanwhile."
+    ));
     lines.join("\n")
 }
 
@@ -69,7 +73,13 @@ impl Change<'_> {
 
     /// Where tasks are replaced.
     fn bounds(&self) -> Option<String> {
-        self.after.primary().filter(|primary| primary.is_rolling_out())?;
+        let primary = self.after.primary().filter(|primary| primary.is_rolling_out())?;
+        if let Some(lifecycle) = &primary.lifecycle {
+            return Some(format!(
+                "The new tasks come up beside the old ones ({}); the old ones go last.",
+                lifecycle.stages.strategy
+            ));
+        }
         let counts = Counts {
             desired: self.after.desired_count,
             minimum_percent: self.after.minimum_healthy_percent,
@@ -164,9 +174,12 @@ fn sentence(step: &Move) -> String {
                 Pause::Throttled => "because tasks have failed before",
                 Pause::Protected => "for the protection of tasks to end",
                 Pause::Grace => "for the health checks' grace period to end",
+                Pause::Bake => "while both revisions run",
             };
             format!("wait {} s {why}", ms.div_ceil(1000))
         }
+        Move::Hooks(stage, 1) => format!("wait for a hook at {stage}"),
+        Move::Hooks(stage, count) => format!("wait for {count} hooks at {stage}"),
         Move::NoRoom(count, failure) => no_room(*count, failure),
         Move::GiveUp => "give up the deployment under way".to_owned(),
     }

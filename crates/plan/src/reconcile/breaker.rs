@@ -13,6 +13,8 @@ use model::{
 pub(super) enum Why {
     /// The circuit breaker has counted enough failures.
     Failed,
+    /// A lifecycle hook has failed.
+    Hook,
     /// A user wants what was before.
     RollBack,
     /// A user wants it to stay as it is now.
@@ -20,7 +22,7 @@ pub(super) enum Why {
 }
 
 /// Whether the PRIMARY deployment is to be given up. What a user asks comes first.
-pub(super) fn why(world: &World, service: &Service, primary: &Deployment) -> Option<Why> {
+pub(super) fn why(world: &World, service: &Service, primary: &Deployment, now_ms: u64) -> Option<Why> {
     if primary.rollout_state != RolloutState::InProgress {
         return None;
     }
@@ -28,6 +30,10 @@ pub(super) fn why(world: &World, service: &Service, primary: &Deployment) -> Opt
         Some(Status::RollbackRequested) => return Some(Why::RollBack),
         Some(Status::StopRequested) => return Some(Why::Abort),
         _ => {}
+    }
+    let forward = primary.lifecycle.as_ref().filter(|lifecycle| lifecycle.back_from.is_none());
+    if forward.is_some_and(|lifecycle| lifecycle.refused(now_ms).is_some()) {
+        return Some(Why::Hook);
     }
     let failed =
         service.breaker.enable && primary.failed_tasks >= service.breaker.allows(service.desired_count);
@@ -38,7 +44,7 @@ pub(super) fn why(world: &World, service: &Service, primary: &Deployment) -> Opt
 pub(super) fn back_to<'w>(service: &'w Service, primary: &Deployment, why: Why) -> Option<&'w Deployment> {
     let goes_back = match why {
         Why::Failed => service.breaker.rollback,
-        Why::RollBack => true,
+        Why::Hook | Why::RollBack => true,
         Why::Abort => false,
     };
     service.completed.as_deref().filter(|completed| goes_back && completed.id != primary.id)
@@ -47,6 +53,7 @@ pub(super) fn back_to<'w>(service: &'w Service, primary: &Deployment, why: Why) 
 pub(super) fn steps(primary: &Deployment, why: Why, back_to: Option<&Deployment>) -> Vec<DeploymentStep> {
     let failed = match why {
         Why::Failed => "ECS deployment circuit breaker: tasks failed to start.".to_owned(),
+        Why::Hook => format!("ECS deployment {}: a lifecycle hook failed.", primary.id),
         Why::RollBack | Why::Abort => format!("ECS deployment {} was stopped by a user.", primary.id),
     };
     let failed = DeploymentStep {
@@ -56,7 +63,7 @@ pub(super) fn steps(primary: &Deployment, why: Why, back_to: Option<&Deployment>
     let roll_back = |to: &Deployment| {
         let reason = match why {
             Why::Failed => format!("ECS deployment circuit breaker: rolling back to deploymentId {}.", to.id),
-            Why::RollBack | Why::Abort => format!("Rolling back to deploymentId {}.", to.id),
+            Why::Hook | Why::RollBack | Why::Abort => format!("Rolling back to deploymentId {}.", to.id),
         };
         DeploymentStep { id: to.id.clone(), change: DeploymentChange::RollBack(reason.into()) }
     };

@@ -9,6 +9,8 @@ use std::collections::BTreeSet;
 /// The live tasks of a service, sorted by what a plan needs to know of them.
 pub(super) struct Census<'w> {
     service: &'w Service,
+    /// Whose tasks stay.
+    deployment: Option<&'w Deployment>,
     pub desired: u32,
     /// Of the PRIMARY deployment, wanted.
     pub new: Vec<&'w Task>,
@@ -34,10 +36,30 @@ impl<'w> Census<'w> {
         members: Option<&BTreeSet<InstanceId>>,
         now_ms: u64,
     ) -> Self {
-        let primary = service.primary().map(|deployment| &deployment.id);
-        let mut census = Self {
+        let desired = members.map_or(service.desired_count, |members| members.len() as u32);
+        let tasks = world.live_tasks_of(&service.key).map(|task| &**task);
+        let census = Self::empty(service, service.primary(), desired, now_ms);
+        census.sort(world, members, tasks)
+    }
+
+    /// Of the tasks of one deployment alone.
+    pub fn of(
+        world: &'w World,
+        service: &'w Service,
+        deployment: &'w Deployment,
+        desired: u32,
+        now_ms: u64,
+    ) -> Self {
+        let of_it = |task: &&Task| task.deployment.as_ref() == Some(&deployment.id);
+        let tasks = world.live_tasks_of(&service.key).map(|task| &**task).filter(of_it);
+        Self::empty(service, Some(deployment), desired, now_ms).sort(world, None, tasks)
+    }
+
+    fn empty(service: &'w Service, deployment: Option<&'w Deployment>, desired: u32, now_ms: u64) -> Self {
+        Self {
             service,
-            desired: members.map_or(service.desired_count, |members| members.len() as u32),
+            deployment,
+            desired,
             new: Vec::new(),
             old: Vec::new(),
             staying: Vec::new(),
@@ -45,14 +67,24 @@ impl<'w> Census<'w> {
             leaving: Vec::new(),
             grace_ends_ms: None,
             now_ms,
-        };
-        let grace_ms = u64::from(service.health_check_grace_s.unwrap_or(0)) * 1000;
-        for task in world.live_tasks_of(&service.key) {
+        }
+    }
+
+    fn sort(
+        mut self,
+        world: &World,
+        members: Option<&BTreeSet<InstanceId>>,
+        tasks: impl Iterator<Item = &'w Task>,
+    ) -> Self {
+        let census = &mut self;
+        let (now_ms, staying) = (census.now_ms, census.deployment.map(|deployment| &deployment.id));
+        let grace_ms = u64::from(census.service.health_check_grace_s.unwrap_or(0)) * 1000;
+        for task in tasks {
             if task.desired_status == DesiredStatus::Stopped {
                 census.leaving.push(task);
             } else if members.is_some() && daemon::stays(world, task) {
                 census.staying.push(task);
-            } else if task.deployment.as_ref() != primary
+            } else if task.deployment.as_ref() != staying
                 || is_on_draining(world, task)
                 || members.is_some_and(|members| !members.contains(&task.instance))
             {
@@ -69,7 +101,7 @@ impl<'w> Census<'w> {
                 }
             }
         }
-        census
+        self
     }
 
     pub fn wanted(&self) -> impl Iterator<Item = &'w Task> {
@@ -126,7 +158,7 @@ impl<'w> Census<'w> {
     /// From when on they hold.
     pub fn unproven(&self) -> impl Iterator<Item = u64> {
         let in_progress = |primary: &Deployment| primary.rollout_state == RolloutState::InProgress;
-        let watched = self.service.breaker.enable && self.service.primary().is_some_and(in_progress);
+        let watched = self.service.breaker.enable && self.deployment.is_some_and(in_progress);
         let healthy = self.good().filter(move |task| watched && task.is_healthy());
         healthy.filter_map(apply::holds_from_ms).filter(|at_ms| *at_ms > self.now_ms)
     }

@@ -1,23 +1,23 @@
 //! What should run: one service compared with its tasks, and the next step to bring them together.
 
+mod acts;
 mod breaker;
 mod census;
 mod daemon;
 mod pick;
 mod rolling;
+mod stages;
 mod start;
 mod tell;
 mod throttle;
 mod wake;
 
 pub use rolling::{Counts, Moves, Wait, moves};
+pub(crate) use stages::rests_until;
 pub use throttle::delay_ms;
 pub use wake::concerned;
 
-use crate::{
-    Ids, Want,
-    schedule::{self, Placement, Rules, Shares},
-};
+use crate::{Ids, schedule};
 use census::Census;
 use model::{
     ControllerType, Deployment, InstanceId, RolloutState, Service, ServiceKey, ServiceStatus, Stop, StopCode,
@@ -94,16 +94,6 @@ struct Planner<'w> {
     seed: u128,
 }
 
-/// What starts and what stops.
-#[derive(Default)]
-struct Acts {
-    placement: Placement,
-    /// Of each task that has a place, by the number of its want.
-    providers: Vec<Option<Arc<str>>>,
-    stops: Vec<(TaskId, StopReason)>,
-    wait: Option<Wait>,
-}
-
 impl<'w> Planner<'w> {
     fn drain(mut self) -> Plan {
         let wanted: Vec<&Task> = self.census.wanted().collect();
@@ -119,7 +109,7 @@ impl<'w> Planner<'w> {
 
     fn roll(mut self, primary: &Deployment) -> Plan {
         let (service, now_ms) = (self.service, self.now_ms);
-        if let Some(why) = breaker::why(self.world, service, primary) {
+        if let Some(why) = breaker::why(self.world, service, primary, now_ms) {
             return self.give_up(primary, why);
         }
         let mut plan = Plan::default();
@@ -129,19 +119,11 @@ impl<'w> Planner<'w> {
         let failed = primary.rollout_state == RolloutState::Failed;
         let throttled_until = throttle::until_ms(primary).filter(|until_ms| !failed && *until_ms > now_ms);
         let held_back = failed || throttled_until.is_some();
-        let acts = match &self.members {
-            Some(members) => self.daemons(primary, members, held_back),
-            None => self.replicas(primary, held_back),
-        };
-        if !acts.placement.failures.is_empty() {
-            plan.wake_at_ms = Some(now_ms + PLACE_AGAIN_MS);
-        }
-        for placed in &acts.placement.placed {
-            let id = self.ids.task();
-            let provider = acts.providers.get(placed.want).cloned().flatten();
-            step.starts.extend(start::task(self.world, service, primary, id, placed.instance, provider));
-        }
-
+        let mut ids = self.ids.clone();
+        let acts = self.acts(&mut ids, primary, held_back);
+        self.ids = ids;
+        plan.wake_at_ms = acts.wake_at_ms;
+        step.starts = acts.starts;
         plan.stops = acts.stops;
         let stopping: Vec<&Task> =
             plan.stops.iter().filter_map(|(id, _)| self.world.task(*id)).map(|task| &**task).collect();
@@ -153,47 +135,19 @@ impl<'w> Planner<'w> {
             plan.wake_at_ms = plan.wake_at_ms.into_iter().chain([until_ms]).min();
         }
         plan.waits.extend(acts.wait);
-        plan.wake_at_ms = plan.wake_at_ms.into_iter().chain(self.census.grace_ends_ms).min();
-        if self.census.is_held() {
+        if self.census.is_held() && !stages::side_by_side(primary) {
             plan.waits.push(Wait::Protected);
             plan.wake_at_ms = plan.wake_at_ms.into_iter().chain(self.census.protection_ends_ms()).min();
         }
-        plan.unplaced = acts.placement.failures;
+        plan.unplaced = acts.failures;
 
         self.deployments(primary, &plan.stops, &mut step);
+        let staged = self.stage(primary, &mut step);
+        plan.wake_at_ms = plan.wake_at_ms.into_iter().chain(staged).min();
         plan.wake_at_ms = plan.wake_at_ms.into_iter().chain(self.census.holds_later_ms()).min();
         self.events(primary, &plan, &stopping, &mut step);
         plan.step = worth_it(step);
         plan
-    }
-
-    fn replicas(&self, primary: &Deployment, held_back: bool) -> Acts {
-        let counts = self.census.counts(held_back);
-        let mut moves = rolling::moves(counts);
-        let present = self.census.good().filter_map(|task| task.capacity_provider.as_deref());
-        let mut shares = Shares::new(&primary.capacity_strategy, present);
-        let wants: Vec<Want> =
-            (0..moves.start.min(STARTS_PER_STEP)).map(|_| self.want(primary, shares.give())).collect();
-        let placement = schedule::place(self.world, &wants, &self.rules(primary), self.now_ms, self.seed);
-        let unplaced = placement.failures.len() as u32;
-        if unplaced > 0 {
-            // Without room for the new, room has to come from the old, as far as the bounds let it.
-            moves = rolling::moves(Counts { no_room_for: unplaced, ..counts });
-        }
-        Acts {
-            placement,
-            providers: wants.into_iter().map(|want| want.capacity_provider).collect(),
-            stops: pick::stops(&self.census, moves),
-            wait: moves.wait,
-        }
-    }
-
-    fn daemons(&self, primary: &Deployment, members: &BTreeSet<InstanceId>, held_back: bool) -> Acts {
-        let counts = self.census.counts(held_back);
-        let moves = daemon::moves(&self.census, members, counts);
-        let to: Vec<InstanceId> = moves.starts.into_iter().take(STARTS_PER_STEP as usize).collect();
-        let placement = schedule::place_on(self.world, &self.want(primary, None), &self.rules(primary), &to);
-        Acts { placement, stops: moves.stops, wait: moves.wait, ..Acts::default() }
     }
 
     /// What is left of the deployment is replaced with the next steps: those of where it is rolled back to. Without
@@ -204,6 +158,7 @@ impl<'w> Planner<'w> {
         step.deployments = breaker::steps(primary, why, back_to);
         step.events.push(match why {
             breaker::Why::Failed => tell::failed(&mut self.ids, self.now_ms, self.service, primary),
+            breaker::Why::Hook => tell::refused(&mut self.ids, self.now_ms, self.service, primary),
             breaker::Why::RollBack | breaker::Why::Abort => {
                 tell::given_up(&mut self.ids, self.now_ms, self.service, primary)
             }
@@ -220,13 +175,17 @@ impl<'w> Planner<'w> {
             let change = DeploymentChange::Desired(self.census.desired);
             step.deployments.push(DeploymentStep { id: primary.id.clone(), change });
         }
-        let unhealthy = stops.iter().filter(|(_, why)| *why == StopReason::Unhealthy).count() as u32;
+        let its = |id: TaskId| {
+            self.world.task(id).is_some_and(|task| task.deployment.as_ref() == Some(&primary.id))
+        };
+        let unhealthy = stops.iter().filter(|(id, why)| *why == StopReason::Unhealthy && its(*id));
+        let unhealthy = unhealthy.count() as u32;
         if unhealthy > 0 && primary.rollout_state == RolloutState::InProgress {
             step.deployments
                 .push(DeploymentStep { id: primary.id.clone(), change: DeploymentChange::Failed(unhealthy) });
         }
         for old in self.service.deployments.iter().filter(|deployment| deployment.id != primary.id) {
-            if !self.census.has_tasks_of(&old.id) {
+            if !self.census.has_tasks_of(&old.id) && !stages::runs_beside(primary, &old.id) {
                 step.deployments
                     .push(DeploymentStep { id: old.id.clone(), change: DeploymentChange::Remove });
             }
@@ -236,7 +195,8 @@ impl<'w> Planner<'w> {
             step.steady = Some(steady);
         }
         let holds = self.census.holds_later_ms().is_none();
-        if steady && holds && primary.rollout_state == RolloutState::InProgress {
+        let last = !stages::side_by_side(primary);
+        if steady && holds && last && primary.rollout_state == RolloutState::InProgress {
             step.deployments.push(DeploymentStep {
                 id: primary.id.clone(),
                 change: DeploymentChange::Rollout(RolloutState::Completed, completed_reason(&primary.id)),
@@ -280,25 +240,6 @@ impl<'w> Planner<'w> {
             told.push(tell::steady(ids, now_ms, service));
         }
         step.events = told;
-    }
-
-    fn rules(&self, deployment: &Deployment) -> Rules {
-        let service = self.service;
-        Rules {
-            group: Some((service.key.cluster.clone(), start::group(service))),
-            deployment: Some(deployment.id.clone()),
-            ..Rules::of(&service.placement_constraints, &service.placement_strategy)
-        }
-    }
-
-    fn want(&self, deployment: &Deployment, capacity_provider: Option<Arc<str>>) -> Want {
-        Want {
-            cluster: self.service.key.cluster.clone(),
-            definition: deployment.definition.clone(),
-            launch_type: deployment.launch_type,
-            size: None,
-            capacity_provider,
-        }
     }
 
     fn empty_step(&self) -> ServiceStep {

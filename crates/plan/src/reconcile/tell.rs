@@ -113,6 +113,11 @@ pub(super) fn failed(ids: &mut Ids, at_ms: u64, service: &Service, deployment: &
     event(ids, at_ms, service, text)
 }
 
+pub(super) fn refused(ids: &mut Ids, at_ms: u64, service: &Service, deployment: &Deployment) -> ServiceEvent {
+    let text = format!("(deployment {}) deployment failed: a lifecycle hook failed.", deployment.id);
+    event(ids, at_ms, service, text)
+}
+
 pub(super) fn given_up(
     ids: &mut Ids,
     at_ms: u64,

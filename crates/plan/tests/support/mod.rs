@@ -116,6 +116,7 @@ pub fn service(desired: u32, minimum: u32, maximum: u32) -> NewService {
         minimum_healthy_percent: minimum,
         maximum_percent: maximum,
         breaker: Breaker::default(),
+        stages: None,
         alarms: None,
         health_check_grace_s: None,
         deployment: Some(deployment(1, "one")),

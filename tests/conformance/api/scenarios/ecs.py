@@ -1,4 +1,5 @@
 from support.aws import NETWORK, unique
+from support.waiting import wait_until
 
 TAGS = [{"key": "team", "value": "harbour"}]
 SETTINGS = [{"name": "containerInsights", "value": "enabled"}]
@@ -239,6 +240,24 @@ def describe_service_revisions(scene):
     arns = [one["targetServiceRevisionArn"] for one in found]
     answer = scene.ecs.describe_service_revisions(serviceRevisionArns=[*arns, arns[0][:-4] + "none"])
     assert len(answer["serviceRevisions"]) == 2 and answer["failures"][0]["reason"] == "MISSING"
+
+
+def continue_service_deployment(scene):
+    name = scene.create_service(scene.definition())
+    scene.wait_stable(name, 1)
+    scene.ecs.update_service(
+        cluster=scene.cluster, service=name, taskDefinition=scene.definition(), deploymentConfiguration={
+            "strategy": "BLUE_GREEN", "bakeTimeInMinutes": 0, "lifecycleHooks": [
+                {"targetType": "PAUSE", "lifecycleStages": ["PRE_SCALE_UP"]}]})
+    arn = scene.ecs.list_service_deployments(
+        cluster=scene.cluster, service=name)["serviceDeployments"][0]["serviceDeploymentArn"]
+
+    def paused():
+        found, = scene.ecs.describe_service_deployments(serviceDeploymentArns=[arn])["serviceDeployments"]
+        return found.get("lifecycleHookDetails")
+    hook, = wait_until(paused, "the deployment to be paused")
+    assert hook["status"] == "AWAITING_ACTION"
+    scene.ecs.continue_service_deployment(serviceDeploymentArn=arn, hookId=hook["hookId"])
 
 
 def stop_service_deployment(scene):

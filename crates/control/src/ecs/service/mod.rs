@@ -7,6 +7,7 @@ pub(crate) mod follow;
 pub(crate) mod recorded;
 pub(crate) mod rollout;
 pub(crate) mod rules;
+pub(crate) mod stages;
 pub(crate) mod unsupported;
 
 #[cfg(test)]

@@ -1,10 +1,11 @@
 //! `deploymentConfiguration`: how tasks are replaced.
 
-use model::{Breaker, Document, SchedulingStrategy, Threshold, ThresholdKind};
+use std::sync::Arc;
+
+use model::{Breaker, Document, SchedulingStrategy, Stages, Threshold, ThresholdKind};
 use wire::{Error, ecs};
 
-use super::daemon;
-use super::unsupported::{self, given};
+use super::{daemon, stages, unsupported};
 
 const DEFAULT_MINIMUM: i32 = 100;
 const DEFAULT_MAXIMUM: i32 = 200;
@@ -18,6 +19,7 @@ pub(crate) struct Rollout {
     pub minimum_percent: u32,
     pub maximum_percent: u32,
     pub breaker: Breaker,
+    pub stages: Option<Arc<Stages>>,
     pub alarms: Option<Document>,
 }
 
@@ -47,6 +49,11 @@ pub(crate) fn merge(
     given: Option<&ecs::DeploymentConfiguration>,
 ) -> ecs::DeploymentConfiguration {
     let Some(given) = given.cloned() else { return present };
+    let present = if given.strategy.is_none_or(|strategy| present.strategy == Some(strategy)) {
+        present
+    } else {
+        without_strategy(present)
+    };
     ecs::DeploymentConfiguration {
         alarms: given.alarms.or(present.alarms),
         bake_time_in_minutes: given.bake_time_in_minutes.or(present.bake_time_in_minutes),
@@ -58,6 +65,17 @@ pub(crate) fn merge(
         maximum_percent: given.maximum_percent.or(present.maximum_percent),
         minimum_healthy_percent: given.minimum_healthy_percent.or(present.minimum_healthy_percent),
         strategy: given.strategy.or(present.strategy),
+    }
+}
+
+/// What belongs to a strategy goes with it.
+fn without_strategy(present: ecs::DeploymentConfiguration) -> ecs::DeploymentConfiguration {
+    ecs::DeploymentConfiguration {
+        linear_configuration: None,
+        canary_configuration: None,
+        lifecycle_hooks: None,
+        bake_time_in_minutes: Some(0),
+        ..present
     }
 }
 
@@ -80,6 +98,7 @@ pub(crate) fn check(
         minimum_percent,
         maximum_percent,
         breaker: breaker(config.deployment_circuit_breaker.as_ref())?,
+        stages: stages::check(operation, scheduling, config)?,
         alarms: alarms.map_err(|_| Error::server("The request could not be recorded."))?,
     })
 }
@@ -132,24 +151,10 @@ fn kind(given: ecs::ThresholdType) -> ThresholdKind {
 }
 
 fn check_supported(operation: &str, config: &ecs::DeploymentConfiguration) -> Result<(), Error> {
-    use ecs::DeploymentStrategy::{BlueGreen, Canary, Linear, Rolling};
-    match config.strategy {
-        None | Some(Rolling) => {}
-        Some(other @ (BlueGreen | Linear | Canary)) => {
-            return Err(unsupported::error(operation, &format!("the deployment strategy {other}")));
-        }
-    }
-    if config.linear_configuration.is_some() || config.canary_configuration.is_some() {
-        return Err(Error::invalid_parameter(
-            "linearConfiguration and canaryConfiguration are valid with the deployment strategy of that name only.",
-        ));
-    }
     unsupported::check(
         operation,
         &[
             (config.alarms.as_ref().is_some_and(|alarms| alarms.enable), "deploymentConfiguration.alarms"),
-            (config.bake_time_in_minutes.is_some_and(|minutes| minutes != 0), "bakeTimeInMinutes"),
-            (given(&config.lifecycle_hooks), "lifecycleHooks"),
             (
                 config.early_success_criteria.as_ref().is_some_and(|early| early.enable),
                 "earlySuccessCriteria",

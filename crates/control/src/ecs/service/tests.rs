@@ -5,6 +5,7 @@ mod create;
 mod daemon;
 mod describe;
 mod history;
+mod stages;
 mod update;
 
 use model::command::NewDefinition;

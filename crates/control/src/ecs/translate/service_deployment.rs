@@ -1,6 +1,9 @@
 //! The records of a service's deployments, as they are listed and described.
 
-use model::{DeploymentId, RevisionCounts, ServiceDeployment, ServiceKey, Watch, World};
+use model::{
+    DeploymentId, HookRun, HookTarget, Lifecycle, RevisionCounts, ServiceDeployment, ServiceKey, Stage,
+    Watch, World,
+};
 use wire::Timestamp;
 use wire::ecs::{self, ServiceDeploymentRollbackMonitorsStatus};
 
@@ -22,8 +25,9 @@ pub(crate) fn brief(record: &ServiceDeployment) -> ecs::ServiceDeploymentBrief {
     }
 }
 
-pub(crate) fn to_wire(world: &World, record: &ServiceDeployment) -> ecs::ServiceDeployment {
+pub(crate) fn to_wire(world: &World, record: &ServiceDeployment, now_ms: u64) -> ecs::ServiceDeployment {
     let key = &record.service;
+    let lifecycle = world.lifecycle(record);
     let now = world.deployment_history(record);
     let sources = record.sources.iter().zip(&now.sources);
     let configuration = record.document.as_ref().and_then(|document| document.to::<Recorded>().ok());
@@ -42,6 +46,9 @@ pub(crate) fn to_wire(world: &World, record: &ServiceDeployment) -> ecs::Service
         target_service_revision: Some(summary(key, &record.deployment, now.target)),
         status: record.status.as_str().parse().ok(),
         status_reason: record.reason.as_ref().map(ToString::to_string),
+        lifecycle_stage: lifecycle.map(|one| one.stage).or(record.stage).and_then(stage),
+        lifecycle_hook_details: lifecycle
+            .map(|one| one.runs.iter().map(|run| hook(one, run, now_ms)).collect()),
         deployment_configuration: configuration.map(|recorded| recorded.deployment_configuration),
         rollback: record.rollback.as_ref().map(|rollback| ecs::Rollback {
             reason: Some(rollback.reason.to_string()),
@@ -78,6 +85,33 @@ fn summary(
         running_task_count: number(counts.running),
         pending_task_count: number(counts.pending),
         ..ecs::ServiceRevisionSummary::default()
+    }
+}
+
+/// A stage that DescribeServiceDeployments has no name for is shown as the one that it follows.
+fn stage(stage: Stage) -> Option<ecs::ServiceDeploymentLifecycleStage> {
+    let shown = match stage {
+        Stage::PreProductionTrafficShift => Stage::PostTestTrafficShift,
+        stage => stage,
+    };
+    shown.as_str().parse().ok()
+}
+
+fn hook(lifecycle: &Lifecycle, run: &HookRun, now_ms: u64) -> ecs::DeploymentLifecycleHookDetail {
+    let hook = lifecycle.stages.hooks.get(run.hook);
+    let (kind, target) = match hook.map(|hook| &hook.target) {
+        Some(HookTarget::Url(url)) => {
+            (ecs::DeploymentLifecycleHookTargetType::AwsLambda, Some(url.to_string()))
+        }
+        Some(HookTarget::Pause) | None => (ecs::DeploymentLifecycleHookTargetType::Pause, None),
+    };
+    ecs::DeploymentLifecycleHookDetail {
+        hook_id: Some(run.id.to_string()),
+        target_type: Some(kind),
+        target_arn: target,
+        status: run.status_at(now_ms).as_str().parse().ok(),
+        expires_at: Some(Timestamp::from_ms(run.expires_ms)),
+        timeout_action: hook.and_then(|hook| hook.on_timeout.as_str().parse().ok()),
     }
 }
 

@@ -193,7 +193,6 @@ async fn bad_requests_are_refused_and_change_nothing() {
 #[tokio::test]
 async fn what_is_not_there_yet_is_named() {
     let fixture = fixture().await;
-    let strategy = |name: &str| json!({"deploymentConfiguration": {"strategy": name}});
     let cases = [
         (
             json!({"loadBalancers": [{"targetGroupArn": "arn", "containerName": "web", "containerPort": 80}]}),
@@ -208,9 +207,6 @@ async fn what_is_not_there_yet_is_named() {
         ),
         (json!({"deploymentController": {"type": "CODE_DEPLOY"}}), "CODE_DEPLOY"),
         (json!({"deploymentController": {"type": "EXTERNAL"}}), "EXTERNAL"),
-        (strategy("BLUE_GREEN"), "BLUE_GREEN"),
-        (strategy("LINEAR"), "LINEAR"),
-        (strategy("CANARY"), "CANARY"),
         (json!({"deploymentConfiguration": {"bakeTimeInMinutes": 5}}), "bakeTimeInMinutes"),
         (
             json!({"deploymentConfiguration": {"alarms": {"alarmNames": ["a"], "enable": true, "rollback": false}}}),
