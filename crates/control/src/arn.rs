@@ -40,6 +40,10 @@ pub fn service_revision(key: &ServiceKey, deployment: &DeploymentId) -> String {
     home(&cluster.scope).service_revision(cluster.name.as_str(), key.name.as_str(), deployment.revision())
 }
 
+pub fn task_set(key: &ServiceKey, set: &DeploymentId) -> String {
+    home(&key.cluster.scope).task_set(key.cluster.name.as_str(), key.name.as_str(), set.as_str())
+}
+
 pub fn definition(key: &DefinitionKey) -> String {
     home(&key.scope).task_definition(key.family.as_str(), key.revision)
 }

@@ -229,6 +229,8 @@ pub enum DeploymentChange {
     /// This is the first step that is taken for it.
     Begin,
     Rollout(RolloutState, Arc<str>),
+    /// Of a task set: whether it is as it is wanted.
+    Stable(bool),
     /// It comes to another stage, or step.
     Stage(Box<Lifecycle>),
     /// So many of its tasks are stopped because they failed their health checks.
@@ -420,6 +422,31 @@ pub enum Command {
         deployment: DeploymentId,
         hook: Arc<str>,
         action: HookAction,
+    },
+    /// Of a service whose deployments somebody else decides on (ECS API reference, CreateTaskSet).
+    CreateTaskSet {
+        service: ServiceKey,
+        deployment: Box<NewDeployment>,
+        external_id: Option<Arc<str>>,
+        /// Percent of the service's desired count.
+        scale: f64,
+        tags: Tags,
+        token: Option<Token>,
+    },
+    ScaleTaskSet {
+        service: ServiceKey,
+        set: DeploymentId,
+        scale: f64,
+    },
+    SetPrimaryTaskSet {
+        service: ServiceKey,
+        set: DeploymentId,
+    },
+    /// Without `force` it must be scaled to zero first. It drains, then it is gone.
+    DeleteTaskSet {
+        service: ServiceKey,
+        set: DeploymentId,
+        force: bool,
     },
     Tag {
         resource: Resource,

@@ -54,6 +54,14 @@ pub enum Refusal {
     /// It can't be stopped any more.
     #[error("the deployment {0} is {1}")]
     DeploymentOver(DeploymentId, ServiceDeploymentStatus),
+    #[error("there is no task set {0}")]
+    TaskSetNotFound(DeploymentId),
+    /// A deletion without `force` of one that is to have tasks.
+    #[error("the task set {0} is scaled above 0")]
+    TaskSetScaledAboveZero(DeploymentId),
+    /// Its deployments aren't anybody else's.
+    #[error("service {0} has no task sets")]
+    NoTaskSets(ServiceKey),
     /// No deployment is paused by such a hook, or not any more.
     #[error("no hook {0} waits for an action")]
     NotPaused(std::sync::Arc<str>),

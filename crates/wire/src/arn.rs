@@ -87,6 +87,11 @@ impl Home<'_> {
         self.arn("ecs", format_args!("service-revision/{cluster}/{service}/{id}"))
     }
 
+    /// A task set's id has a slash of its own.
+    pub fn task_set(&self, cluster: &str, service: &str, id: &str) -> String {
+        self.arn("ecs", format_args!("task-set/{cluster}/{service}/{id}"))
+    }
+
     pub fn container_instance(&self, cluster: &str, id: &str) -> String {
         self.arn("ecs", format_args!("container-instance/{cluster}/{id}"))
     }
@@ -181,6 +186,15 @@ pub fn service_deployment(text: &str) -> Option<OfService> {
 /// Reads the ARN of a service revision.
 pub fn service_revision(text: &str) -> Option<OfService> {
     of_service("service-revision/", text)
+}
+
+/// Reads the ARN of a task set.
+pub fn task_set(text: &str) -> Option<OfService> {
+    let arn: Arn = text.parse().ok().filter(|arn: &Arn| arn.service == "ecs")?;
+    let mut parts = arn.resource.strip_prefix("task-set/")?.splitn(3, '/');
+    let mut next = || parts.next().filter(|part| !part.is_empty()).map(str::to_owned);
+    let (cluster, service, id) = (next()?, next()?, next()?);
+    Some(OfService { arn, cluster, service, id })
 }
 
 fn of_service(kind: &str, text: &str) -> Option<OfService> {

@@ -11,7 +11,7 @@ BALANCER = [{"targetGroupArn": "arn:aws:elasticloadbalancing:us-east-1:000000000
 # (section of the ECS API reference, operation, input)
 GAPS = [
     ("CreateService, deploymentController", "create_service", {
-        **INSTANCE, "deploymentController": {"type": "EXTERNAL"}}),
+        **INSTANCE, "deploymentController": {"type": "CODE_DEPLOY"}}),
     ("CreateService, loadBalancers", "create_service", {**INSTANCE, "loadBalancers": BALANCER}),
 ]
 

@@ -72,8 +72,9 @@ pub(super) fn deployments(before: Option<&Service>, after: &Service) -> Vec<Valu
         let known = before.and_then(|before| before.deployment(&one.id));
         known.is_none_or(|known| known.rollout_state != one.rollout_state)
     };
-    // The newest stands first.
-    after.deployments.iter().rev().filter(changed).map(deployment).collect()
+    // A task set has no rollout. The newest stands first.
+    let own = after.deployments.iter().rev().filter(|one| one.task_set.is_none());
+    own.filter(changed).map(deployment).collect()
 }
 
 fn deployment(deployment: &Deployment) -> Value {

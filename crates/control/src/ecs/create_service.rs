@@ -6,7 +6,7 @@ use wire::ecs::{self, CreateServiceRequest, CreateServiceResponse, ServiceField}
 use wire::{Context, Error};
 
 use super::launch::{capacity, placement};
-use super::service::{Aim, Recorded, aim, daemon, rollout, rules, stages, unsupported};
+use super::service::{Aim, Recorded, aim, daemon, external, rollout, rules, stages, unsupported};
 use super::translate::{service as translate, tags};
 use super::{fingerprint, reference};
 use crate::app::App;
@@ -51,6 +51,11 @@ fn check(
     if scheduling == SchedulingStrategy::Daemon {
         daemon::check_controller(input.deployment_controller.as_ref())?;
         daemon::check(input.desired_count, input.placement_strategy.as_deref())?;
+    }
+    if external::is_asked_for(input.deployment_controller.as_ref()) {
+        unsupported::check(OPERATION, &unsupported::shared!(input))?;
+        let key = ServiceKey { cluster, name: input.service_name.as_str().into() };
+        return external::create(OPERATION, context, key, input);
     }
     unsupported::controller(OPERATION, input.deployment_controller.as_ref())?;
     unsupported::check(OPERATION, &unsupported::shared!(input))?;

@@ -79,6 +79,13 @@ pub(crate) fn refused(refusal: &Refusal) -> Error {
             "ConflictException",
             format!("The service deployment can't be stopped because it is {status}."),
         ),
+        Refusal::TaskSetNotFound(_) => Error::new("TaskSetNotFoundException", "Task set not found."),
+        Refusal::TaskSetScaledAboveZero(_) => Error::invalid_parameter(
+            "The task set cannot be deleted while it is scaled above 0. Scale it to 0, or use force.",
+        ),
+        Refusal::NoTaskSets(_) => Error::invalid_parameter(
+            "Task sets are for services with the deployment controller EXTERNAL only.",
+        ),
         Refusal::NotPaused(hook) => Error::invalid_parameter(format!(
             "The lifecycle hook {hook} does not await an action in this service deployment."
         )),

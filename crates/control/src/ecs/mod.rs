@@ -12,12 +12,14 @@ mod cluster_change;
 mod continue_service_deployment;
 mod create_cluster;
 mod create_service;
+mod create_task_set;
 mod definition;
 mod delete_account_setting;
 mod delete_attributes;
 mod delete_cluster;
 mod delete_service;
 mod delete_task_definitions;
+mod delete_task_set;
 mod deregister_container_instance;
 mod deregister_task_definition;
 mod describe_clusters;
@@ -26,6 +28,7 @@ mod describe_service_deployments;
 mod describe_service_revisions;
 mod describe_services;
 mod describe_task_definition;
+mod describe_task_sets;
 mod describe_tasks;
 mod discover_poll_endpoint;
 pub(crate) mod fingerprint;
@@ -59,12 +62,15 @@ mod submit_container_state_change;
 mod submit_task_state_change;
 mod tag_resource;
 mod tagging;
+mod task_set;
 mod untag_resource;
 mod update_cluster;
 mod update_cluster_settings;
 mod update_container_instances_state;
 pub(crate) mod update_service;
+mod update_service_primary_task_set;
 mod update_task_protection;
+mod update_task_set;
 
 use std::sync::Arc;
 
@@ -123,6 +129,11 @@ pub(crate) fn operations(app: &Arc<App>) -> Router {
         DescribeServiceRevisions => describe_service_revisions,
         StopServiceDeployment => stop_service_deployment,
         ContinueServiceDeployment => continue_service_deployment,
+        CreateTaskSet => create_task_set,
+        DescribeTaskSets => describe_task_sets,
+        UpdateTaskSet => update_task_set,
+        DeleteTaskSet => delete_task_set,
+        UpdateServicePrimaryTaskSet => update_service_primary_task_set,
         StartTask => start_task,
         UpdateContainerInstancesState => update_container_instances_state,
         PutAttributes => put_attributes,

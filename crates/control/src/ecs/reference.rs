@@ -1,7 +1,8 @@
 //! What a request names: short names and ARNs to the model's keys.
 
 use model::{
-    ClusterKey, ClusterStatus, DefinitionKey, InstanceId, Revision, Scope, ServiceKey, TaskId, World,
+    ClusterKey, ClusterStatus, DefinitionKey, DeploymentId, InstanceId, Revision, Scope, ServiceKey, TaskId,
+    World,
 };
 use wire::arn::{self, Arn, Named};
 use wire::{Context, Error};
@@ -100,6 +101,19 @@ pub(crate) fn service(context: &Context, cluster: &ClusterKey, text: &str) -> Re
 fn of_service(context: &Context, named: arn::OfService) -> Result<(ServiceKey, String), Error> {
     check_home(context, Some(&named.arn))?;
     Ok((scope(context).cluster(named.cluster.as_str()).service(named.service.as_str()), named.id))
+}
+
+/// A task set's id or ARN, which must be of `service`.
+pub(crate) fn task_set(context: &Context, service: &ServiceKey, text: &str) -> Result<DeploymentId, Error> {
+    if !text.starts_with("arn:") {
+        return Ok(DeploymentId::from(text));
+    }
+    let malformed = || Error::invalid_parameter(format!("Invalid identifier: Unexpected task set: {text}"));
+    let (named, id) = of_service(context, arn::task_set(text).ok_or_else(malformed)?)?;
+    if named != *service {
+        return Err(malformed());
+    }
+    Ok(DeploymentId::from(id))
 }
 
 /// The service of a service deployment, and the last part of the ARN. That it exists is not looked at.

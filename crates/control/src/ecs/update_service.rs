@@ -2,15 +2,15 @@ use std::sync::Arc;
 
 use model::command::ServiceChange;
 use model::{
-    Cluster, Command, PlacementConstraint, Refusal, SchedulingStrategy, Service, ServiceKey, ServiceStatus,
-    World,
+    Cluster, Command, ControllerType, PlacementConstraint, Refusal, SchedulingStrategy, Service, ServiceKey,
+    ServiceStatus, World,
 };
 use wire::ecs::{self, UpdateServiceRequest, UpdateServiceResponse};
 use wire::{Context, Error};
 
 use super::launch::{capacity, placement};
 use super::reference;
-use super::service::{Aim, Recorded, aim, daemon, rollout, rules, stages, unsupported};
+use super::service::{Aim, Recorded, aim, daemon, external, rollout, rules, stages, unsupported};
 use super::translate::service as translate;
 use crate::app::App;
 use crate::writer::SubmitError;
@@ -78,6 +78,10 @@ fn change(
     input: &UpdateServiceRequest,
     ids: &mut plan::Ids,
 ) -> Result<ServiceChange, Error> {
+    if service.controller == ControllerType::External {
+        unsupported::check(OPERATION, &unsupported::shared!(input))?;
+        return external::update(OPERATION, input);
+    }
     unsupported::controller(OPERATION, input.deployment_controller.as_ref())?;
     unsupported::check(OPERATION, &unsupported::shared!(input))?;
     if service.scheduling == SchedulingStrategy::Daemon {

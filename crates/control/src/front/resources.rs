@@ -139,6 +139,24 @@ impl Call<'_> {
         texts.into_iter().map(one).collect()
     }
 
+    /// By id they are of the call's cluster and service.
+    fn task_sets<'t>(&self, texts: impl IntoIterator<Item = &'t str>) -> Vec<String> {
+        let cluster = arn::cluster(self.text("cluster").unwrap_or("default"));
+        let service = self.text("service").and_then(arn::service);
+        let of_call = cluster.zip(service).map(|(cluster, service)| (cluster.name, service.name));
+        let one = |text| match (arn::task_set(text), &of_call) {
+            (Some(named), _) => self.home.task_set(&named.cluster, &named.service, &named.id),
+            (None, Some((cluster, service))) => self.home.task_set(cluster, service, text),
+            (None, None) => ANY.to_owned(),
+        };
+        let texts: Vec<&str> = texts.into_iter().collect();
+        // None means all of them.
+        if texts.is_empty() {
+            return vec![one(ANY)];
+        }
+        texts.into_iter().map(one).collect()
+    }
+
     /// Without a revision the latest is meant, as it is now; where there is none, any.
     fn definition(&self, text: &str) -> String {
         let Some(named) = arn::task_definition(text) else { return ANY.to_owned() };
@@ -172,9 +190,13 @@ impl Call<'_> {
                 some => some.into_iter().map(|text| self.cluster(text)).collect(),
             },
             "CreateService" => self.services(self.text("serviceName")),
-            "ListServiceDeployments" | "UpdateService" | "DeleteService" => {
-                self.services(self.text("service"))
-            }
+            "ListServiceDeployments"
+            | "UpdateService"
+            | "DeleteService"
+            | "CreateTaskSet"
+            | "UpdateServicePrimaryTaskSet" => self.services(self.text("service")),
+            "UpdateTaskSet" | "DeleteTaskSet" => self.task_sets(self.text("taskSet")),
+            "DescribeTaskSets" => self.task_sets(self.texts("taskSets")),
             "DescribeServices" => self.services(self.texts("services")),
             "StopServiceDeployment" | "ContinueServiceDeployment" => {
                 self.service_deployments(self.text("serviceDeploymentArn"))

@@ -22,11 +22,12 @@ mod setting;
 mod start;
 mod step;
 mod tag;
+mod task_set;
 mod token;
 mod transaction;
 mod why;
 
-use crate::{command::Command, event::Event, refusal::Refusal, world::World};
+use crate::{command::Command, entity::TaskSet, event::Event, refusal::Refusal, world::World};
 
 pub use failures::holds_from_ms;
 pub use life::path;
@@ -120,6 +121,19 @@ fn decide(draft: &mut Draft, command: &Command) -> Result<(), Refusal> {
         Command::StopDeployment { service, deployment, stop } => {
             draft.stop_deployment(service, deployment, *stop)?
         }
+        Command::CreateTaskSet { service, deployment, external_id, scale, tags, token } => {
+            let set = TaskSet {
+                external_id: external_id.clone(),
+                scale: *scale,
+                tags: tags.clone(),
+                stable: false,
+                stable_at_ms: draft.now_ms,
+            };
+            draft.create_task_set(service, deployment, set, token.as_ref())?;
+        }
+        Command::ScaleTaskSet { service, set, scale } => draft.scale_task_set(service, set, *scale)?,
+        Command::SetPrimaryTaskSet { service, set } => draft.set_primary_task_set(service, set)?,
+        Command::DeleteTaskSet { service, set, force } => draft.delete_task_set(service, set, *force)?,
         Command::AnswerHook { service, run, answer } => draft.answer_hook(service, run, answer),
         Command::ContinueDeployment { service, deployment, hook, action } => {
             draft.continue_deployment(service, deployment, hook, *action)?

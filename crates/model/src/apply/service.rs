@@ -106,6 +106,7 @@ impl Draft {
                 primary.desired_count = desired;
                 primary.updated_at_ms = now_ms;
             }
+            service.scale_task_sets(now_ms);
             service.steady = false;
         }
         if service != *old {
@@ -173,7 +174,7 @@ impl Draft {
         }
     }
 
-    fn deployment(
+    pub(super) fn deployment(
         &self,
         scope: &Scope,
         new: &NewDeployment,
@@ -199,6 +200,7 @@ impl Draft {
             created_at_ms: self.now_ms,
             updated_at_ms: self.now_ms,
             lifecycle: None,
+            task_set: None,
             document: new.document.clone(),
         })
     }

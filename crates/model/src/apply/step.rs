@@ -93,6 +93,12 @@ fn change_deployment(service: &mut Service, step: &DeploymentStep, now_ms: u64) 
                 service.completed = Some(Box::new(deployment.clone()));
             }
         }
+        DeploymentChange::Stable(stable) => {
+            if let Some(set) = &mut deployment.task_set {
+                (set.stable, set.stable_at_ms) = (*stable, now_ms);
+            }
+            return;
+        }
         DeploymentChange::Stage(lifecycle) => deployment.lifecycle = Some(lifecycle.clone()),
         DeploymentChange::Failed(tasks) => failures::fail(deployment, *tasks, None, now_ms),
         DeploymentChange::Begin | DeploymentChange::Remove | DeploymentChange::RollBack(_) => {}

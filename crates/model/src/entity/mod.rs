@@ -34,7 +34,7 @@ pub use placement::{ConstraintKind, PlacementConstraint, PlacementStrategy, Stra
 pub use run::Run;
 pub use service::{
     Breaker, ControllerType, Deployment, DeploymentStatus, EVENTS_KEPT, PropagateTags, RolloutState,
-    SchedulingStrategy, Service, ServiceEvent, ServiceStatus, Threshold, ThresholdKind, Throttle,
+    SchedulingStrategy, Service, ServiceEvent, ServiceStatus, TaskSet, Threshold, ThresholdKind, Throttle,
 };
 pub use service_deployment::{
     HISTORY_KEPT, HISTORY_MS, RevisionCounts, Rollback, ServiceDeployment, ServiceDeploymentStatus,

@@ -26,7 +26,7 @@ spelled! {
     PropagateTags { None = "NONE", TaskDefinition = "TASK_DEFINITION", Service = "SERVICE" }
 }
 spelled! {
-    DeploymentStatus { Primary = "PRIMARY", Active = "ACTIVE", Inactive = "INACTIVE" }
+    DeploymentStatus { Primary = "PRIMARY", Active = "ACTIVE", Draining = "DRAINING", Inactive = "INACTIVE" }
 }
 spelled! {
     RolloutState { InProgress = "IN_PROGRESS", Completed = "COMPLETED", Failed = "FAILED" }
@@ -100,6 +100,27 @@ pub struct Throttle {
     pub last_failure_at_ms: u64,
 }
 
+/// What makes a deployment a task set: somebody else than ECS decides what becomes of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TaskSet {
+    pub external_id: Option<Arc<str>>,
+    /// Percent of the service's desired count.
+    pub scale: f64,
+    pub tags: Tags,
+    /// Whether it is as it is wanted, and since when.
+    pub stable: bool,
+    pub stable_at_ms: u64,
+}
+
+impl TaskSet {
+    /// How many tasks it is to have, rounded up (ECS API reference, TaskSet.computedDesiredCount).
+    pub fn computed(&self, desired: u32) -> u32 {
+        // What is a whole number on paper may be a little more in binary.
+        const NOTHING: f64 = 1e-6;
+        (f64::from(desired) * self.scale / 100.0 - NOTHING).ceil().max(0.0) as u32
+    }
+}
+
 /// One attempt to bring the service to a task definition and configuration. How many of its tasks
 /// are pending and running follows from the tasks: `World::deployment_counts`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -130,6 +151,8 @@ pub struct Deployment {
     /// Where it stands, while it goes through lifecycle stages.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lifecycle: Option<Box<Lifecycle>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task_set: Option<Box<TaskSet>>,
     /// Anything else that is given back.
     pub document: Option<Document>,
 }
@@ -220,6 +243,18 @@ impl Service {
                 deployment.desired_count = 0;
             }
             deployment.updated_at_ms = now_ms;
+        }
+    }
+
+    /// Task sets have their share of the desired count.
+    pub(crate) fn scale_task_sets(&mut self, now_ms: u64) {
+        let desired = self.desired_count;
+        for set in self.deployments.iter_mut().filter(|set| set.status != DeploymentStatus::Draining) {
+            let Some(computed) = set.task_set.as_ref().map(|own| own.computed(desired)) else { continue };
+            if computed != set.desired_count {
+                set.desired_count = computed;
+                set.updated_at_ms = now_ms;
+            }
         }
     }
 

@@ -1,5 +1,5 @@
 use crate::{
-    ids::{InstanceId, TaskId},
+    ids::{DeploymentId, InstanceId, TaskId},
     key::Scope,
 };
 use serde::{Deserialize, Serialize};
@@ -21,6 +21,7 @@ pub struct TokenKey {
 pub enum TokenResult {
     Tasks(Vec<TaskId>),
     Instance(InstanceId),
+    TaskSet(DeploymentId),
     /// The resource is the one that the parameters name.
     Named,
 }

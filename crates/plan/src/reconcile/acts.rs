@@ -22,7 +22,7 @@ pub(super) struct Acts {
 }
 
 impl Acts {
-    fn join(&mut self, other: Acts) {
+    pub(super) fn join(&mut self, other: Acts) {
         self.starts.extend(other.starts);
         self.failures.extend(other.failures);
         self.stops.extend(other.stops);
@@ -109,7 +109,13 @@ impl Planner<'_> {
     }
 
     /// As if the service had no other deployment.
-    fn alone(&self, ids: &mut Ids, deployment: &Deployment, desired: u32, held_back: bool) -> Acts {
+    pub(super) fn alone(
+        &self,
+        ids: &mut Ids,
+        deployment: &Deployment,
+        desired: u32,
+        held_back: bool,
+    ) -> Acts {
         let census = Census::of(self.world, self.service, deployment, desired, self.now_ms);
         self.replicas(ids, deployment, &census, held_back)
     }

@@ -6,6 +6,7 @@ mod census;
 mod daemon;
 mod pick;
 mod rolling;
+mod sets;
 mod stages;
 mod start;
 mod tell;
@@ -62,7 +63,7 @@ pub struct Plan {
 }
 
 /// The next step for the service; `None` when there is no such service, it is INACTIVE, or its
-/// tasks aren't ours to decide (a controller other than ECS).
+/// tasks aren't ours to decide (the controller CODE_DEPLOY).
 pub fn service(world: &World, key: &ServiceKey, now_ms: u64, seed: u128) -> Option<Plan> {
     let service = world.service(key)?;
     let ours = service.controller == ControllerType::Ecs;
@@ -79,6 +80,7 @@ pub fn service(world: &World, key: &ServiceKey, now_ms: u64, seed: u128) -> Opti
     match service.status {
         ServiceStatus::Inactive => None,
         ServiceStatus::Draining => Some(planner.drain()),
+        ServiceStatus::Active if service.controller == ControllerType::External => Some(planner.sets()),
         ServiceStatus::Active => service.primary().filter(|_| ours).map(|primary| planner.roll(primary)),
     }
 }

@@ -1,5 +1,8 @@
 use super::{census, daemon};
-use model::{DesiredStatus, Event, Home, LaunchType, Service, ServiceKey, ServiceStatus, TaskStatus, World};
+use model::{
+    ControllerType, DesiredStatus, Event, Home, LaunchType, Service, ServiceKey, ServiceStatus, TaskStatus,
+    World,
+};
 use std::collections::BTreeSet;
 
 /// The services to look at after `events` have been taken into `world`: those that were changed,
@@ -39,6 +42,10 @@ fn lives_at(service: &Service, home: &Home) -> bool {
 }
 
 fn is_short(world: &World, service: &Service) -> bool {
+    // Its tasks are of no deployment that would have to be told apart.
+    if service.controller == ControllerType::External {
+        return true;
+    }
     let wanted = |desired| desired == DesiredStatus::Running;
     let there = world.live_tasks_of(&service.key).filter(|task| wanted(task.desired_status));
     let primary = service.primary().map(|deployment| &deployment.id);

@@ -162,6 +162,50 @@ def get_task_protection(scene):
     assert answer["failures"][0]["reason"] == "MISSING"
 
 
+# Task sets ----------------------------------------------------------------------------------
+
+
+def task_set(scene):
+    """(what names its service, a new task set of it)"""
+    name = unique("sets")
+    scene.ecs.create_service(cluster=scene.cluster, serviceName=name, desiredCount=1,
+                             deploymentController={"type": "EXTERNAL"})
+    where = {"cluster": scene.cluster, "service": name}
+    made = scene.ecs.create_task_set(
+        **where, taskDefinition=scene.definition(), launchType="FARGATE", networkConfiguration=NETWORK,
+        externalId="outside", scale={"value": 50.0, "unit": "PERCENT"}, tags=TAGS)["taskSet"]
+    return where, made
+
+
+def create_task_set(scene):
+    _, made = task_set(scene)
+    assert made["computedDesiredCount"] == 1 and made["tags"] == TAGS
+
+
+def describe_task_sets(scene):
+    where, made = task_set(scene)
+    answer = scene.ecs.describe_task_sets(**where, taskSets=[made["id"], "ecs-svc/1"], include=["TAGS"])
+    assert answer["taskSets"][0]["tags"] == TAGS and answer["failures"][0]["reason"] == "MISSING"
+
+
+def update_task_set(scene):
+    where, made = task_set(scene)
+    scale = {"value": 0.0, "unit": "PERCENT"}
+    updated = scene.ecs.update_task_set(**where, taskSet=made["taskSetArn"], scale=scale)["taskSet"]
+    assert updated["scale"] == scale and updated["computedDesiredCount"] == 0
+
+
+def update_service_primary_task_set(scene):
+    where, made = task_set(scene)
+    primary = scene.ecs.update_service_primary_task_set(**where, primaryTaskSet=made["id"])["taskSet"]
+    assert primary["status"] == "PRIMARY"
+
+
+def delete_task_set(scene):
+    where, made = task_set(scene)
+    assert scene.ecs.delete_task_set(**where, taskSet=made["id"], force=True)["taskSet"]["status"] == "DRAINING"
+
+
 # Services -----------------------------------------------------------------------------------
 
 

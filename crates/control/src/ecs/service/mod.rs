@@ -3,6 +3,7 @@
 
 pub(crate) mod aim;
 pub(crate) mod daemon;
+pub(crate) mod external;
 pub(crate) mod follow;
 pub(crate) mod recorded;
 pub(crate) mod rollout;

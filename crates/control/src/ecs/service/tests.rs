@@ -6,6 +6,7 @@ mod daemon;
 mod describe;
 mod history;
 mod stages;
+mod task_sets;
 mod update;
 
 use model::command::NewDefinition;

@@ -8,3 +8,4 @@ pub(crate) mod service_deployment;
 pub(crate) mod service_revision;
 pub(crate) mod tags;
 pub(crate) mod task;
+pub(crate) mod task_set;

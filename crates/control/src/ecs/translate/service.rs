@@ -4,7 +4,7 @@ use model::{CapacityStrategyItem, Deployment, LaunchType, Service, World};
 use wire::Timestamp;
 use wire::ecs::{self, ServiceField};
 
-use super::tags;
+use super::{tags, task_set};
 use crate::arn;
 use crate::ecs::launch::placement;
 use crate::ecs::service::{Recorded, rollout};
@@ -12,6 +12,7 @@ use crate::ecs::service::{Recorded, rollout};
 pub(crate) fn to_wire(world: &World, service: &Service, include: &[ServiceField]) -> ecs::Service {
     let counts = world.deployment_counts(&service.key, None);
     let recorded = Recorded::of(service);
+    let own = || service.deployments.iter().filter(|deployment| deployment.task_set.is_none());
     let aim = recorded.as_ref().map(|recorded| &recorded.aim);
     let strategy = aim.map(|aim| aim.strategy.as_slice()).unwrap_or_default();
     let launch_type = aim.map(|aim| aim.launch_type);
@@ -35,11 +36,9 @@ pub(crate) fn to_wire(world: &World, service: &Service, include: &[ServiceField]
         current_service_deployment: world
             .newest_service_deployment(service)
             .map(|record| arn::service_deployment(&service.key, &record.deployment)),
-        current_service_revisions: Some(
-            service.deployments.iter().map(|one| revision(world, service, one)).collect(),
-        ),
-        deployments: Some(service.deployments.iter().map(|one| deployment(world, service, one)).collect()),
-        task_sets: Some(Vec::new()),
+        current_service_revisions: Some(own().map(|one| revision(world, service, one)).collect()),
+        deployments: Some(own().map(|one| deployment(world, service, one)).collect()),
+        task_sets: Some(task_set::all(world, service, include.contains(&ServiceField::Tags))),
         role_arn: recorded.as_ref().and_then(|recorded| recorded.role_arn.clone()),
         events: Some(service.events.iter().map(event).collect()),
         created_at: Some(Timestamp::from_ms(service.created_at_ms)),
