@@ -67,13 +67,13 @@ impl Planner<'_> {
         }
         let settled = |set: &Deployment| {
             let steps = step.deployments.iter().filter(|step| step.id == set.id);
-            let changed = steps.filter_map(|step| match step.change {
+            let mut changed = steps.filter_map(|step| match step.change {
                 DeploymentChange::Stable(stable) => Some(stable),
                 DeploymentChange::Remove => Some(true),
                 _ => None,
             });
             let stays = set.status != DeploymentStatus::Draining;
-            changed.last().unwrap_or(stays && set.task_set.as_ref().is_some_and(|own| own.stable))
+            changed.next_back().unwrap_or(stays && set.task_set.as_ref().is_some_and(|own| own.stable))
         };
         let steady = !service.deployments.is_empty() && service.deployments.iter().all(settled);
         if steady != service.steady {

@@ -61,7 +61,6 @@ pub(crate) fn to_wire(world: &World, record: &ServiceDeployment, now_ms: u64) ->
             status: Some(ServiceDeploymentRollbackMonitorsStatus::Disabled),
             ..ecs::ServiceDeploymentAlarms::default()
         }),
-        ..ecs::ServiceDeployment::default()
     }
 }
 
