@@ -139,7 +139,7 @@ impl DataDir {
 /// Whether a name in a data directory is one that Longshore makes there.
 fn is_ours(name: &str) -> bool {
     const NAMES: &[&str] = &["agent", "registry", "logs", "longshore.log", "taken-down"];
-    const FILES: &[&str] = &["state.db", "registry.db", "logs.db"];
+    const FILES: &[&str] = &["state.db", "registry.db", "logs.db", "events.db"];
     const JSON: &[&str] = &["credentials", "keys", "server"];
     let of = |stem: &str, ends: &[&str]| name.strip_prefix(stem).is_some_and(|rest| ends.contains(&rest));
     NAMES.contains(&name)

@@ -115,7 +115,12 @@ impl Agent {
     }
 
     async fn report(&self, task: &Task) -> anyhow::Result<()> {
-        let mut channel = match self.idle.lock().await.pop() {
+        let idle = {
+            let mut idle = self.idle.lock().await;
+            idle.retain(Channel::is_open);
+            idle.pop()
+        };
+        let mut channel = match idle {
             Some(channel) => channel,
             None => Channel::open(self.caller.clone()).await?,
         };

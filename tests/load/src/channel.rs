@@ -31,6 +31,11 @@ impl Channel {
         Ok(Channel { caller, endpoint, sender })
     }
 
+    /// The server closes one that was idle for long.
+    pub fn is_open(&self) -> bool {
+        !self.sender.is_closed()
+    }
+
     pub async fn call<O: Operation>(&mut self, input: &O::Input) -> anyhow::Result<O::Output> {
         let (status, body) = self.raw::<O>(input).await?;
         Ok(client::parse::<O>(status, &body)?)
