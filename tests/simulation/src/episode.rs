@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 use model::{Home, InstanceId, TaskId};
 
 use crate::control::Control;
@@ -126,7 +126,7 @@ impl Episode {
         self.begin();
         let until_ms = self.now_ms + self.weather.lasts_ms;
         self.go_on(until_ms)?;
-        self.clear_up();
+        self.clear_up().context("when all trouble ended")?;
         self.come_to_rest().context("when all trouble was over")?;
         self.come_to_nothing().context("when everything was deleted")
     }
@@ -272,11 +272,5 @@ impl Episode {
             in_ms = *way - self.now_ms;
         }
         self.at(in_ms, Due::Arrives(letter));
-    }
-
-    /// Checks something of the whole that must be so now.
-    pub fn promise(&self, what: bool, words: impl FnOnce() -> String) -> anyhow::Result<()> {
-        ensure!(what, "{}", words());
-        Ok(())
     }
 }

@@ -6,7 +6,7 @@ use model::command::Command;
 use model::{Home, InstanceId, InstanceStatus, RolloutState, ServiceKey, ServiceStatus, StopCode, TaskId};
 use plan::reconcile;
 
-use crate::control::{Control, RETENTION_MS};
+use crate::control::RETENTION_MS;
 use crate::episode::Episode;
 use crate::promises;
 use crate::site;
@@ -18,16 +18,17 @@ const ROOM: usize = 18;
 
 impl Episode {
     /// No more trouble, and room for everything.
-    pub fn clear_up(&mut self) {
+    pub fn clear_up(&mut self) -> anyhow::Result<()> {
         self.calm = true;
         self.note(|| "calm".into());
-        let _ = self.control_starts();
+        self.control_starts()?;
         self.mend();
         for home in [Home::Pool, Home::Cluster(site::cluster())] {
             for _ in 0..ROOM {
                 self.new_machine(home.clone());
             }
         }
+        Ok(())
     }
 
     pub fn come_to_rest(&mut self) -> anyhow::Result<()> {
@@ -100,20 +101,18 @@ impl Episode {
         }
         self.go_on(self.now_ms + 120_000)?;
         let world = &self.control.world;
-        self.promise(world.all_tasks().all(|task| !task.is_live()), || "tasks are left".into())?;
-        self.promise(world.all_services().all(|s| s.status == ServiceStatus::Inactive), || {
-            "services are left".into()
-        })?;
+        ensure!(world.all_tasks().all(|task| !task.is_live()), "tasks are left");
+        ensure!(world.all_services().all(|s| s.status == ServiceStatus::Inactive), "services are left");
         for (task, on) in self.truth.running() {
-            self.promise(self.is_deregistered(on), || format!("task {task} still runs on {on}"))?;
+            ensure!(self.is_deregistered(on), "task {task} still runs on {on}");
         }
         self.go_on(self.now_ms + RETENTION_MS + 180_000)?;
-        let Control { world, .. } = &self.control;
-        self.promise(world.task_count() == 0, || format!("{} tasks aren't forgotten", world.task_count()))?;
+        let world = &self.control.world;
+        ensure!(world.task_count() == 0, "{} tasks aren't forgotten", world.task_count());
         let services = world.all_services().count();
-        self.promise(services == 0, || format!("{services} services aren't forgotten"))?;
+        ensure!(services == 0, "{services} services aren't forgotten");
         let gone = world.all_instances().filter(|i| i.status == InstanceStatus::Inactive).count();
-        self.promise(gone == 0, || format!("{gone} container instances aren't forgotten"))?;
+        ensure!(gone == 0, "{gone} container instances aren't forgotten");
         self.stored_is_known()
     }
 }
