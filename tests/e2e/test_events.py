@@ -67,6 +67,12 @@ def in_order(events):
     return all(versions == sorted(versions) for versions in told.values())
 
 
+def logged(stage, stream):
+    """The stream's lines, once it is there: it is made before its first line."""
+    if stage.logs.describe_log_streams(logGroupName=stage.group, logStreamNamePrefix=stream)["logStreams"]:
+        return stage.logs.get_log_events(logGroupName=stage.group, logStreamName=stream)["events"]
+
+
 def test_a_stopped_task_is_told_to_an_address_and_a_log_group(stage, rules, listener):
     stage.logs.create_log_group(logGroupName=stage.group)
     group = f"arn:aws:logs:{stage.account.region}:{stage.account.account_id()}:log-group:{stage.group}"
@@ -86,9 +92,7 @@ def test_a_stopped_task_is_told_to_an_address_and_a_log_group(stage, rules, list
     listener.wait(lambda said: said == {"said": f"{arn} ended with 3", "code": 3}, "what the template says", "/said")
 
     stream = f"{name}/log"
-    wait_until(lambda: stage.logs.describe_log_streams(logGroupName=stage.group, logStreamNamePrefix=stream)["logStreams"],
-               "the log stream")
-    lines = stage.logs.get_log_events(logGroupName=stage.group, logStreamName=stream)["events"]
+    lines = wait_until(lambda: logged(stage, stream), "the line of the log group")
     assert [json.loads(line["message"])["id"] for line in lines] == [event["id"]]
 
     listener.wait(lambda event: event["detail"]["lastStatus"] == "STOPPED", "all of them", "/all")
