@@ -27,6 +27,8 @@ pub struct Repository {
     pub settings: RepositorySettings,
     pub tags: OrdMap<Tag, TagRecord>,
     pub manifests: OrdMap<Digest, ManifestRecord>,
+    /// Subjects, with the manifests that name them.
+    referrers: OrdMap<Digest, OrdSet<Digest>>,
     /// The link table: only these blobs exist, as far as this repository is concerned.
     pub blobs: OrdMap<Digest, BlobLink>,
     pub lifecycle: Option<LifecycleRecord>,
@@ -39,6 +41,7 @@ impl Repository {
             settings,
             tags: OrdMap::new(),
             manifests: OrdMap::new(),
+            referrers: OrdMap::new(),
             blobs: OrdMap::new(),
             lifecycle: None,
             policy: None,
@@ -89,7 +92,31 @@ impl Repository {
         &'a self,
         subject: &'a Digest,
     ) -> impl Iterator<Item = (&'a Digest, &'a ManifestRecord)> {
-        self.manifests.iter().filter(|(_, m)| m.subject.as_ref() == Some(subject))
+        let named = self.referrers.get(subject).into_iter().flatten();
+        named.filter_map(|digest| self.manifests.get_key_value(digest))
+    }
+
+    /// Returns whether it is a new one.
+    fn put_manifest(&mut self, digest: &Digest, record: &ManifestRecord) -> bool {
+        // A digest stands for one content, so a record that is put again has the same subject.
+        if let Some(subject) = &record.subject {
+            self.referrers.entry(subject.clone()).or_default().insert(digest.clone());
+        }
+        self.manifests.insert(digest.clone(), record.clone()).is_none()
+    }
+
+    /// Returns whether it was there.
+    fn remove_manifest(&mut self, digest: &Digest) -> bool {
+        let Some(gone) = self.manifests.remove(digest) else { return false };
+        if let Some(subject) = gone.subject
+            && let Some(named) = self.referrers.get_mut(&subject)
+        {
+            named.remove(digest);
+            if named.is_empty() {
+                self.referrers.remove(&subject);
+            }
+        }
+        true
     }
 
     /// The indexes that hold `digest`.
@@ -300,7 +327,7 @@ impl Index {
                     false => drop(self.replicating.remove(&id)),
                 }
                 if let Some(r) = self.repositories.get_mut(key)
-                    && r.manifests.insert(digest.clone(), record.clone()).is_none()
+                    && r.put_manifest(digest, record)
                 {
                     self.take(digest);
                 }
@@ -308,7 +335,7 @@ impl Index {
             Change::DeleteManifest(key, digest) => {
                 self.replicating.remove(&(key.clone(), digest.clone()));
                 if let Some(r) = self.repositories.get_mut(key)
-                    && r.manifests.remove(digest).is_some()
+                    && r.remove_manifest(digest)
                 {
                     self.release(digest);
                 }

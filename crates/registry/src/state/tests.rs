@@ -121,7 +121,7 @@ fn put(r: u8, n: u8, needs: Vec<u8>, members: Vec<u8>, t: Option<u8>, now_ms: u6
         references: needs.iter().map(|n| n.digest.clone()).collect(),
         content_size: 3,
         artifact_type: None,
-        subject: None,
+        subject: n.checked_sub(1).map(|m| manifest(m / 2)),
         annotations: BTreeMap::new(),
         is_index: needs.iter().any(|n| n.is_manifest),
         ..ManifestRecord::default()
@@ -243,6 +243,10 @@ proptest! {
             for (_, repository) in index.all() {
                 for record in repository.tags.values() {
                     prop_assert!(repository.manifests.contains_key(&record.digest));
+                }
+                for subject in (0..5).map(manifest) {
+                    let named = repository.manifests.iter().filter(|(_, m)| m.subject.as_ref() == Some(&subject));
+                    prop_assert!(repository.referrers_of(&subject).eq(named));
                 }
                 for digest in repository.blobs.keys().chain(repository.manifests.keys()) {
                     prop_assert!(index.is_used(digest));
