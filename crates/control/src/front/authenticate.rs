@@ -1,10 +1,11 @@
 //! From a request to who sent it. Nothing is done with its content before.
 
+use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 
 use axum::extract::ConnectInfo;
-use axum::http::HeaderMap;
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use wire::Context;
 use wire::sigv4::{self, Refusal};
 
@@ -72,13 +73,12 @@ fn live(app: &App, id: &str, now_ms: u64) -> Option<KeyRecord> {
 }
 
 /// The request as its signature means it.
-fn signed<T>(parts: &Parts, body: &[u8], ask: impl FnOnce(&sigv4::Request<'_>) -> T) -> T {
-    let headers: Vec<(&str, String)> = parts
-        .headers
-        .iter()
-        .map(|(name, value)| (name.as_str(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
-        .collect();
-    let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+fn signed<'p, T>(parts: &'p Parts, body: &[u8], ask: impl FnOnce(&sigv4::Request<'_>) -> T) -> T {
+    let texts = |(name, value): (&'p HeaderName, &'p HeaderValue)| {
+        (name.as_str(), String::from_utf8_lossy(value.as_bytes()))
+    };
+    let headers: Vec<(&str, Cow<'_, str>)> = parts.headers.iter().map(texts).collect();
+    let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (*name, &**value)).collect();
     ask(&sigv4::Request {
         method: parts.method.as_str(),
         path: parts.uri.path(),

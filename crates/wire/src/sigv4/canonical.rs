@@ -30,10 +30,19 @@ pub fn sha256_hex(bytes: &[u8]) -> String {
 pub fn request(request: &Request<'_>, query: &str, signed_headers: &[&str], payload_hash: &str) -> String {
     let mut text = format!("{}\n{}\n{query}\n", request.method, path(request.path));
     for name in signed_headers {
-        let values: Vec<String> = request.header_values(name).map(single_spaced).collect();
-        text.push_str(&format!("{name}:{}\n", values.join(",")));
+        text.push_str(name);
+        let mut before = ":";
+        for value in request.header_values(name) {
+            text.push_str(before);
+            push_single_spaced(&mut text, value);
+            before = ",";
+        }
+        text.push_str(if before == ":" { ":\n" } else { "\n" });
     }
-    text.push_str(&format!("\n{}\n{payload_hash}", signed_headers.join(";")));
+    text.push('\n');
+    text.push_str(&signed_headers.join(";"));
+    text.push('\n');
+    text.push_str(payload_hash);
     text
 }
 
@@ -84,8 +93,13 @@ fn recode(text: &str) -> String {
 }
 
 /// Trimmed, with runs of white space as one space.
-fn single_spaced(value: &str) -> String {
-    value.split_whitespace().collect::<Vec<_>>().join(" ")
+fn push_single_spaced(text: &mut String, value: &str) {
+    for (n, word) in value.split_whitespace().enumerate() {
+        if n > 0 {
+            text.push(' ');
+        }
+        text.push_str(word);
+    }
 }
 
 /// `stamp`: as in `X-Amz-Date`.

@@ -35,12 +35,9 @@ pub struct Request<'a> {
 
 impl<'a> Request<'a> {
     /// Every value of the header `name` (any case), in order.
-    pub(crate) fn header_values(&self, name: &str) -> impl Iterator<Item = &'a str> {
-        let wanted = name.to_owned();
-        self.headers
-            .iter()
-            .filter(move |(have, _)| have.eq_ignore_ascii_case(&wanted))
-            .map(|(_, value)| *value)
+    pub(crate) fn header_values<'n>(&self, name: &'n str) -> impl Iterator<Item = &'a str> + use<'a, 'n> {
+        let of_name = move |(have, _): &&(&str, &'a str)| have.eq_ignore_ascii_case(name);
+        self.headers.iter().filter(of_name).map(|(_, value)| *value)
     }
 
     pub(crate) fn header(&self, name: &str) -> Option<&'a str> {
