@@ -24,6 +24,9 @@ use crate::front::authenticate;
 const HEARTBEAT: Duration = Duration::from_secs(30);
 /// An agent that has sent nothing for so long, heartbeats' acks included, is gone.
 const SILENCE: Duration = Duration::from_secs(95);
+/// How long an acknowledgement is kept for the task's first report. That says the same and is committed in any case, so
+/// that a task which is quicker costs a commit less.
+const REPORT_COMES: Duration = Duration::from_millis(250);
 /// The largest message that an agent has reason to send.
 const MAX_MESSAGE: usize = 1024 * 1024;
 
@@ -234,9 +237,18 @@ impl Session {
     }
 
     /// Recorded beside the conversation: the next payload needn't wait for the commit.
-    fn acknowledge(&self, tasks: Vec<Told>) {
+    fn acknowledge(&self, mut tasks: Vec<Told>) {
         let (app, instance) = (self.sessions.app.clone(), self.seat.instance);
         tokio::spawn(async move {
+            tokio::time::sleep(REPORT_COMES).await;
+            let world = app.world();
+            tasks.retain(|(id, desired)| {
+                world.task(*id).is_some_and(|task| task.acknowledged < Some(*desired))
+            });
+            drop(world);
+            if tasks.is_empty() {
+                return;
+            }
             if let Err(error) = app.submit(Command::AcknowledgePayload { instance, tasks }).await {
                 tracing::warn!(%instance, %error, "an acknowledgement could not be recorded");
             }

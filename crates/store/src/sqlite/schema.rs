@@ -111,6 +111,8 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
     // Pages in the log before it is brought into the database: a page that is written again and again in between
     // is brought there once.
     connection.pragma_update(None, "wal_autocheckpoint", 4000)?;
+    // KiB of pages in memory, as many as the log may hold before that: a burst writes to pages that it has just written.
+    connection.pragma_update(None, "cache_size", -16_000)?;
     // After a burst the log shrinks to this at the next checkpoint.
     connection.pragma_update(None, "journal_size_limit", 16 << 20)?;
     Ok(())
