@@ -186,6 +186,32 @@ def test_a_service_tells_of_its_deployment_and_its_steady_state(stage, rules, li
     assert done["detail"]["reason"] == f"ECS deployment {done['detail']['deploymentId']} completed."
 
 
+def test_a_task_that_ends_at_once_is_told_as_running_first(stage, rules, listener):
+    rules.put({"Id": "t", "Arn": listener.url + "/"}, EventPattern=of_cluster(stage, lastStatus=["RUNNING", "STOPPED"]))
+    definition = stage.register(stage.container("exit 3"))
+    tasks = stage.run(definition, count=5)
+    for task in tasks:
+        listener.wait(lambda event: event["resources"] == [task] and event["detail"]["lastStatus"] == "STOPPED", "its end")
+        mine = [event["detail"] for event in listener.events() if event["resources"] == [task]]
+        assert mine[0]["lastStatus"] == "RUNNING" and mine[0]["containers"][0]["lastStatus"] == "RUNNING", mine[0]
+
+
+def test_a_pause_of_a_deployment_is_told_and_can_be_answered(stage, rules, listener):
+    rules.put({"Id": "t", "Arn": listener.url + "/"}, EventPattern={
+        "source": ["aws.ecs"], "detail-type": ["ECS Hook State Change"],
+        "detail": {"serviceArn": [{"wildcard": f"*:service/{stage.cluster}/*"}]}})
+    pause = {"targetType": "PAUSE", "lifecycleStages": ["PRE_SCALE_UP"]}
+    service = stage.create_service(
+        stage.register(stage.container("trap 'exit 0' TERM; sleep 600 & wait")),
+        deploymentConfiguration={"strategy": "BLUE_GREEN", "bakeTimeInMinutes": 0, "lifecycleHooks": [pause]})
+    waits = listener.wait(lambda event: event["detail"]["eventName"] == "HOOK_AWAITING_ACTION", "the pause")["detail"]
+    assert (waits["hookType"], waits["lifecycleStage"]) == ("PAUSE", "PRE_SCALE_UP")
+    stage.ecs.continue_service_deployment(serviceDeploymentArn=waits["serviceDeploymentArn"], hookId=waits["hookId"])
+    done = listener.wait(lambda event: event["detail"]["eventName"] == "HOOK_SUCCEEDED", "the pause to be over")
+    assert done["detail"]["hookId"] == waits["hookId"]
+    stage.wait_stable(service, 1)
+
+
 @pytest.mark.long
 def test_a_schedule_runs_tasks_and_makes_up_for_what_a_kill_missed(own_stage):
     server, account = own_stage.account.server, own_stage.account

@@ -242,7 +242,7 @@ impl Thread {
         let mut announcer = Announcer::new(&*self.audience, &self.home, &self.world, now_ms);
         let decide = |request: &Request| {
             let own = decided.decide(&request.command, now_ms)?;
-            announcer.note(decided.world(), &decided.events()[own.clone()]);
+            announcer.note(decided.world(), decided.events(), own.clone());
             Ok(own)
         };
         let outcomes: Vec<Result<Range<usize>, Refusal>> = group.iter().map(decide).collect();

@@ -98,9 +98,9 @@ fn a_short_life_in_one_report_was_running() {
     TaskConnected
     interface ATTACHED
     web RUNNING
-    web STOPPED exit 0
     ACTIVATING at 6000
     RUNNING at 6000
+    web STOPPED exit 0
     TaskTimed
     desired STOPPED: EssentialContainerExited "Essential container in task exited"
     DEACTIVATING at 6000

@@ -1,10 +1,12 @@
 //! What changes is told as EventBridge's events (ECS developer guide, "Amazon ECS events"), put into an outbox in the
 //! commit that made the change. Pure but for the ids.
 //!
-//! A task's and an instance's event shows it as it is after the command; a service's events tell what its scheduler
-//! told, and what became of its deployments.
+//! A task's and an instance's event shows it as it is after the command, and a task that the command took through
+//! RUNNING as it ran, too; a service's events tell what its scheduler told, and what became of its deployments and of
+//! their lifecycle hooks.
 
 mod detail;
+mod hook;
 mod service;
 
 #[cfg(test)]
@@ -12,9 +14,10 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
-use model::{Event, Home, Scope, Service, ServiceKey, World};
+use model::{Event, Home, Scope, Service, ServiceKey, Task, TaskId, TaskStatus, World};
 use serde_json::{Value, json};
 
 use crate::arn;
@@ -24,6 +27,7 @@ pub(crate) const TASK: &str = "ECS Task State Change";
 pub(crate) const INSTANCE: &str = "ECS Container Instance State Change";
 pub(crate) const SERVICE: &str = "ECS Service Action";
 pub(crate) const DEPLOYMENT: &str = "ECS Deployment State Change";
+pub(crate) const HOOK: &str = "ECS Hook State Change";
 
 /// Who is told of changes. It is asked within the writer's thread, so it answers from memory.
 pub trait Audience: fmt::Debug + Send + Sync + 'static {
@@ -68,8 +72,9 @@ impl<'a> Announcer<'a> {
         Self { audience, home, before, now_ms, services: BTreeMap::new(), messages: Vec::new() }
     }
 
-    /// One command's events, and the world with them.
-    pub fn note(&mut self, world: &World, events: &[Event]) {
+    /// One command's events, among all of the commit so far, and the world with them.
+    pub fn note(&mut self, world: &World, so_far: &[Event], own: Range<usize>) {
+        let events = &so_far[own.clone()];
         let mut tasks = Vec::new();
         let mut instances = Vec::new();
         for event in events {
@@ -91,8 +96,10 @@ impl<'a> Announcer<'a> {
         }
         for task in tasks.into_iter().filter_map(|id| world.task(id)) {
             self.tell(&task.cluster.scope, TASK, |announcer| {
-                let detail = detail::task(world, task, announcer.home, announcer.now_ms);
-                vec![(arn::task(&task.cluster, task.id), detail)]
+                let ran = announcer.as_it_ran(task.id, so_far, own.start);
+                let shown = ran.iter().chain([task]);
+                let detail = |task: &Arc<Task>| detail::task(world, task, announcer.home, announcer.now_ms);
+                shown.map(|task| (arn::task(&task.cluster, task.id), detail(task))).collect()
             });
         }
         for event in events {
@@ -105,10 +112,24 @@ impl<'a> Announcer<'a> {
         }
     }
 
+    /// A task that the command of the events from `from` on took through RUNNING and farther, as it was when it ran:
+    /// whoever waits for that would wait for ever.
+    fn as_it_ran(&self, id: TaskId, so_far: &[Event], from: usize) -> Option<Arc<Task>> {
+        let moves = |event: &Event| match event {
+            Event::TaskMoved { task, status, .. } if *task == id => Some(*status),
+            _ => None,
+        };
+        let runs = so_far[from..].iter().position(|event| moves(event) == Some(TaskStatus::Running))?;
+        let (until, rest) = so_far.split_at(from + runs + 1);
+        rest.iter().find_map(moves)?;
+        let mut world = self.before.clone();
+        until.iter().filter(|event| event.task() == Some(id)).for_each(|event| world.evolve(event));
+        world.task(id).cloned()
+    }
+
     fn note_service(&mut self, after: &Arc<Service>) {
         let scope = &after.key.cluster.scope;
-        let wanted = |announcer: &Self, kind| announcer.audience.wants(scope, SOURCE, kind);
-        if !wanted(self, SERVICE) && !wanted(self, DEPLOYMENT) {
+        if ![SERVICE, DEPLOYMENT, HOOK].iter().any(|kind| self.audience.wants(scope, SOURCE, kind)) {
             return;
         }
         let known = self.services.get(&after.key).or_else(|| self.before.service(&after.key)).cloned();
@@ -116,6 +137,7 @@ impl<'a> Announcer<'a> {
         let with = |details: Vec<Value>| details.into_iter().map(|d| (resource.clone(), d)).collect();
         self.tell(scope, DEPLOYMENT, |_| with(service::deployments(known.as_deref(), after)));
         self.tell(scope, SERVICE, |_| with(service::actions(known.as_deref(), after)));
+        self.tell(scope, HOOK, |announcer| hook::changes(known.as_deref(), after, announcer.now_ms));
         self.services.insert(after.key.clone(), after.clone());
     }
 

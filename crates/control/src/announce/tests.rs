@@ -1,10 +1,11 @@
 use std::sync::Mutex;
 
+use model::Command;
 use serde_json::json;
 use store::{MemoryStore, Store};
 
 use super::*;
-use crate::ecs::service::tests::create;
+use crate::ecs::service::tests::{create, key};
 use crate::testing::{Fixture, START_MS};
 
 /// Who listens to some types of events, and only to what one key of the detail says.
@@ -117,11 +118,7 @@ async fn instances_of_clusters_are_told_and_those_of_the_pool_are_not() {
 #[tokio::test]
 async fn a_service_tells_of_its_deployments() {
     let (fixture, ..) = fixture(&[SERVICE, DEPLOYMENT], None).await;
-    let definition = json!({
-        "family": "web", "requiresCompatibilities": ["FARGATE"], "networkMode": "awsvpc", "cpu": "256", "memory": "512",
-        "containerDefinitions": [{"name": "web", "image": "busybox"}],
-    });
-    fixture.json("RegisterTaskDefinition", definition).await.unwrap();
+    define_web(&fixture).await;
     create(&fixture, json!({})).await.unwrap();
     let told = told(&fixture);
     assert_eq!(told.len(), 1);
@@ -131,6 +128,96 @@ async fn a_service_tells_of_its_deployments() {
     assert_eq!(detail["eventType"], "INFO");
     let id = detail["deploymentId"].as_str().unwrap();
     assert_eq!(detail["reason"], format!("ECS deployment {id} in progress."));
+}
+
+async fn define_web(fixture: &Fixture) {
+    let definition = json!({
+        "family": "web", "requiresCompatibilities": ["FARGATE"], "networkMode": "awsvpc", "cpu": "256", "memory": "512",
+        "containerDefinitions": [{"name": "web", "image": "busybox"}],
+    });
+    fixture.json("RegisterTaskDefinition", definition).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_short_life_in_one_report_is_told_as_running_first() {
+    let (fixture, ..) = fixture(&[TASK], None).await;
+    fixture.instance(Home::Pool, &[]).await;
+    define_web(&fixture).await;
+    let run = json!({
+        "taskDefinition": "web", "launchType": "FARGATE",
+        "networkConfiguration": {"awsvpcConfiguration": {"subnets": ["subnet-1"]}},
+    });
+    let ran = fixture.json("RunTask", run).await.unwrap();
+    let task = ran["tasks"][0]["taskArn"].as_str().unwrap();
+    let of_web =
+        |status: &str| json!({"containerName": "web", "status": status, "runtimeId": "r", "exitCode": 3});
+    let report = json!({"task": task, "status": "STOPPED", "containers": [of_web("STOPPED")]});
+    fixture.json("SubmitTaskStateChange", report.clone()).await.unwrap();
+    let told = told(&fixture);
+    let details: Vec<&Value> = told.iter().map(|message| &message["event"]["detail"]).collect();
+    let statuses: Vec<&str> = details.iter().filter_map(|detail| detail["lastStatus"].as_str()).collect();
+    assert_eq!(statuses, ["PROVISIONING", "RUNNING", "STOPPED"]);
+    let (running, stopped) = (details[1], details[2]);
+    assert_eq!(running["desiredStatus"], "RUNNING");
+    assert_eq!(running["containers"][0]["lastStatus"], "RUNNING");
+    assert_eq!(running["containers"][0]["exitCode"], Value::Null);
+    assert!(running["startedAt"].is_string() && running["stoppedAt"].is_null());
+    assert_eq!(stopped["containers"][0]["exitCode"], 3);
+    assert!(running["version"].as_u64() < stopped["version"].as_u64());
+    // Once more, it says nothing new.
+    fixture.json("SubmitTaskStateChange", report).await.unwrap();
+    assert_eq!(self::told(&fixture).len(), 3);
+}
+
+#[tokio::test]
+async fn hooks_are_told() {
+    let (fixture, ..) = fixture(&[HOOK], None).await;
+    define_web(&fixture).await;
+    let stages = json!(["PRE_SCALE_UP"]);
+    let pause = json!({"targetType": "PAUSE", "lifecycleStages": stages,
+        "timeoutConfiguration": {"timeoutInMinutes": 1, "action": "CONTINUE"}});
+    let call = json!({"hookTargetArn": "http://127.0.0.1:9/", "lifecycleStages": stages});
+    let configuration =
+        json!({"strategy": "BLUE_GREEN", "bakeTimeInMinutes": 0, "lifecycleHooks": [pause, call]});
+    let service = create(&fixture, json!({"deploymentConfiguration": configuration})).await.unwrap();
+    let key = key(&fixture, "web");
+    let step = async || {
+        let plan = plan::reconcile::service(&fixture.app.world(), &key, fixture.app.now_ms(), 1);
+        fixture.submit(Command::ServiceStep(plan.unwrap().step.unwrap().into())).await;
+    };
+    step().await;
+    let runs = fixture.app.world().service(&key).unwrap().primary().unwrap().lifecycle.clone().unwrap().runs;
+    let answer = Command::AnswerHook {
+        service: key.clone(),
+        run: runs[1].id.clone(),
+        answer: model::command::HookAnswer::Failed,
+    };
+    fixture.clock.advance_ms(60_000);
+    step().await;
+    fixture.submit(answer).await;
+    let told = told(&fixture);
+    let names: Vec<String> = told
+        .iter()
+        .map(|message| {
+            let detail = &message["event"]["detail"];
+            format!("{} {} {}", detail["eventType"], detail["eventName"], detail["hookType"]).replace('"', "")
+        })
+        .collect();
+    let expected = [
+        "INFO HOOK_AWAITING_ACTION PAUSE",
+        "INFO HOOK_IN_PROGRESS AWS_LAMBDA",
+        "ERROR HOOK_TIMED_OUT PAUSE",
+        "ERROR HOOK_FAILED AWS_LAMBDA",
+    ];
+    assert_eq!(names, expected);
+    let (event, detail) = (&told[0]["event"], &told[0]["event"]["detail"]);
+    assert_eq!(event["resources"][0], service["currentServiceDeployment"]);
+    assert_eq!(detail["serviceDeploymentArn"], service["currentServiceDeployment"]);
+    assert_eq!((&detail["lifecycleStage"], &detail["serviceArn"]), (&stages[0], &service["serviceArn"]));
+    assert_eq!(
+        (&detail["hookId"], &detail["expiresAt"]),
+        (&json!(runs[0].id), &json!("2026-01-01T00:01:00Z"))
+    );
 }
 
 /// A service with some messages of its scheduler, newest first.

@@ -32,6 +32,7 @@ impl Draft {
             self.note_known(id, DesiredStatus::Running);
         }
         self.take_times(id, report);
+        self.take_short_life(id, report);
         for container in &report.containers {
             self.take_container(id, container);
         }
@@ -117,22 +118,41 @@ impl Draft {
         }
     }
 
+    /// One report may tell of a whole short life: the task was RUNNING for a part of it if every essential container
+    /// ran. Then that comes first, so that whoever follows it sees it run.
+    fn take_short_life(&mut self, id: TaskId, report: &TaskReport) {
+        let unasked = |task: &&Arc<Task>| {
+            task.desired_status == DesiredStatus::Running && task.last_status < TaskStatus::Running
+        };
+        let Some(task) = self.world.task(id).filter(unasked).cloned() else { return };
+        let mut after = task.containers.clone();
+        for said in &report.containers {
+            let known = after.iter_mut().find(|container| container.name == said.name);
+            known.into_iter().for_each(|container| *container = told(container, said));
+        }
+        let exited = |c: &Container| c.essential && c.last_status == ContainerStatus::Stopped;
+        let over = report.status == Some(ReportedStatus::Stopped) || after.iter().any(exited);
+        let mut essential = after.iter().filter(|container| container.essential).peekable();
+        if !over || essential.peek().is_none() || !essential.all(why::ran) {
+            return;
+        }
+        for (index, container) in after.into_iter().enumerate().filter(|(_, container)| why::ran(container)) {
+            let last_status = ContainerStatus::Running;
+            let container = Container { last_status, exit_code: None, reason: None, ..container };
+            if container != task.containers[index] {
+                self.emit(Event::ContainerChanged { task: id, index, container });
+            }
+        }
+        self.advance(id, TaskStatus::Running);
+    }
+
     fn take_container(&mut self, id: TaskId, report: &ContainerReport) {
         let Some(task) = self.world.task(id) else { return };
         let Some((index, old)) = task.containers.iter().enumerate().find(|(_, c)| c.name == report.name)
         else {
             return;
         };
-        if report.status < old.last_status {
-            return;
-        }
-        let mut new = old.clone();
-        new.last_status = report.status;
-        new.runtime_id = new.runtime_id.or_else(|| report.runtime_id.clone());
-        new.exit_code = new.exit_code.or(report.exit_code);
-        new.reason = new.reason.or_else(|| report.reason.clone().filter(|reason| !reason.is_empty()));
-        new.image_digest = new.image_digest.or_else(|| report.image_digest.clone());
-        new.network_bindings = new.network_bindings.or_else(|| report.network_bindings.clone());
+        let new = told(old, report);
         if new != *old {
             self.emit(Event::ContainerChanged { task: id, index, container: new });
         }
@@ -145,14 +165,7 @@ impl Draft {
     }
 
     fn take_stopped(&mut self, id: TaskId, reason: Option<&str>) {
-        let Some(task) = self.world.task(id).cloned() else { return };
-        let unasked = task.desired_status == DesiredStatus::Running;
-        // One report may tell of a whole short life; the task was RUNNING for a part of it if every
-        // essential container ran.
-        let mut essential = task.containers.iter().filter(|container| container.essential).peekable();
-        if unasked && essential.peek().is_some() && essential.all(why::ran) {
-            self.advance(id, TaskStatus::Running);
-        }
+        let Some(task) = self.world.task(id) else { return };
         if task.execution_stopped_at_ms.is_none() {
             let times = TaskTimes { execution_stopped_at_ms: Some(self.now_ms), ..TaskTimes::default() };
             self.emit(Event::TaskTimed { task: id, times });
@@ -172,4 +185,19 @@ impl Draft {
             self.request_stop(id, stop);
         }
     }
+}
+
+/// The container with what a report says of it. What is known already stands, and no state comes back.
+fn told(old: &Container, report: &ContainerReport) -> Container {
+    let mut new = old.clone();
+    if report.status < old.last_status {
+        return new;
+    }
+    new.last_status = report.status;
+    new.runtime_id = new.runtime_id.or_else(|| report.runtime_id.clone());
+    new.exit_code = new.exit_code.or(report.exit_code);
+    new.reason = new.reason.or_else(|| report.reason.clone().filter(|reason| !reason.is_empty()));
+    new.image_digest = new.image_digest.or_else(|| report.image_digest.clone());
+    new.network_bindings = new.network_bindings.or_else(|| report.network_bindings.clone());
+    new
 }

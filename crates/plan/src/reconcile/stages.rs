@@ -42,6 +42,11 @@ pub(super) fn next(at: &Lifecycle, ready: Ready, now_ms: u64, ids: &mut Ids) -> 
             return Next::Go(Lifecycle { runs, ..at.clone() }.into());
         }
     }
+    // That it had no end in its time is told, whatever else the stage waits for.
+    if at.runs.iter().any(|run| run.status_at(now_ms) != run.status) {
+        let seen = |run: &HookRun| HookRun { status: run.status_at(now_ms), ..run.clone() };
+        return Next::Go(Lifecycle { runs: at.runs.iter().map(seen).collect(), ..at.clone() }.into());
+    }
     let open = at.runs.iter().filter(|run| run.is_open(now_ms));
     if let Some(until_ms) = open.map(|run| run.expires_ms).min() {
         return Next::Wait(Some(until_ms));
