@@ -10,6 +10,7 @@ from support.aws import Account, Stage
 from support.host import pid_of
 from support.machine import Machine
 from support.outside import Outside
+from support.promise import Promise
 from support.server import Server
 from support.waiting import wait_until
 
@@ -86,11 +87,34 @@ def test_a_lost_machine_s_tasks_are_replaced_and_stopped_when_it_is_back(stage, 
     told = stage.task(left["taskArn"])
     assert (told["lastStatus"], told["desiredStatus"]) == ("STOPPING", "STOPPED")
     assert "has not been connected" in told["stoppedReason"], told
+    # Nothing waits for it: a deployment completes without it.
+    assert runs(kept)
+    stage.ecs.update_service(cluster=stage.cluster, service=name, forceNewDeployment=True)
+    stage.wait_stable(name, 2)
+    assert not runs(kept) and stage.task(left["taskArn"])["lastStatus"] == "STOPPING"
     places[0].heal()
     wait_until(lost.instance, "the machine to be back")
     stage.wait(left["taskArn"])
-    assert not runs(left) and runs(kept)
+    assert not runs(left)
     assert len(on(stage.running(name), other)) == 2
+
+
+@pytest.mark.long
+def test_a_link_is_cut_while_tasks_are_replaced(stage, machines, places):
+    """One of the scenarios (`test_scenarios.py`): what is on the other machine goes on, and all of it afterwards."""
+    stage.ecs.create_service(
+        cluster=stage.cluster, serviceName="web", taskDefinition=sleeping(stage), desiredCount=4, launchType="EC2",
+        placementStrategy=[{"type": "spread", "field": "instanceId"}])
+    stage.wait_stable("web", 4)
+    new = sleeping(stage)
+    with Promise(stage, "web", 4, 8):
+        places[0].cut()
+        stage.ecs.update_service(cluster=stage.cluster, service="web", taskDefinition=new)
+        wait_until(lambda: len([task for task in stage.running("web") if task["taskDefinitionArn"] == new]) == 2,
+                   "the new tasks of the machine that is in reach")
+        places[0].heal()
+        stage.wait_stable("web", 4)
+    assert {task["taskDefinitionArn"] for task in stage.running("web")} == {new}
 
 
 @pytest.mark.long

@@ -354,6 +354,12 @@ pub enum Command {
         id: InstanceId,
         connected: bool,
     },
+    /// Its agent has been away since then, for too long: services replace what it ran. A no-op for one that has been seen
+    /// since.
+    LoseInstance {
+        id: InstanceId,
+        away_since_ms: u64,
+    },
     /// At start: whatever sessions there were are gone.
     DropSessions,
     /// The agent has confirmed a payload that held these tasks with these desired states.

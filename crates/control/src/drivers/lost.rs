@@ -1,4 +1,4 @@
-//! Gives up the tasks of machines that have been away for too long, so that services replace them (`plan::lost`).
+//! Gives up machines that have been away for too long, so that services replace what they ran (`plan::lost`).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +20,7 @@ pub(super) async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
         }
         for command in plan::lost(&app.world(), app.now_ms(), app.config.lost_after_ms) {
             if let Err(error) = app.submit(command).await {
-                tracing::warn!(%error, "a lost machine's task could not be given up");
+                tracing::warn!(%error, "a lost machine could not be given up");
                 break;
             }
         }

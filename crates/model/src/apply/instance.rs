@@ -34,6 +34,7 @@ impl Draft {
                 ec2_instance_id: new.ec2_instance_id.clone(),
                 agent_connected: false,
                 disconnected_at_ms: Some(self.now_ms),
+                lost: false,
                 session: 0,
                 registered_at_ms: self.now_ms,
                 inactive_at_ms: None,
@@ -109,8 +110,34 @@ impl Draft {
         self.change_instance(id, |instance| {
             instance.agent_connected = connected;
             instance.disconnected_at_ms = (!connected).then(|| instance.disconnected_at_ms.unwrap_or(now_ms));
+            instance.lost &= !connected;
             instance.session += u64::from(connected);
         })
+    }
+
+    /// What a lost machine really does is not known: it may be off, or only out of reach with everything on it running.
+    /// So its tasks are STOPPING, and keep what they hold of it, until it is back and stops what isn't wanted any more, or
+    /// until somebody deregisters it. Tasks of no service have nothing to take their place; they go on when it is back.
+    pub(super) fn lose_instance(&mut self, id: InstanceId, away_since_ms: u64) -> Result<(), Refusal> {
+        let instance = self.need_instance(id)?;
+        let away = instance.status != InstanceStatus::Inactive && !instance.agent_connected;
+        if !away || instance.disconnected_at_ms != Some(away_since_ms) {
+            return Ok(());
+        }
+        self.change_instance(id, |instance| instance.lost = true)?;
+        let of_services = |task: &&Arc<Task>| task.service.is_some() && task.is_wanted();
+        let given_up: Vec<TaskId> =
+            self.world.live_tasks_on(id).filter(of_services).map(|task| task.id).collect();
+        let away_s = self.now_ms.saturating_sub(away_since_ms) / 1000;
+        let reason: Arc<str> = format!(
+            "Host unavailable: the agent of container instance {id} has not been connected for {away_s} s"
+        )
+        .into();
+        for task in given_up {
+            let stop = Stop { code: StopCode::ServiceSchedulerInitiated, reason: reason.clone() };
+            self.request_stop(task, stop);
+        }
+        Ok(())
     }
 
     pub(super) fn drop_sessions(&mut self) {

@@ -100,6 +100,7 @@ fn decide(draft: &mut Draft, command: &Command) -> Result<(), Refusal> {
         Command::PutAccountSetting(setting) => draft.put_setting(setting),
         Command::DeleteAccountSetting(key) => draft.delete_setting(key),
         Command::SetAgentConnected { id, connected } => draft.set_agent_connected(*id, *connected)?,
+        Command::LoseInstance { id, away_since_ms } => draft.lose_instance(*id, *away_since_ms)?,
         Command::DropSessions => draft.drop_sessions(),
         Command::AcknowledgePayload { instance, tasks } => draft.acknowledge(*instance, tasks),
         Command::ReportTask { cluster, task, report } => draft.report_task(cluster, *task, report)?,

@@ -29,7 +29,7 @@ impl Draft {
         let now_ms = self.now_ms;
         let drained = step.inactive
             && service.status == ServiceStatus::Draining
-            && self.world.live_tasks_of(key).next().is_none();
+            && self.world.live_tasks_of(key).all(|task| self.world.is_given_up(task));
         let to_end = self.is_to_end(&service);
         let open = service.primary().is_some_and(Deployment::is_rolling_out);
         let fits = |change: &DeploymentChange| match change {

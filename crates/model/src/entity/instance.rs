@@ -137,6 +137,10 @@ pub struct ContainerInstance {
     /// Since when no agent has been connected.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disconnected_at_ms: Option<u64>,
+    /// It has been away for so long that what it was to run for services is given up: until its agent is back, it is
+    /// none that anything is expected of.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub lost: bool,
     /// Counts the agent's connections, this one included. With it a session's messages are
     /// numbered so that the numbers grow across restarts: see [`Self::sequence`].
     #[serde(default)]

@@ -124,6 +124,13 @@ impl World {
         self.instances.values()
     }
 
+    /// Whether the task was given up with its machine: nobody will say what becomes of it unless that comes back.
+    pub fn is_given_up(&self, task: &Task) -> bool {
+        task.is_live()
+            && task.desired_status == DesiredStatus::Stopped
+            && self.instance(task.instance).is_some_and(|instance| instance.lost)
+    }
+
     /// What the instance's live tasks hold; `None` when it has none.
     pub fn usage(&self, id: InstanceId) -> Option<&Usage> {
         self.usage.get(&id)

@@ -18,7 +18,8 @@ pub struct Done {
 
 /// Each task of the service comes to where it is wanted. Those that run already stay as they are.
 pub(super) fn act(world: &mut World, key: &ServiceKey, now_ms: u64) -> Done {
-    let tasks: Vec<Arc<Task>> = world.live_tasks_of(key).cloned().collect();
+    let tasks = world.live_tasks_of(key).filter(|task| !world.is_given_up(task));
+    let tasks: Vec<Arc<Task>> = tasks.cloned().collect();
     let mut done = Done::default();
     for task in tasks {
         match task.desired_status {

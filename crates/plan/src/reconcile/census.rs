@@ -21,7 +21,7 @@ pub(super) struct Census<'w> {
     pub staying: Vec<&'w Task>,
     /// Of those in `new`, the ones whose health check failed after their grace period.
     pub unhealthy: Vec<&'w Task>,
-    /// Asked to stop, not STOPPED yet.
+    /// Asked to stop, not STOPPED yet; without those that were given up with their machine.
     pub leaving: Vec<&'w Task>,
     /// When the first grace period of an unhealthy task ends, if one is running.
     pub grace_ends_ms: Option<u64>,
@@ -80,6 +80,9 @@ impl<'w> Census<'w> {
         let (now_ms, staying) = (census.now_ms, census.deployment.map(|deployment| &deployment.id));
         let grace_ms = u64::from(census.service.health_check_grace_s.unwrap_or(0)) * 1000;
         for task in tasks {
+            if world.is_given_up(task) {
+                continue;
+            }
             if task.desired_status == DesiredStatus::Stopped {
                 census.leaving.push(task);
             } else if members.is_some() && daemon::stays(world, task) {

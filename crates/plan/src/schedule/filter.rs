@@ -56,10 +56,12 @@ pub(super) fn refusal(room: &Room<'_>, demand: &Demand<'_>) -> Option<(usize, Fa
     chain.enumerate().find_map(|(passed, filter)| filter(room, demand).map(|reason| (passed, reason)))
 }
 
-/// Whether the instance is one that such a task belongs on, be there room or an agent now or not.
+/// Whether the instance is one that such a task belongs on, be there room or an agent now or not. Nothing belongs on one
+/// that is lost.
 pub(super) fn belongs(room: &Room<'_>, demand: &Demand<'_>) -> bool {
     let standing: &[Filter] = &[provider, attributes, member_of];
     room.instance.status == InstanceStatus::Active
+        && !room.instance.lost
         && standing.iter().all(|filter| filter(room, demand).is_none())
 }
 
