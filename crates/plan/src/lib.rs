@@ -2,7 +2,7 @@
 //!
 //! [`schedule`] finds places for tasks; [`reconcile`] says what a service lacks, or has too much of;
 //! [`preview`] tells what would come of a change; [`runs`] ends and repeats tasks that run to their
-//! end; [`lost`] gives up the tasks of machines that are away; [`hooks`] says which hooks are to be asked; [`reap`]
+//! end; [`lost`] says which machines are given up; [`outbox`] what an agent is told; [`hooks`] says which hooks are to be asked; [`reap`]
 //! lists what may be forgotten; [`query`] reads the cluster query
 //! language. Each takes a snapshot of the world, the time and a seed, and returns a plan that leaves its executor nothing
 //! to choose. Ids of what is to be made come from the
@@ -16,6 +16,7 @@
 pub mod hooks;
 pub mod ids;
 pub mod lost;
+pub mod outbox;
 pub mod preview;
 pub mod query;
 pub mod reap;
@@ -26,6 +27,7 @@ pub mod schedule;
 pub use hooks::hooks;
 pub use ids::Ids;
 pub use lost::lost;
+pub use outbox::Outbox;
 pub use reap::reap;
 pub use runs::runs;
 pub use schedule::{Placement, Rules, Shares, Want, place};

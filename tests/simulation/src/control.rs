@@ -1,7 +1,8 @@
 //! The control plane: the writer on a memory store, which fails now and then, and the drivers of services, deadlines
-//! and retries. As `control/writer.rs` and `control/drivers`, without threads.
+//! and retries (`hooks.rs` has those of lifecycle hooks and lost machines). As `control/writer.rs` and `control/drivers`, without threads.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 use anyhow::{Context, bail, ensure};
 use model::{Command, Event, InstanceId, Refusal, ServiceKey, TaskStatus, Transaction, World};
@@ -33,6 +34,7 @@ pub enum Origin {
     Register(InstanceId),
     Connect(InstanceId, u64),
     Report(InstanceId, u64),
+    Hook(Arc<str>),
 }
 
 pub struct Control {
@@ -48,8 +50,13 @@ pub struct Control {
     later: BTreeMap<ServiceKey, u64>,
     /// When deadlines and further attempts are looked at next.
     runs_at_ms: Option<u64>,
+    /// When lifecycle hooks are looked at next, and those that are being asked.
+    pub hooks_at_ms: Option<u64>,
+    pub asked: BTreeSet<Arc<str>>,
     /// The services' scheduler waits for the commit of a step.
     busy: bool,
+    /// Processes before this one.
+    pub life: u64,
 }
 
 impl Control {
@@ -65,7 +72,10 @@ impl Control {
             now: BTreeSet::new(),
             later: BTreeMap::new(),
             runs_at_ms: None,
+            hooks_at_ms: None,
+            asked: BTreeSet::new(),
             busy: false,
+            life: 0,
         }
     }
 
@@ -202,6 +212,8 @@ impl Episode {
                 Event::TaskRunChanged { run, .. } if run.timed_out => "deadlines",
                 Event::TaskRunChanged { run, .. } if run.next.is_some() => "further attempts",
                 Event::TaskForgotten { .. } => "tasks forgotten",
+                Event::InstanceUpdated(instance) if instance.lost => "machines lost",
+                Event::ServiceDeploymentRecorded(record) if record.rollback.is_some() => "rollbacks",
                 Event::ServiceDeploymentRecorded(record) if record.status.is_over() => "deployments over",
                 Event::ServiceDeploymentRecorded(_) => "deployments begun or changed",
                 _ => continue,
@@ -234,6 +246,11 @@ impl Episode {
             (Origin::Report(id, attempt), Ok(()) | Err(Some(_))) => {
                 self.reply(id, ToAgent::Taken { attempt });
             }
+            // What wasn't stored is asked again.
+            (Origin::Hook(run), _) => {
+                self.control.asked.remove(&run);
+                self.look_at_hooks_in(0);
+            }
             (Origin::User, Ok(())) => self.tally.count("orders carried out"),
             (Origin::User, Err(_)) => self.tally.count("orders refused"),
             _ => {}
@@ -257,6 +274,15 @@ impl Episode {
         };
         if events.iter().any(runs) {
             self.look_at_runs_in(0);
+        }
+        let staged = |event: &Event| match event {
+            Event::ServiceCreated(service)
+            | Event::ServiceUpdated(service)
+            | Event::ServiceStepped(service) => service.stage().is_some(),
+            _ => false,
+        };
+        if events.iter().any(staged) {
+            self.look_at_hooks_in(0);
         }
         let instances: Vec<InstanceId> = self.control.sessions.keys().copied().collect();
         for instance in instances {
@@ -297,7 +323,7 @@ impl Episode {
     }
 
     /// Of several times to look again the first counts.
-    fn look_at_runs_in(&mut self, in_ms: u64) {
+    pub fn look_at_runs_in(&mut self, in_ms: u64) {
         let at_ms = self.now_ms + in_ms;
         if self.control.runs_at_ms.is_none_or(|known| known > at_ms) {
             self.control.runs_at_ms = Some(at_ms);
@@ -327,6 +353,7 @@ impl Episode {
         }
         self.control.note_all();
         self.look_at_runs_in(0);
+        self.look_at_hooks_in(0);
         self.forget();
         self.drive()
     }
@@ -350,6 +377,9 @@ impl Episode {
         control.now.clear();
         control.later.clear();
         control.runs_at_ms = None;
+        control.hooks_at_ms = None;
+        control.asked.clear();
+        control.life += 1;
         let sessions = std::mem::take(&mut control.sessions);
         for (instance, session) in sessions {
             self.agent_loses_session(instance, session.number);
@@ -378,6 +408,7 @@ impl Episode {
         self.control.note_all();
         self.at(0, Due::Look);
         self.look_at_runs_in(0);
+        self.look_at_hooks_in(0);
     }
 
     /// The store holds what is known, no more and no less.

@@ -11,7 +11,8 @@ pub fn places<'w>(
 ) -> impl Iterator<Item = &'w Arc<ContainerInstance>> {
     let home = Home::Cluster(service.key.cluster.clone());
     world.all_instances().filter(move |instance| {
-        instance.home == home && instance.status == InstanceStatus::Active && fits(service, instance)
+        let there = instance.status == InstanceStatus::Active && !instance.lost;
+        instance.home == home && there && fits(service, instance)
     })
 }
 

@@ -1,9 +1,10 @@
 //! One episode: a clock that jumps from one thing that is due to the next, and everything it concerns.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 use anyhow::Context;
-use model::{Home, InstanceId, TaskId};
+use model::{Home, InstanceId, ServiceKey, TaskId};
 
 use crate::control::Control;
 use crate::dice::Dice;
@@ -22,6 +23,17 @@ pub enum Due {
     /// Services' scheduler, deadlines and retries have something to look at.
     Look,
     Runs,
+    /// Somebody looks which lifecycle hooks are to be asked, and which machines are lost.
+    Hooks,
+    Lost,
+    /// A hook's endpoint has made up its mind.
+    Answers {
+        life: u64,
+        service: ServiceKey,
+        run: Arc<str>,
+    },
+    /// Pauses of deployments go on.
+    Continue,
     /// Everything is looked at once a minute, and forgotten what is over.
     Sweep,
     Arrives(Letter),
@@ -87,6 +99,9 @@ impl Due {
             self,
             Due::Look
                 | Due::Runs
+                | Due::Hooks
+                | Due::Lost
+                | Due::Continue
                 | Due::Sweep
                 | Due::Silent { .. }
                 | Due::Resend(_)
@@ -143,6 +158,9 @@ impl Episode {
             self.new_machine(Home::Cluster(site::cluster()));
         }
         self.at(0, Due::Sweep);
+        if self.weather.lost_after_ms > 0 {
+            self.at(0, Due::Lost);
+        }
         let weather = self.weather.clone();
         for (every_ms, due) in [
             (weather.user_acts_every_ms, Due::User),
@@ -206,6 +224,10 @@ impl Episode {
             Due::Commit => self.commit()?,
             Due::Look => self.drive()?,
             Due::Runs => self.look_at_runs(),
+            Due::Hooks => self.look_at_hooks(),
+            Due::Lost => self.look_for_the_lost(),
+            Due::Answers { life, service, run } => self.hook_answers(life, service, run),
+            Due::Continue => self.continue_all(),
             Due::Sweep => self.sweep()?,
             Due::Arrives(Letter::Up { from, session, say }) => self.hear(from, session, say),
             Due::Arrives(Letter::Down { to, session, say }) => {

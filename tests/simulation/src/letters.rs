@@ -19,7 +19,7 @@ pub enum ToAgent {
     /// What should run there, at the beginning of a session.
     Manifest(Vec<TaskId>),
     Payload {
-        message: u64,
+        message: i64,
         tasks: Vec<Told>,
     },
     /// Of the candidates, those that nobody wants.
@@ -35,7 +35,7 @@ pub enum ToControl {
     Register,
     Connect,
     Acknowledge {
-        message: u64,
+        message: i64,
     },
     /// What the agent runs though the manifest doesn't list it.
     Candidates(Vec<TaskId>),

@@ -28,6 +28,8 @@ pub struct Machine {
     /// How often the machine was started.
     boot: u64,
     pub linked: bool,
+    /// It never comes back, and nobody says so.
+    pub gone: bool,
     registered: bool,
     /// It was told that it isn't an instance any more.
     pub inactive: bool,
@@ -76,6 +78,7 @@ impl Machine {
             life: 0,
             boot: 0,
             linked: true,
+            gone: false,
             registered: false,
             inactive: false,
             session: None,

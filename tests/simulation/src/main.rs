@@ -12,6 +12,7 @@ mod control;
 mod daemon;
 mod dice;
 mod episode;
+mod hooks;
 mod letters;
 mod machine;
 mod promises;

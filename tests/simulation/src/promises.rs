@@ -1,12 +1,14 @@
 //! What holds after every step, whatever went before.
 
+mod apart;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, ensure};
 use model::command::ServiceStep;
 use model::{
-    DesiredStatus, Event, InstanceId, RolloutState, SchedulingStrategy, Service, ServiceKey, ServiceStatus,
-    Size, Task, TaskId, World,
+    ControllerType, DesiredStatus, Event, InstanceId, RolloutState, SchedulingStrategy, Service, ServiceKey,
+    ServiceStatus, Size, Stop, Task, TaskId, World,
 };
 use plan::reconcile::Counts;
 
@@ -21,6 +23,11 @@ pub fn of_step(before: &World, after: &World, step: &ServiceStep, now_ms: u64) -
         ensure!(step.starts.is_empty(), "a service that is being deleted starts tasks");
         return Ok(());
     }
+    stops_are_wanted(before, step, now_ms)?;
+    if service.controller == ControllerType::External {
+        return apart::of_sets(before, after, service);
+    }
+    let beside = apart::of_stages(before, after, service, step, now_ms)?;
     // A daemon's count is found anew with each step, when instances have come or gone.
     let found = after.service(&step.service).map_or(0, |after| after.desired_count);
     let is_daemon = service.scheduling == SchedulingStrategy::Daemon;
@@ -41,7 +48,7 @@ pub fn of_step(before: &World, after: &World, step: &ServiceStep, now_ms: u64) -
         (count(before, service, Task::is_wanted), count(after, service, Task::is_wanted));
     let upper = counts.upper_bound().max(counts.desired) as usize;
     ensure!(
-        is_daemon || wanted_after <= upper.max(wanted),
+        is_daemon || beside || wanted_after <= upper.max(wanted),
         "{}: {wanted_after} tasks are wanted instead of {wanted}; the upper bound is {upper}",
         service.key
     );
@@ -50,12 +57,20 @@ pub fn of_step(before: &World, after: &World, step: &ServiceStep, now_ms: u64) -
         "{} starts tasks and wants none",
         service.key
     );
+    Ok(())
+}
+
+fn stops_are_wanted(before: &World, step: &ServiceStep, now_ms: u64) -> anyhow::Result<()> {
     for (id, stop) in &step.stops {
         let Some(task) = before.task(*id).filter(|task| task.is_wanted()) else { continue };
-        let ill = stop.reason.contains("health checks");
+        let ill = is_of_the_ill(stop);
         ensure!(ill || !task.is_protected(now_ms), "protected task {id} is stopped: {}", stop.reason);
     }
     Ok(())
+}
+
+fn is_of_the_ill(stop: &Stop) -> bool {
+    stop.reason.contains("health checks")
 }
 
 fn bounds(service: &Service) -> Counts {
@@ -157,7 +172,8 @@ fn is_whole(world: &World, key: &ServiceKey) -> anyhow::Result<()> {
     };
     let primaries =
         service.deployments.iter().filter(|d| d.status == model::DeploymentStatus::Primary).count();
-    ensure!(primaries == 1, "{primaries} deployments are PRIMARY");
+    let external = service.controller == ControllerType::External;
+    ensure!(primaries == 1 || external && primaries == 0, "{primaries} deployments are PRIMARY");
     ensure!(service.events.len() <= model::EVENTS_KEPT, "{} events are kept", service.events.len());
     let open = service.primary().is_some_and(|primary| primary.is_rolling_out());
     let newest = world.newest_service_deployment(service);
@@ -169,7 +185,8 @@ fn is_whole(world: &World, key: &ServiceKey) -> anyhow::Result<()> {
         let is_daemon = service.scheduling == SchedulingStrategy::Daemon;
         ensure!(!is_daemon || !twice, "container instance {} has two tasks of a daemon", task.instance);
         let known = task.deployment.as_ref().is_some_and(|id| service.deployment(id).is_some());
-        ensure!(known, "task {} is of a deployment that isn't there", task.id);
+        // One that was given up with its machine may outlive its deployment.
+        ensure!(known || !task.is_wanted(), "task {} is of a deployment that isn't there", task.id);
     }
     Ok(())
 }
@@ -177,15 +194,18 @@ fn is_whole(world: &World, key: &ServiceKey) -> anyhow::Result<()> {
 /// With nothing in its way, a service comes to its desired count, all healthy, of one deployment that is over.
 pub fn at_rest(world: &World, service: &Service) -> anyhow::Result<()> {
     if service.status != ServiceStatus::Active {
-        ensure!(world.live_tasks_of(&service.key).next().is_none(), "it is deleted and has tasks");
+        ensure!(count(world, service, |task| !world.is_given_up(task)) == 0, "it is deleted and has tasks");
         return Ok(());
+    }
+    if service.controller == ControllerType::External {
+        return apart::sets_at_rest(world, service);
     }
     let counts = bounds(service);
     let is_daemon = service.scheduling == SchedulingStrategy::Daemon;
     if is_daemon && !daemon::has_room(world, service) {
         return Ok(());
     }
-    let left = |task: &Task| is_daemon && daemon::leaves_last(world, task);
+    let left = |task: &Task| world.is_given_up(task) || is_daemon && daemon::leaves_last(world, task);
     let live = count(world, service, |task| !left(task));
     let healthy = count(world, service, |task| task.is_healthy() && !left(task));
     let desired =
@@ -214,11 +234,13 @@ pub fn at_rest(world: &World, service: &Service) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Nobody is about to stop, and what is wanted runs.
+/// Nobody is about to stop, and what is wanted runs; but what a lost machine does nobody knows.
 pub fn tasks_at_rest(world: &World) -> anyhow::Result<()> {
     for task in world.all_tasks().filter(|task| task.is_live()) {
         let settled =
             task.desired_status == DesiredStatus::Running && task.last_status == model::TaskStatus::Running;
+        let lost = world.instance(task.instance).is_some_and(|instance| instance.lost);
+        let settled = settled || lost && (task.service.is_none() || !task.is_wanted());
         ensure!(settled, "task {} is {} and is to be {}", task.id, task.last_status, task.desired_status);
     }
     Ok(())

@@ -3,11 +3,13 @@
 
 use anyhow::{Context, bail, ensure};
 use model::command::Command;
-use model::{Home, InstanceId, InstanceStatus, RolloutState, ServiceKey, ServiceStatus, StopCode, TaskId};
+use model::{
+    Home, InstanceId, InstanceStatus, RolloutState, Service, ServiceKey, ServiceStatus, StopCode, TaskId,
+};
 use plan::reconcile;
 
 use crate::control::RETENTION_MS;
-use crate::episode::Episode;
+use crate::episode::{Due, Episode};
 use crate::promises;
 use crate::site;
 
@@ -20,6 +22,7 @@ impl Episode {
     /// No more trouble, and room for everything.
     pub fn clear_up(&mut self) -> anyhow::Result<()> {
         self.calm = true;
+        self.at(0, Due::Continue);
         self.note(|| "calm".into());
         self.control_starts()?;
         self.mend();
@@ -33,10 +36,12 @@ impl Episode {
 
     pub fn come_to_rest(&mut self) -> anyhow::Result<()> {
         self.go_on(self.now_ms + 120_000)?;
-        self.end_hopeless_waits();
+        self.end_hopeless_waits(false);
         self.go_on(self.now_ms + HELD_BACK_MS)?;
         // What has failed for good, somebody must deploy anew.
-        for key in self.services(|state| state == RolloutState::Failed) {
+        for key in self.services(|service| {
+            service.primary().is_some_and(|primary| primary.rollout_state == RolloutState::Failed)
+        }) {
             self.deploy_to(key, true);
         }
         self.go_on(self.now_ms + HELD_BACK_MS)?;
@@ -62,7 +67,8 @@ impl Episode {
     /// DeregisterContainerInstance); everywhere else runs what is known to run, and nothing else.
     fn truth_is_known(&self) -> anyhow::Result<()> {
         let world = &self.control.world;
-        for task in world.all_tasks().filter(|task| task.is_live()) {
+        let seen = |task: &&std::sync::Arc<model::Task>| !self.machines[&task.instance].gone;
+        for task in world.all_tasks().filter(|task| task.is_live()).filter(seen) {
             ensure!(self.truth.runs(task.id), "task {} is RUNNING and doesn't run", task.id);
         }
         for (task, on) in self.truth.running().filter(|(_, on)| !self.is_deregistered(*on)) {
@@ -72,25 +78,25 @@ impl Episode {
         Ok(())
     }
 
-    /// Tasks of no service that can't come to rest by themselves: on machines that never came back.
-    fn end_hopeless_waits(&mut self) {
-        let ids: Vec<InstanceId> = self.machines.keys().copied().collect();
+    /// Somebody gives up machines that never came back; some of them nobody does.
+    fn end_hopeless_waits(&mut self, all: bool) {
+        let away = self.machines.iter().filter(|(_, machine)| all || !machine.gone);
+        let ids: Vec<InstanceId> = away.map(|(id, _)| *id).collect();
         for id in ids {
             self.operator_looks(id);
         }
     }
 
-    fn services(&self, which: impl Fn(RolloutState) -> bool) -> Vec<ServiceKey> {
+    /// ACTIVE ones.
+    fn services(&self, which: impl Fn(&Service) -> bool) -> Vec<ServiceKey> {
         let active =
             self.control.world.all_services().filter(|service| service.status == ServiceStatus::Active);
-        active
-            .filter(|service| service.primary().is_some_and(|primary| which(primary.rollout_state)))
-            .map(|service| service.key.clone())
-            .collect()
+        active.filter(|service| which(service)).map(|service| service.key.clone()).collect()
     }
 
     /// Everything is deleted: tasks end, and in time all is forgotten.
     pub fn come_to_nothing(&mut self) -> anyhow::Result<()> {
+        self.end_hopeless_waits(true);
         for key in self.services(|_| true) {
             self.ask(Command::DeleteService { key, force: true });
         }

@@ -1,17 +1,13 @@
-//! The control plane's end of an agent's session: what it has sent and must send next.
-
-use std::collections::BTreeMap;
+//! The control plane's end of an agent's session, around `plan::outbox`.
 
 use model::command::Command;
-use model::{DesiredStatus, InstanceId, TaskId};
+use model::{InstanceId, TaskId};
+use plan::outbox::{self, Outbox, RESEND_MS};
 
 use crate::control::Origin;
 use crate::episode::{Due, Episode};
 use crate::letters::{Letter, Report, ToAgent, ToControl, Told};
 
-const PAYLOAD_TASKS: usize = 10;
-/// A payload that isn't acknowledged by then is sent again.
-const RESEND_MS: u64 = 15_000;
 /// An agent that has said nothing for so long is gone.
 pub const SILENCE_MS: u64 = 95_000;
 
@@ -19,9 +15,7 @@ pub const SILENCE_MS: u64 = 95_000;
 pub struct Session {
     pub number: u64,
     open: bool,
-    started: bool,
-    sent: BTreeMap<u64, (u64, Vec<(TaskId, DesiredStatus)>)>,
-    messages: u64,
+    outbox: Outbox,
 }
 
 impl Episode {
@@ -47,16 +41,14 @@ impl Episode {
                 self.ask(Command::ReportHealth { task, containers: vec![("app".into(), health)] });
             }
             ToControl::Acknowledge { message } if known => {
-                let sent = self.control.sessions.get_mut(&from).and_then(|known| known.sent.remove(&message));
-                if let Some((_, tasks)) = sent {
+                let session = self.control.sessions.get_mut(&from);
+                let tasks = session.and_then(|known| known.outbox.acknowledged(&message.to_string()));
+                if let Some(tasks) = tasks {
                     self.ask(Command::AcknowledgePayload { instance: from, tasks });
                 }
             }
             ToControl::Candidates(tasks) if known => {
-                let world = &self.control.world;
-                let wanted = |id: &TaskId| {
-                    world.task(*id).is_some_and(|task| task.is_wanted() && task.instance == from)
-                };
+                let wanted = |id: &TaskId| outbox::is_wanted_on(&self.control.world, from, *id);
                 let unwanted: Vec<TaskId> = tasks.into_iter().filter(|id| !wanted(id)).collect();
                 self.post(Letter::Down { to: from, session, say: ToAgent::StopThese(unwanted) });
             }
@@ -68,7 +60,7 @@ impl Episode {
     fn connect(&mut self, id: InstanceId) {
         self.control.opened += 1;
         let number = self.control.opened;
-        let session = Session { number, open: false, started: false, sent: BTreeMap::new(), messages: 0 };
+        let session = Session { number, open: false, outbox: Outbox::default() };
         if let Some(old) = self.control.sessions.insert(id, session) {
             self.agent_loses_session(id, old.number);
         }
@@ -106,36 +98,26 @@ impl Episode {
         self.ask(Command::SetAgentConnected { id: instance, connected: false });
     }
 
-    /// At the start of a session everything that lives there, since nobody knows what the agent remembers; later what
-    /// the world says is unacknowledged.
     pub fn send_due(&mut self, instance: InstanceId) {
         let now_ms = self.now_ms;
         let control = &mut self.control;
-        let Some(session) = control.sessions.get_mut(&instance).filter(|session| session.open) else {
-            return;
-        };
-        session.sent.retain(|_, (at_ms, _)| *at_ms + RESEND_MS > now_ms);
-        let told = |task: &std::sync::Arc<model::Task>| Told {
-            task: task.id,
-            family: task.definition.family.clone(),
-            desired: task.desired_status,
-        };
-        let due: Vec<Told> = if std::mem::replace(&mut session.started, true) {
-            let under_way: Vec<_> = session.sent.values().flat_map(|(_, tasks)| tasks).copied().collect();
-            let awaited = control.world.awaiting_agent(instance).map(told);
-            awaited.filter(|told| !under_way.contains(&(told.task, told.desired))).collect()
-        } else {
-            control.world.live_tasks_on(instance).map(told).collect()
-        };
-        let number = session.number;
+        let (session, world) = (control.sessions.get_mut(&instance), &control.world);
+        let Some(session) = session.filter(|session| session.open) else { return };
+        let Some(known) = world.instance(instance) else { return };
         let mut letters = Vec::new();
-        for tasks in due.chunks(PAYLOAD_TASKS) {
-            session.messages += 1;
-            let message = session.messages;
-            let sent = tasks.iter().map(|told| (told.task, told.desired)).collect();
-            session.sent.insert(message, (now_ms, sent));
-            letters.push(ToAgent::Payload { message, tasks: tasks.to_vec() });
+        for tasks in session.outbox.due(world, known, now_ms) {
+            let message = session.outbox.number(known);
+            let described = tasks.iter().filter_map(|(id, desired)| {
+                Some(Told {
+                    task: *id,
+                    family: world.task(*id)?.definition.family.clone(),
+                    desired: *desired,
+                })
+            });
+            letters.push(ToAgent::Payload { message, tasks: described.collect() });
+            session.outbox.sent(message.to_string(), tasks, now_ms);
         }
+        let number = session.number;
         for say in letters {
             self.post(Letter::Down { to: instance, session: number, say });
             self.at(RESEND_MS, Due::Resend(instance));

@@ -1,9 +1,11 @@
 use std::sync::Arc;
 
-use model::command::{NewService, ServiceStep};
+use model::command::{
+    DeploymentChange, DeploymentStep, NewDeployment, NewService, ServiceChange, ServiceStep,
+};
 use model::{
-    Command, DefinitionRef, Event, LaunchType, Revision, Size, Stop, StopCode, Task, TaskStatus, World,
-    transact,
+    Command, DefinitionRef, DeploymentStrategy, Event, Hook, HookAction, HookTarget, LaunchType, Lifecycle,
+    Revision, Service, Shift, Size, Stage, Stages, Stop, StopCode, Task, TaskStatus, World, transact,
 };
 
 use crate::episode::Episode;
@@ -38,14 +40,21 @@ fn things_happen() {
     }
 }
 
+fn deployment(number: u64) -> NewDeployment {
+    let definition = DefinitionRef { family: "plain".into(), revision: Revision(1) };
+    site::deployment(format!("ecs-svc/{number}").into(), definition, LaunchType::Fargate)
+}
+
 /// Two healthy tasks of a service on one machine, after a quiet minute.
 fn quiet() -> Episode {
+    quiet_with(None)
+}
+
+fn quiet_with(stages: Option<Arc<Stages>>) -> Episode {
     let mut episode = Episode::new(1, 0, false);
     episode.weather = Weather { pool: 1, lasts_ms: 60_000, ..Weather::default() };
     episode.begin();
-    let definition = DefinitionRef { family: "plain".into(), revision: Revision(1) };
-    let deployment = site::deployment("ecs-svc/1".into(), definition, LaunchType::Fargate);
-    let service = NewService { desired_count: 2, ..site::service("web", deployment) };
+    let service = NewService { desired_count: 2, stages, ..site::service("web", deployment(1)) };
     episode.ask(Command::CreateService { service: service.into(), token: None });
     episode.go_on(episode.now_ms + 60_000).unwrap();
     let service = episode.control.world.service(&site::cluster().service("web")).unwrap();
@@ -90,24 +99,64 @@ fn a_step_below_the_lower_bound_is_noticed() {
     let service = world.service(&site::cluster().service("web")).unwrap();
     let healthy: Vec<_> = world.live_tasks_of(&service.key).map(|task| task.id).collect();
     let step = |stopped: usize| ServiceStep {
-        service: service.key.clone(),
-        expected_version: service.version,
-        starts: vec![],
         stops: healthy
             .iter()
             .take(stopped)
             .map(|id| (*id, Stop { code: StopCode::ServiceSchedulerInitiated, reason: "so".into() }))
             .collect(),
+        ..empty(service)
+    };
+    assert!(outcome(&world, step(0)).is_ok());
+    assert!(outcome(&world, step(1)).is_err());
+}
+
+fn empty(service: &Service) -> ServiceStep {
+    ServiceStep {
+        service: service.key.clone(),
+        expected_version: service.version,
+        starts: vec![],
+        stops: vec![],
         deployments: vec![],
         events: vec![],
         steady: None,
         inactive: false,
+    }
+}
+
+/// What the promises say of a step that nobody planned.
+fn outcome(world: &World, step: ServiceStep) -> anyhow::Result<()> {
+    let mut after = world.clone();
+    transact(&mut after, &Command::ServiceStep(step.clone().into()), 0).unwrap();
+    promises::of_step(world, &after, &step, 0)
+}
+
+#[test]
+fn a_touched_blue_and_a_hook_that_is_passed_over_are_noticed() {
+    let hook = Hook {
+        target: HookTarget::Pause,
+        stages: vec![Stage::PostScaleUp],
+        details: None,
+        timeout_ms: 3_600_000,
+        on_timeout: HookAction::Rollback,
     };
-    let outcome = |step: ServiceStep| {
-        let mut after = world.clone();
-        transact(&mut after, &Command::ServiceStep(step.clone().into()), 0).unwrap();
-        promises::of_step(&world, &after, &step, 0)
-    };
-    assert!(outcome(step(0)).is_ok());
-    assert!(outcome(step(1)).is_err());
+    let (strategy, shift) = (DeploymentStrategy::BlueGreen, Shift::default());
+    let mut episode = quiet_with(Some(Stages { strategy, shift, bake_ms: 0, hooks: vec![] }.into()));
+    let stages =
+        Some(Some(Stages { strategy, shift: Shift::default(), bake_ms: 0, hooks: vec![hook] }.into()));
+    let deployment = Some(deployment(2));
+    let key = site::cluster().service("web");
+    episode.change(key.clone(), ServiceChange { stages, deployment, ..ServiceChange::default() });
+    episode.go_on(episode.now_ms + 60_000).unwrap();
+    let world: World = episode.control.world;
+    let service = world.service(&key).unwrap();
+    let lifecycle = service.primary().unwrap().lifecycle.clone().unwrap();
+    assert_eq!(lifecycle.stage, Stage::PostScaleUp);
+    let blue = world.live_tasks_of(&key).find(|task| task.deployment == lifecycle.from).unwrap().id;
+    let stop = Stop { code: StopCode::ServiceSchedulerInitiated, reason: "so".into() };
+    assert!(outcome(&world, empty(service)).is_ok());
+    assert!(outcome(&world, ServiceStep { stops: vec![(blue, stop)], ..empty(service) }).is_err());
+    let next = Lifecycle { stage: Stage::TestTrafficShift, runs: vec![], ..*lifecycle };
+    let change = DeploymentChange::Stage(next.into());
+    let change = DeploymentStep { id: "ecs-svc/2".into(), change };
+    assert!(outcome(&world, ServiceStep { deployments: vec![change], ..empty(service) }).is_err());
 }

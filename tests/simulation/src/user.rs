@@ -1,10 +1,13 @@
 //! What people order: at random, of everything that concerns services and tasks.
 
+mod sets;
+mod stages;
+
 use model::command::{NewDeployment, NewService, NewTask, ServiceChange};
 use model::{
-    Breaker, CapacityStrategyItem, Command, ConstraintKind, DefinitionRef, InstanceId, InstanceStatus,
-    LaunchType, PlacementConstraint, PlacementStrategy, Run, SchedulingStrategy, ServiceKey, ServiceStatus,
-    StopCode, StopType, StrategyKind, TaskId,
+    Breaker, CapacityStrategyItem, Command, ConstraintKind, ControllerType, DefinitionRef, InstanceId,
+    InstanceStatus, LaunchType, PlacementConstraint, PlacementStrategy, Run, SchedulingStrategy, ServiceKey,
+    ServiceStatus, StopCode, StopType, StrategyKind, TaskId,
 };
 use plan::{Ids, Rules, Want};
 
@@ -28,9 +31,12 @@ impl Episode {
             0..20 => self.create_service(),
             20..35 => self.scale(),
             35..50 => self.deploy(),
-            50..54 => self.stop_deployment(),
+            50..52 => self.change_strategy(),
+            52..54 => self.stop_deployment(),
             54..58 => self.delete_service(),
-            58..75 => self.run_tasks(),
+            58..65 => self.run_tasks(),
+            65..70 => self.decide_on_sets(),
+            70..75 => self.decide_on_pause(),
             75..83 => self.stop_task(),
             83..88 => self.protect(),
             88..94 => self.drain(),
@@ -53,7 +59,8 @@ impl Episode {
         let Some(family) = self.any_family(launch_type) else { return };
         let Some((minimum, maximum)) = self.dice.pick(PERCENTS) else { return };
         let deployment = self.deployment(&family, launch_type);
-        let daemon = own && self.dice.chance(25);
+        let external = self.dice.chance(self.weather.external);
+        let daemon = own && !external && self.dice.chance(25);
         let breaker = Breaker {
             enable: self.dice.chance(50),
             rollback: self.dice.chance(60),
@@ -67,6 +74,8 @@ impl Episode {
             minimum_healthy_percent: minimum,
             maximum_percent: if daemon { 100 } else { maximum },
             breaker,
+            stages: if daemon || external { None } else { self.any_stages() },
+            controller: if external { ControllerType::External } else { ControllerType::Ecs },
             health_check_grace_s: self.dice.chance(30).then_some(15),
             placement_constraints: constraints
                 .into_iter()
@@ -74,6 +83,10 @@ impl Episode {
                 .collect(),
             placement_strategy: if daemon { vec![] } else { strategy },
             ..site::service(name, deployment)
+        };
+        let service = match external {
+            true => NewService { deployment: None, ..service },
+            false => service,
         };
         self.order(Command::CreateService { service: service.into(), token: None });
     }
@@ -141,6 +154,11 @@ impl Episode {
         self.dice.pick(&keys)
     }
 
+    fn is_external(&self, key: &ServiceKey) -> bool {
+        let service = self.control.world.service(key);
+        service.is_some_and(|service| service.controller == ControllerType::External)
+    }
+
     fn is_daemon(&self, key: &ServiceKey) -> bool {
         let service = self.control.world.service(key);
         service.is_some_and(|service| service.scheduling == SchedulingStrategy::Daemon)
@@ -166,6 +184,9 @@ impl Episode {
 
     /// To the same definition, or to another.
     pub fn deploy_to(&mut self, key: ServiceKey, anew: bool) {
+        if self.is_external(&key) {
+            return;
+        }
         let Some(primary) = self.control.world.service(&key).and_then(|service| service.primary()).cloned()
         else {
             return;

@@ -8,13 +8,13 @@ use std::time::Duration;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::extract::{FromRequestParts, Request, State};
 use axum::response::{IntoResponse, Response};
-use model::{Command, ContainerInstance, DesiredStatus, Home, InstanceId, TaskId, World};
+use model::{Command, ContainerInstance, Home, InstanceId, TaskId, World};
+use plan::outbox::{self, Outbox, Told};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use wire::acs::{self, Decoded, Refusal, SessionQuery, TaskIdentifier, ToAgent, ToServer};
 
 use super::hub::{Hub, Question, Seat};
-use super::outbox::{Outbox, Told};
 use super::{handshake, identity, payload};
 use crate::app::App;
 use crate::arn;
@@ -166,7 +166,7 @@ impl Session {
             timeline,
             tasks: world
                 .live_tasks_on(instance.id)
-                .filter(|task| task.desired_status == DesiredStatus::Running)
+                .filter(|task| task.is_wanted())
                 .map(|task| TaskIdentifier {
                     task_arn: arn::task(&task.cluster, task.id),
                     task_cluster_arn: Some(arn::cluster(&task.cluster)),
@@ -267,11 +267,7 @@ impl Session {
         let world = self.sessions.app.world();
         let wanted = |candidate: &TaskIdentifier| {
             let id = candidate.task_arn.rsplit('/').next().and_then(|id| id.parse::<TaskId>().ok());
-            id.and_then(|id| world.task(id)).is_some_and(|task| {
-                task.is_live()
-                    && task.desired_status == DesiredStatus::Running
-                    && task.instance == self.seat.instance
-            })
+            id.is_some_and(|id| outbox::is_wanted_on(&world, self.seat.instance, id))
         };
         let stop_tasks: Vec<TaskIdentifier> =
             candidates.stop_candidates.into_iter().filter(|candidate| !wanted(candidate)).collect();

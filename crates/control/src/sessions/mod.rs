@@ -4,7 +4,6 @@ mod acs;
 mod handshake;
 mod hub;
 pub(crate) mod identity;
-mod outbox;
 pub mod payload;
 mod tcs;
 

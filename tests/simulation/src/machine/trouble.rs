@@ -31,7 +31,7 @@ impl Episode {
     /// It finds its tasks as it left them, or as they ended meanwhile, and says anew how each is.
     pub fn agent_starts(&mut self, id: InstanceId) {
         let machine = self.machine(id);
-        if machine.up || !machine.on {
+        if machine.up || !machine.on || machine.gone {
             return;
         }
         machine.up = true;
@@ -65,6 +65,9 @@ impl Episode {
 
     pub fn link_heals(&mut self, id: InstanceId) {
         let machine = self.machine(id);
+        if machine.gone {
+            return;
+        }
         machine.linked = true;
         let life = machine.life;
         self.knock(id, life);
@@ -98,7 +101,7 @@ impl Episode {
     /// Nothing runs there any more; what was said of it wasn't lost.
     pub fn machine_starts(&mut self, id: InstanceId) {
         let machine = self.machine(id);
-        if machine.on {
+        if machine.on || machine.gone {
             return;
         }
         machine.on = true;
@@ -115,6 +118,11 @@ impl Episode {
     pub fn mend(&mut self) {
         let ids: Vec<InstanceId> = self.machines.keys().copied().collect();
         for id in ids {
+            let away = !self.machines[&id].is_linked() && self.weather.lost_after_ms > 0;
+            if away && self.dice.chance(self.weather.never_back) {
+                self.machine(id).gone = true;
+                continue;
+            }
             self.link_heals(id);
             if self.machine(id).on {
                 self.agent_starts(id);

@@ -1,93 +1,22 @@
-use model::command::{NewDefinition, NewTask, Registration};
-use model::*;
+//! What an agent's session must tell it.
 
-use super::Outbox;
+mod support;
+
+use model::{command::*, *};
+use plan::Outbox;
+use support::*;
 
 /// A world with one connected machine and `count` tasks placed on it.
 fn world(count: u128) -> (World, InstanceId) {
-    let mut world = World::new();
-    let scope = Scope::new("000000000000", "us-east-1");
-    let cluster = scope.cluster("default");
-    let instance = InstanceId(1);
-    let mut apply = |command: Command| {
-        transact(&mut world, &command, 1000).unwrap();
-    };
-    apply(Command::CreateCluster { key: cluster.clone(), change: Default::default(), tags: Tags::default() });
-    apply(Command::RegisterInstance(Box::new(Registration {
-        id: instance,
-        home: Home::Pool,
-        attributes: Vec::new(),
-        total: Size::new(1 << 20, 1 << 20),
-        reserved_ports: Vec::new(),
-        subnet: Some("10.0.0.0/16".parse().unwrap()),
-        version_info: None,
-        agent_version: None,
-        ec2_instance_id: None,
-        tags: Tags::default(),
-        document: None,
-        token: None,
-    })));
-    apply(Command::SetAgentConnected { id: instance, connected: true });
-    apply(Command::RegisterTaskDefinition(Box::new(NewDefinition {
-        scope: scope.clone(),
-        family: "web".into(),
-        cpu: Some(256),
-        memory_mib: Some(512),
-        network_mode: NetworkMode::Awsvpc,
-        compatibilities: vec![LaunchType::Fargate],
-        requires_compatibilities: vec![LaunchType::Fargate],
-        requires_attributes: Vec::new(),
-        member_of: Vec::new(),
-        platform: RuntimePlatform::default(),
-        containers: vec![ContainerShape {
-            name: "app".into(),
-            image: "app".into(),
-            essential: true,
-            cpu: 0,
-            memory_mib: None,
-            memory_reservation_mib: None,
-            host_ports: Vec::new(),
-            start_timeout_s: None,
-            stop_timeout_s: None,
-            health_checked: false,
-        }],
-        ephemeral_storage_gib: None,
-        document: Document::default(),
-        tags: Tags::default(),
-        registered_by: None,
-    })));
-    let task = |id: u128| NewTask {
-        id: TaskId(id),
-        cluster: cluster.clone(),
-        definition: DefinitionRef { family: "web".into(), revision: Revision(1) },
-        instance,
-        launch_type: LaunchType::Fargate,
-        capacity_provider: None,
-        platform_version: None,
-        platform_family: None,
-        group: None,
-        distinct_instance: false,
-        started_by: None,
-        service: None,
-        deployment: None,
-        size: None,
-        overrides: None,
-        network: None,
-        subnet: None,
-        tags: Tags::default(),
-        enable_execute_command: false,
-        ephemeral_storage_gib: None,
-        run: None,
-        document: None,
-    };
-    apply(Command::StartTasks { tasks: (1..=count).map(task).collect(), token: None });
-    (world, instance)
+    let mut sim = Sim::new(1, 50);
+    let one = |id| NewTask { launch_type: LaunchType::Fargate, ..task(id, 1) };
+    sim.run(Command::StartTasks { tasks: (1..=count).map(one).collect(), token: None });
+    (sim.world, InstanceId(1))
 }
 
 fn stop(world: &mut World, id: u128) {
-    let cluster = world.task(TaskId(id)).unwrap().cluster.clone();
     let (code, reason) = (StopCode::UserInitiated, "enough".into());
-    transact(world, &Command::StopTask { cluster, task: TaskId(id), code, reason }, 2000).unwrap();
+    transact(world, &Command::StopTask { cluster: cluster(), task: TaskId(id), code, reason }, 2000).unwrap();
 }
 
 fn acknowledge(world: &mut World, instance: InstanceId, tasks: Vec<(TaskId, DesiredStatus)>) {
