@@ -1,6 +1,5 @@
 """Service deployments and revisions: what deployments leave behind, and how a user ends one."""
 
-import time
 from datetime import UTC, datetime
 
 import pytest
@@ -197,22 +196,6 @@ def test_a_push_is_a_deployment(stage):
         serviceRevisionArns=[pushed["targetServiceRevision"]["arn"]])["serviceRevisions"]
     container, = revision["containerImages"]
     assert container["image"].endswith("@" + container["imageDigest"])
-
-
-def test_terraform_s_wait(stage):
-    """What the AWS provider does with `wait_for_steady_state` (internal/service/ecs/service.go): it goes from the
-    PRIMARY deployment to the service deployment whose target has its digits, and polls that."""
-    name = stage.create_service(good(stage), 1)
-    stage.wait_stable(name, 1)
-    began = datetime.now(UTC)
-    time.sleep(0.01)
-    stage.ecs.update_service(cluster=stage.cluster, service=name, taskDefinition=good(stage))
-    primary = next(d for d in stage.service(name)["deployments"] if d["status"] == "PRIMARY")
-    assert primary["createdAt"] > began
-    digits = primary["id"].split("/")[1]
-    found = stage.ecs.list_service_deployments(cluster=stage.cluster, service=name, createdAt={"after": began})
-    arn, = [one["serviceDeploymentArn"] for one in found["serviceDeployments"] if digits in one["targetServiceRevisionArn"]]
-    assert over(stage, arn, "PENDING", "IN_PROGRESS", "SUCCESSFUL")["status"] == "SUCCESSFUL"
 
 
 @pytest.mark.parametrize("waiter", ["services_stable", "tasks_running", "services_inactive", "tasks_stopped"])
