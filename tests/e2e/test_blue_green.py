@@ -145,3 +145,33 @@ def test_stopping_while_it_bakes_is_an_instant_rollback(stage, hook):
     weights = [told["executionDetails"]["productionTrafficWeights"] for told in hook.told]
     new = back["targetServiceRevision"]["arn"]
     assert [weight[new] for weight in weights] == [100, 0], "forward, and back"
+
+
+def test_a_rolling_update_pauses_and_goes_on(stage):
+    old, new = (stage.register(stage.container(IDLE)) for _ in range(2))
+    name = stage.create_service(old, 2)
+    before = {task["taskArn"] for task in stage.wait_stable(name, 2)}
+    pause = {"targetType": "PAUSE", "lifecycleStages": ["PRE_SCALE_UP", "POST_SCALE_UP"]}
+    stage.ecs.update_service(cluster=stage.cluster, service=name, taskDefinition=new,
+                             deploymentConfiguration={"strategy": "ROLLING", "lifecycleHooks": [pause]})
+
+    def paused(at):
+        now = newest(stage, name)
+        return now if now.get("lifecycleStage") == at and now["lifecycleHookDetails"] else None
+
+    def go_on(at, action):
+        now = wait_until(lambda: paused(at), f"the deployment to be paused at {at}")
+        stage.ecs.continue_service_deployment(serviceDeploymentArn=now["serviceDeploymentArn"], action=action,
+                                              hookId=now["lifecycleHookDetails"][0]["hookId"])
+    wait_until(lambda: paused("PRE_SCALE_UP"), "the deployment to be paused")
+    assert {task["taskArn"] for task in stage.running(name)} == before
+    # What ends meanwhile is replaced by its like.
+    stage.ecs.stop_task(cluster=stage.cluster, task=before.pop())
+    wait_until(lambda: running(stage, name, old) == 2, "another one of the old definition")
+    go_on("PRE_SCALE_UP", "CONTINUE")
+    wait_until(lambda: paused("POST_SCALE_UP"), "the deployment to be paused once more")
+    assert (running(stage, name, old), running(stage, name, new)) == (0, 2)
+    go_on("POST_SCALE_UP", "ROLLBACK")
+    ends(stage, name, "ROLLBACK_SUCCESSFUL")
+    stage.wait_stable(name, 2)
+    assert running(stage, name, old) == 2

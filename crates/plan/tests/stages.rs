@@ -272,6 +272,46 @@ fn traffic_moves_step_by_step() {
 }
 
 #[test]
+fn a_rolling_update_waits_before_and_after() {
+    let hooks = vec![pause(&[Stage::PreScaleUp, Stage::PostScaleUp])];
+    let mut sim = running(staged(DeploymentStrategy::Rolling, Shift::default(), hooks));
+    deploy(&mut sim, 2, "two");
+    assert_eq!((stage(&sim), colours(&sim)), (Stage::PreScaleUp, (2, 0)));
+    // What ends meanwhile is replaced by its like.
+    let one = sim.live()[0];
+    sim.fail(one, None);
+    sim.come_to_rest();
+    assert_eq!((stage(&sim), colours(&sim)), (Stage::PreScaleUp, (2, 0)));
+    answer(&mut sim, &HookAnswer::Succeeded);
+    sim.come_to_rest();
+    assert_eq!((stage(&sim), colours(&sim)), (Stage::PostScaleUp, (0, 2)), "the old ones have gone");
+    assert_eq!(sim.newest().status, ServiceDeploymentStatus::InProgress);
+    answer(&mut sim, &HookAnswer::Succeeded);
+    sim.come_to_rest();
+    assert_eq!(stage(&sim), Stage::BakeTime);
+    sim.now_ms += 5 * MINUTE_MS;
+    sim.come_to_rest();
+    assert_eq!(sim.newest().status, ServiceDeploymentStatus::Successful, "{}", sim.history());
+}
+
+#[test]
+fn a_rolling_update_that_is_refused_rolls_back_within_its_bounds() {
+    for at in [Stage::PreScaleUp, Stage::PostScaleUp] {
+        let mut sim = running(staged(DeploymentStrategy::Rolling, Shift::default(), vec![url(&[at])]));
+        deploy(&mut sim, 2, "two");
+        assert_eq!(stage(&sim), at);
+        answer(&mut sim, &HookAnswer::Failed);
+        for _ in 0..50 {
+            plan_within_bounds(&mut sim);
+            sim.obey();
+        }
+        assert_eq!(sim.newest().status, ServiceDeploymentStatus::RollbackSuccessful, "{}", sim.history());
+        assert_eq!((colours(&sim), sim.service().deployments.len()), ((2, 0), 1));
+        assert!(lifecycle(&sim).is_none(), "the way back has no stages");
+    }
+}
+
+#[test]
 fn a_newer_deployment_takes_the_place_of_green_and_leaves_blue() {
     let mut sim = running(blue_green(vec![pause(&[Stage::PostScaleUp])]));
     deploy(&mut sim, 2, "two");
@@ -343,8 +383,7 @@ fn plan_within_bounds(sim: &mut Sim) {
     let service = sim.service().clone();
     let healthy = sim.healthy();
     let primary = service.primary().unwrap();
-    let beside =
-        primary.lifecycle.as_ref().filter(|one| one.stage < Stage::CleanUp && one.back_from.is_none());
+    let beside = primary.lifecycle.as_ref().filter(|one| one.keeps_old() && one.back_from.is_none());
     let blue = beside.and_then(|one| one.from.clone());
     let of_blue = |sim: &Sim| {
         let its = |task: &&Arc<Task>| task.is_wanted() && blue.is_some() && task.deployment == blue;
@@ -393,7 +432,7 @@ proptest! {
 
     #[test]
     fn bounds_hold_and_there_is_an_end(
-        strategy in prop::sample::select(&DeploymentStrategy::ALL[1..]),
+        strategy in prop::sample::select(DeploymentStrategy::ALL),
         breaker: bool,
         acts in prop::collection::vec(any_act(), 1..150),
     ) {
@@ -402,10 +441,13 @@ proptest! {
             DeploymentStrategy::Canary => Shift::canary(100, MINUTE_MS),
             _ => Shift::default(),
         };
-        let hooks = vec![
+        let mut hooks = vec![
             url(&[Stage::PostScaleUp, Stage::TestTrafficShift, Stage::ProductionTrafficShift]),
             pause(&[Stage::ReconcileService, Stage::PreProductionTrafficShift]),
         ];
+        if strategy == DeploymentStrategy::Rolling {
+            hooks.iter_mut().for_each(|hook| hook.stages.retain(|stage| !stage.is_of_traffic()));
+        }
         let breaker = Breaker { enable: breaker, rollback: true, ..Breaker::default() };
         let mut sim = Sim::new(2, 16).with(NewService { breaker, ..staged(strategy, shift, hooks) });
         let mut deployments = 1;

@@ -116,7 +116,8 @@ fn roll_back(service: &mut Service, to: &DeploymentId, reason: &Arc<str>, now_ms
     // Where the old tasks are beside the new ones still, the new ones go when the traffic has come back.
     let given_up =
         service.primary().and_then(|primary| Some((primary.id.clone(), primary.lifecycle.clone()?)));
-    let back = given_up.map(|(id, lifecycle)| Box::new(lifecycle.back(id, now_ms)));
+    let beside = given_up.filter(|(_, lifecycle)| lifecycle.stages.strategy != DeploymentStrategy::Rolling);
+    let back = beside.map(|(id, lifecycle)| Box::new(lifecycle.back(id, now_ms)));
     let beside = back.as_ref().and_then(|back| back.from.clone());
     service.supersede(beside.as_ref(), now_ms);
     service.deployments.retain(|deployment| deployment.id != *to);

@@ -102,6 +102,13 @@ impl Shift {
     }
 }
 
+impl Stage {
+    /// Whether it is about traffic, which a rolling update doesn't move.
+    pub fn is_of_traffic(self) -> bool {
+        (Self::TestTrafficShift..=Self::PostProductionTrafficShift).contains(&self)
+    }
+}
+
 /// How a service is deployed where that takes stages.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Stages {
@@ -144,6 +151,15 @@ pub struct Lifecycle {
 }
 
 impl Lifecycle {
+    /// Whether the old revision is to run as before: beside the new one until that has the traffic for good, or, where its
+    /// tasks are replaced a few at a time, until that begins.
+    pub fn keeps_old(&self) -> bool {
+        match self.stages.strategy {
+            DeploymentStrategy::Rolling => self.stage < Stage::ScaleUp,
+            _ => self.stage < Stage::CleanUp,
+        }
+    }
+
     pub fn new(stages: Arc<Stages>, from: Option<DeploymentId>, several: bool, now_ms: u64) -> Self {
         let stage = if several { Stage::ReconcileService } else { Stage::PreScaleUp };
         Self { stages, from, back_from: None, stage, step: 0, since_ms: now_ms, runs: Vec::new() }

@@ -3,7 +3,7 @@
 use super::{Done, End, Move, Pause, Preview};
 use crate::reconcile::{Counts, StopReason};
 use crate::schedule::{Failure, FailureReason};
-use model::{Deployment, Service};
+use model::{Deployment, DeploymentStrategy, Lifecycle, Service};
 use std::fmt::Write;
 
 /// What the change is from, and to: the service before it and after.
@@ -74,7 +74,8 @@ impl Change<'_> {
     /// Where tasks are replaced.
     fn bounds(&self) -> Option<String> {
         let primary = self.after.primary().filter(|primary| primary.is_rolling_out())?;
-        if let Some(lifecycle) = &primary.lifecycle {
+        let beside = |one: &&Lifecycle| one.stages.strategy != DeploymentStrategy::Rolling;
+        if let Some(lifecycle) = primary.lifecycle.as_deref().filter(beside) {
             return Some(format!(
                 "The new tasks come up beside the old ones ({}); the old ones go last.",
                 lifecycle.stages.strategy

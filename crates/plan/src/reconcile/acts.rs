@@ -37,6 +37,7 @@ impl Planner<'_> {
             (Some(lifecycle), _) if stages::side_by_side(primary) => {
                 self.beside(ids, primary, lifecycle, held_back)
             }
+            (Some(lifecycle), _) if stages::is_held(lifecycle) => self.as_before(ids, lifecycle),
             (_, Some(members)) => self.daemons(ids, primary, members, held_back),
             (_, None) => self.replicas(ids, primary, &self.census, held_back),
         }
@@ -75,6 +76,16 @@ impl Planner<'_> {
         let acts = self.placed(ids, primary, &vec![want; to.len()], placement);
         let wake_at_ms = acts.wake_at_ms.into_iter().chain(self.census.grace_ends_ms).min();
         Acts { stops: moves.stops, wait: moves.wait, wake_at_ms, ..acts }
+    }
+
+    /// The old revision is what the service runs, until it may be replaced.
+    fn as_before(&self, ids: &mut Ids, lifecycle: &Lifecycle) -> Acts {
+        let from = lifecycle.from.as_ref().and_then(|id| self.service.deployment(id));
+        let Some(from) = from else { return Acts::default() };
+        let census = Census::toward(self.world, self.service, from, self.now_ms);
+        let throttled_until = throttle::until_ms(from).filter(|until_ms| *until_ms > self.now_ms);
+        let acts = self.replicas(ids, from, &census, throttled_until.is_some());
+        Acts { wake_at_ms: acts.wake_at_ms.into_iter().chain(throttled_until).min(), ..acts }
     }
 
     /// The new revision comes up beside the old one, which is kept as it is. What is of neither goes.

@@ -42,6 +42,12 @@ impl<'w> Census<'w> {
         census.sort(world, members, tasks)
     }
 
+    /// As if the service were to have nothing but tasks of that deployment.
+    pub fn toward(world: &'w World, service: &'w Service, deployment: &'w Deployment, now_ms: u64) -> Self {
+        let tasks = world.live_tasks_of(&service.key).map(|task| &**task);
+        Self::empty(service, Some(deployment), service.desired_count, now_ms).sort(world, None, tasks)
+    }
+
     /// Of the tasks of one deployment alone.
     pub fn of(
         world: &'w World,

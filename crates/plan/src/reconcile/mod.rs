@@ -187,7 +187,7 @@ impl<'w> Planner<'w> {
                 .push(DeploymentStep { id: primary.id.clone(), change: DeploymentChange::Failed(unhealthy) });
         }
         for old in self.service.deployments.iter().filter(|deployment| deployment.id != primary.id) {
-            if !self.census.has_tasks_of(&old.id) && !stages::runs_beside(primary, &old.id) {
+            if !self.census.has_tasks_of(&old.id) && !stages::is_kept(primary, &old.id) {
                 step.deployments
                     .push(DeploymentStep { id: old.id.clone(), change: DeploymentChange::Remove });
             }
@@ -197,7 +197,7 @@ impl<'w> Planner<'w> {
             step.steady = Some(steady);
         }
         let holds = self.census.holds_later_ms().is_none();
-        let last = !stages::side_by_side(primary);
+        let last = stages::may_complete(primary);
         if steady && holds && last && primary.rollout_state == RolloutState::InProgress {
             step.deployments.push(DeploymentStep {
                 id: primary.id.clone(),

@@ -1,22 +1,34 @@
 //! Deployments that go through lifecycle stages (ECS developer guide, "Amazon ECS blue/green service deployments
 //! workflow"): where one goes next, and what it waits for. A rollback goes its own way, past those stages alone whose
-//! traffic had moved.
+//! traffic had moved. A rolling update goes past those that aren't about traffic, if it has hooks or a bake time.
 
 use super::Planner;
 use crate::Ids;
 use model::{
-    Deployment, DeploymentId, HookRun, HookStatus, HookTarget, Lifecycle, Stage,
+    Deployment, DeploymentId, DeploymentStrategy, HookRun, HookStatus, HookTarget, Lifecycle, Stage,
     command::{DeploymentChange, DeploymentStep, ServiceStep},
 };
 
 /// Whether both revisions are to run.
 pub(super) fn side_by_side(primary: &Deployment) -> bool {
-    primary.lifecycle.as_ref().is_some_and(|lifecycle| lifecycle.stage < Stage::CleanUp)
+    let beside = |one: &Lifecycle| one.keeps_old() && one.stages.strategy != DeploymentStrategy::Rolling;
+    primary.lifecycle.as_deref().is_some_and(beside)
+}
+
+/// Whether its tasks are to be replaced a few at a time, and nothing of that may begin yet.
+pub(super) fn is_held(lifecycle: &Lifecycle) -> bool {
+    lifecycle.stages.strategy == DeploymentStrategy::Rolling && lifecycle.keeps_old()
 }
 
 /// Whether the deployment is kept beside the PRIMARY one, even if it has no tasks at this moment.
-pub(super) fn runs_beside(primary: &Deployment, id: &DeploymentId) -> bool {
-    side_by_side(primary) && primary.lifecycle.as_ref().is_some_and(|one| one.from.as_ref() == Some(id))
+pub(super) fn is_kept(primary: &Deployment, id: &DeploymentId) -> bool {
+    let keeps = |one: &Lifecycle| one.keeps_old() && one.from.as_ref() == Some(id);
+    primary.lifecycle.as_deref().is_some_and(keeps)
+}
+
+/// Whether nothing but its tasks keeps the deployment from its end.
+pub(super) fn may_complete(primary: &Deployment) -> bool {
+    primary.lifecycle.as_ref().is_none_or(|lifecycle| lifecycle.stage == Stage::CleanUp)
 }
 
 /// What the tasks say.
@@ -91,7 +103,9 @@ fn onward(at: &Lifecycle) -> (Stage, usize) {
     if at.stage == Stage::ProductionTrafficShift && at.step + 1 < at.stages.shift.steps.len() {
         return (Stage::PreProductionTrafficShift, at.step + 1);
     }
-    let next = Stage::ALL.iter().copied().find(|stage| *stage > at.stage);
+    let rolls = at.stages.strategy == DeploymentStrategy::Rolling;
+    let ahead = Stage::ALL.iter().copied().filter(|stage| !rolls || !stage.is_of_traffic());
+    let next = ahead.into_iter().find(|stage| *stage > at.stage);
     (next.unwrap_or(Stage::CleanUp), at.step)
 }
 
@@ -147,6 +161,10 @@ impl Planner<'_> {
     }
 
     fn ready(&self, primary: &Deployment, lifecycle: &Lifecycle) -> Ready {
+        if lifecycle.stages.strategy == DeploymentStrategy::Rolling {
+            let scaled = self.census.is_steady() && self.census.holds_later_ms().is_none();
+            return Ready { reconciled: true, scaled };
+        }
         let known = [Some(&primary.id), lifecycle.from.as_ref()];
         let mut all = self.census.wanted().chain(self.census.leaving.iter().copied());
         let new = &self.census.new;
@@ -161,8 +179,8 @@ impl Planner<'_> {
     /// The old revision is wanted as long as it may be needed, and no longer.
     fn count_old(&self, lifecycle: &Lifecycle, step: &mut ServiceStep) {
         let Some(from) = lifecycle.from.as_ref().and_then(|id| self.service.deployment(id)) else { return };
-        let wanted = match (lifecycle.stage, lifecycle.back_from) {
-            (Stage::CleanUp, _) => 0,
+        let wanted = match (lifecycle.keeps_old(), lifecycle.back_from) {
+            (false, _) => 0,
             (_, None) => self.service.desired_count,
             (_, Some(_)) => from.desired_count,
         };

@@ -3,7 +3,8 @@
 use anyhow::ensure;
 use model::command::{DeploymentChange, ServiceStep};
 use model::{
-    Deployment, DeploymentId, DeploymentStatus, InstanceStatus, Lifecycle, Service, Stage, Task, World,
+    Deployment, DeploymentId, DeploymentStatus, DeploymentStrategy, InstanceStatus, Lifecycle, Service, Task,
+    World,
 };
 use plan::reconcile::Counts;
 
@@ -91,7 +92,7 @@ pub fn of_stages(
             goes_on(lifecycle, next, now_ms)?;
         }
     }
-    if lifecycle.stage >= Stage::CleanUp {
+    if !lifecycle.keeps_old() {
         return Ok(false);
     }
     let desired = service.desired_count;
@@ -103,7 +104,13 @@ pub fn of_stages(
     let known = [Some(&primary.id), lifecycle.from.as_ref()];
     let stray = step.starts.iter().find(|task| !known.contains(&task.deployment.as_ref()));
     ensure!(stray.is_none(), "a task of another deployment is started: {stray:?}");
-    Ok(true)
+    let rolls = lifecycle.stages.strategy == DeploymentStrategy::Rolling;
+    ensure!(
+        !rolls || step.starts.iter().all(|task| task.deployment != Some(primary.id.clone())),
+        "a rolling update begins at {}",
+        lifecycle.stage
+    );
+    Ok(!rolls)
 }
 
 /// Under way, or given up with nowhere to go back to: then both stay as they are.

@@ -24,7 +24,7 @@ impl Episode {
         if !self.dice.chance(self.weather.staged) {
             return None;
         }
-        let strategy = self.dice.pick(&DeploymentStrategy::ALL[1..])?;
+        let strategy = self.dice.pick(DeploymentStrategy::ALL)?;
         let rest_ms = self.dice.between(0, 20_000);
         let shift = match strategy {
             DeploymentStrategy::Linear => Shift::linear(300, rest_ms),
@@ -32,7 +32,10 @@ impl Episode {
             DeploymentStrategy::Rolling | DeploymentStrategy::BlueGreen => Shift::default(),
         };
         let bake_ms = self.dice.rarely_up_to(0, 60_000);
-        let hooks = (0..self.dice.between(0, 3)).filter_map(|_| self.any_hook()).collect();
+        let mut hooks: Vec<Hook> = (0..self.dice.between(0, 3)).filter_map(|_| self.any_hook()).collect();
+        if strategy == DeploymentStrategy::Rolling {
+            hooks.iter_mut().for_each(|hook| hook.stages.retain(|stage| !stage.is_of_traffic()));
+        }
         Some(Stages { strategy, shift, bake_ms, hooks }.into())
     }
 

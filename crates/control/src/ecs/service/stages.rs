@@ -25,7 +25,7 @@ pub(crate) fn check(
 ) -> Result<Option<Arc<Stages>>, Error> {
     use ecs::DeploymentStrategy as Given;
     let strategy = match config.strategy {
-        None | Some(Given::Rolling) => return rolling(operation, config).map(|()| None),
+        None | Some(Given::Rolling) => return rolling(operation, scheduling, config),
         Some(Given::BlueGreen) => DeploymentStrategy::BlueGreen,
         Some(Given::Linear) => DeploymentStrategy::Linear,
         Some(Given::Canary) => DeploymentStrategy::Canary,
@@ -36,7 +36,7 @@ pub(crate) fn check(
              deployment strategy and try again"
         )));
     }
-    let bake = within("bakeTimeInMinutes", config.bake_time_in_minutes.unwrap_or(0), 0, DAY_MINUTES)?;
+    let bake = bake(config)?;
     Ok(Some(Arc::new(Stages {
         strategy,
         shift: shift(strategy, config)?,
@@ -58,20 +58,36 @@ pub(crate) fn check_bake_time(given: Option<&ecs::DeploymentConfiguration>) -> R
     }
 }
 
-fn rolling(operation: &str, config: &ecs::DeploymentConfiguration) -> Result<(), Error> {
+/// A rolling update takes stages only if something is asked for at one of them.
+fn rolling(
+    operation: &str,
+    scheduling: SchedulingStrategy,
+    config: &ecs::DeploymentConfiguration,
+) -> Result<Option<Arc<Stages>>, Error> {
     if config.linear_configuration.is_some() || config.canary_configuration.is_some() {
         return Err(misplaced());
     }
-    unsupported::check(
-        operation,
-        &[
-            (
-                config.bake_time_in_minutes.is_some_and(|minutes| minutes != 0),
-                "bakeTimeInMinutes with the deployment strategy ROLLING",
-            ),
-            (given(&config.lifecycle_hooks), "lifecycleHooks with the deployment strategy ROLLING"),
-        ],
-    )
+    let bakes = config.bake_time_in_minutes.is_some_and(|minutes| minutes != 0);
+    if scheduling == SchedulingStrategy::Daemon {
+        let refused = [
+            (bakes, "bakeTimeInMinutes with the daemon scheduling strategy"),
+            (given(&config.lifecycle_hooks), "lifecycleHooks with the daemon scheduling strategy"),
+        ];
+        unsupported::check(operation, &refused)?;
+    }
+    let hooks = hooks(config.lifecycle_hooks.as_deref().unwrap_or_default())?;
+    let of_traffic = hooks.iter().flat_map(|hook| &hook.stages).find(|stage| stage.is_of_traffic());
+    if let Some(stage) = of_traffic {
+        return Err(invalid(&format!("the deployment strategy ROLLING doesn't come to {stage}")));
+    }
+    let asked = bakes || !hooks.is_empty();
+    let bake = bake(config)?;
+    let (strategy, shift) = (DeploymentStrategy::Rolling, Shift::default());
+    Ok(asked.then(|| Arc::new(Stages { strategy, shift, bake_ms: bake * MINUTE_MS, hooks })))
+}
+
+fn bake(config: &ecs::DeploymentConfiguration) -> Result<u64, Error> {
+    within("bakeTimeInMinutes", config.bake_time_in_minutes.unwrap_or(0), 0, DAY_MINUTES)
 }
 
 fn misplaced() -> Error {

@@ -46,6 +46,28 @@ async fn strategies_are_taken_and_given_back() {
     assert_eq!(rolling["deploymentConfiguration"]["linearConfiguration"], Value::Null);
 }
 
+fn rolling(stage: &str) -> Value {
+    json!({"deploymentConfiguration": {"strategy": "ROLLING", "lifecycleHooks": [
+        {"targetType": "PAUSE", "lifecycleStages": [stage]}]}})
+}
+
+#[tokio::test]
+async fn a_rolling_update_has_hooks_too() {
+    let fixture = fixture().await;
+    let service = create(&fixture, rolling("PRE_SCALE_UP")).await.unwrap();
+    assert_eq!(service["deploymentConfiguration"]["lifecycleHooks"][0]["targetType"], "PAUSE");
+    let stage = async |service: &Value| {
+        let asked = json!({"serviceDeploymentArns": [service["currentServiceDeployment"]]});
+        let described = fixture.json("DescribeServiceDeployments", asked).await.unwrap();
+        described["serviceDeployments"][0]["lifecycleStage"].clone()
+    };
+    assert_eq!(stage(&service).await, "PRE_SCALE_UP");
+    // Without hooks it comes to no stages.
+    let plain = json!({"forceNewDeployment": true, "deploymentConfiguration": {"lifecycleHooks": []}});
+    let service = update(&fixture, plain).await.unwrap();
+    assert_eq!(stage(&service).await, Value::Null);
+}
+
 #[tokio::test]
 async fn what_makes_no_sense_is_refused() {
     let fixture = fixture().await;
@@ -91,8 +113,13 @@ async fn what_makes_no_sense_is_refused() {
     daemon["launchType"] = json!("EC2");
     let error = create(&fixture, daemon).await.unwrap_err();
     assert!(error.message.contains("does not support the BLUE_GREEN deployment strategy"), "{error}");
-    let rolling = json!({"deploymentConfiguration": {"lifecycleHooks": [
-        {"targetType": "PAUSE", "lifecycleStages": ["PRE_SCALE_UP"]}]}});
-    assert_eq!(create(&fixture, rolling).await.unwrap_err().code, "UnsupportedFeatureException");
+    let mut daemon = rolling("PRE_SCALE_UP");
+    daemon["schedulingStrategy"] = json!("DAEMON");
+    daemon["desiredCount"] = Value::Null;
+    daemon["launchType"] = json!("EC2");
+    let error = create(&fixture, daemon).await.unwrap_err();
+    assert_eq!(error.code, "UnsupportedFeatureException", "{error}");
+    let error = create(&fixture, rolling("POST_TEST_TRAFFIC_SHIFT")).await.unwrap_err();
+    assert!(error.message.contains("ROLLING doesn't come to POST_TEST_TRAFFIC_SHIFT"), "{error}");
     assert_eq!(fixture.app.world().all_services().count(), 0);
 }
