@@ -70,6 +70,33 @@ def test_images_expire_by_the_aws_cli(account):
     refused(lambda: account.ecr.get_lifecycle_policy(repositoryName=repository), "LifecyclePolicyNotFoundException")
 
 
+def test_what_nobody_needs_is_archived(account):
+    repository = account.repository()
+    push_versions(account, repository, 3)
+    rules = {"rules": [
+        {"rulePriority": 1, "action": {"type": "transition", "targetStorageClass": "archive"}, "selection": {
+            "tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": 1}},
+        {"rulePriority": 2, "action": {"type": "expire"}, "selection": {
+            "tagStatus": "any", "storageClass": "archive", "countType": "sinceImageTransitioned", "countUnit": "days",
+            "countNumber": 90}}]}
+    account.ecr.start_lifecycle_policy_preview(repositoryName=repository, lifecyclePolicyText=json.dumps(rules))
+    account.ecr.get_waiter("lifecycle_policy_preview_complete").wait(repositoryName=repository)
+    answer = account.ecr.get_lifecycle_policy_preview(repositoryName=repository)
+    assert [result["action"] for result in answer["previewResults"]] == [
+        {"type": "TRANSITION", "targetStorageClass": "ARCHIVE"}] * 2
+    assert answer["summary"] == {"expiringImageTotalCount": 0, "transitioningImageTotalCounts": [
+        {"targetStorageClass": "ARCHIVE", "imageTotalCount": 2}]}
+    account.ecr.put_lifecycle_policy(repositoryName=repository, lifecyclePolicyText=json.dumps(rules))
+
+    def by_status(status):
+        images = account.ecr.list_images(repositoryName=repository, filter={"imageStatus": status})["imageIds"]
+        return sorted(image["imageTag"] for image in images)
+    wait_until(lambda: by_status("ARCHIVED") == ["v1", "v2"], "the older images to be archived")
+    assert by_status("ACTIVE") == ["v3"]
+    missing = account.ecr.batch_get_image(repositoryName=repository, imageIds=[{"imageTag": "v1"}])["failures"]
+    assert [failure["failureCode"] for failure in missing] == ["ImageInaccessible"]
+
+
 def test_what_a_service_would_start_does_not_expire(stage):
     account = stage.account
     repository = account.repository()

@@ -8,7 +8,8 @@ use wire::{
         GetLifecyclePolicyPreviewRequest, GetLifecyclePolicyPreviewResponse, ImageActionType,
         ImageIdentifier, LifecyclePolicyPreviewResult, LifecyclePolicyPreviewStatus,
         LifecyclePolicyPreviewSummary, LifecyclePolicyRuleAction, LifecyclePolicyStorageClass,
-        StartLifecyclePolicyPreviewRequest, StartLifecyclePolicyPreviewResponse,
+        LifecyclePolicyTargetStorageClass, StartLifecyclePolicyPreviewRequest,
+        StartLifecyclePolicyPreviewResponse, TransitioningImageTotalCount,
     },
     page,
 };
@@ -22,7 +23,7 @@ use super::{
 use crate::{
     Shared,
     expiry::{Preview, PreviewRunning, Previewed, Previews},
-    lifecycle::Expiring,
+    lifecycle::{Action, Affected},
     state::{command::Refusal, entities::RepositoryKey},
 };
 
@@ -69,7 +70,7 @@ pub(super) async fn get(
         status: Some(status(&state)),
         ..GetLifecyclePolicyPreviewResponse::default()
     };
-    let Previewed::Complete(expiring) = state else { return Ok(answer) };
+    let Previewed::Complete(affected) = state else { return Ok(answer) };
 
     let filter = Filter::new(input.filter.and_then(|filter| filter.tag_status), None);
     // A later preview has other results.
@@ -82,7 +83,7 @@ pub(super) async fn get(
         None => String::new(),
     };
     let ids = input.image_ids.as_deref();
-    let wanted = expiring
+    let wanted = affected
         .iter()
         .filter(|image| filter.fits(!image.tags.is_empty()))
         .filter(|image| ids.is_none_or(|ids| ids.iter().any(|id| names(id, image))))
@@ -93,12 +94,23 @@ pub(super) async fn get(
     Ok(GetLifecyclePolicyPreviewResponse {
         preview_results: Some(found.into_iter().map(result).collect()),
         next_token,
-        summary: Some(LifecyclePolicyPreviewSummary {
-            expiring_image_total_count: i32::try_from(expiring.len()).ok(),
-            transitioning_image_total_counts: None,
-        }),
+        summary: Some(summary(&affected)),
         ..answer
     })
+}
+
+fn summary(affected: &[Affected]) -> LifecyclePolicyPreviewSummary {
+    let count = |action| affected.iter().filter(|image| image.action == action).count();
+    let archived = i32::try_from(count(Action::Archive)).ok().filter(|count| *count > 0);
+    LifecyclePolicyPreviewSummary {
+        expiring_image_total_count: i32::try_from(count(Action::Expire)).ok(),
+        transitioning_image_total_counts: archived.map(|count| {
+            vec![TransitioningImageTotalCount {
+                target_storage_class: Some(LifecyclePolicyTargetStorageClass::Archive),
+                image_total_count: Some(count),
+            }]
+        }),
+    }
 }
 
 fn status(state: &Previewed) -> LifecyclePolicyPreviewStatus {
@@ -110,28 +122,37 @@ fn status(state: &Previewed) -> LifecyclePolicyPreviewStatus {
 }
 
 /// In the order of the results: by time, then by digest.
-fn position(image: &Expiring) -> String {
+fn position(image: &Affected) -> String {
     format!("{:020} {}", image.pushed_at_ms, image.digest)
 }
 
-fn names(id: &ImageIdentifier, image: &Expiring) -> bool {
+fn names(id: &ImageIdentifier, image: &Affected) -> bool {
     let digest = id.image_digest.as_deref().is_none_or(|digest| digest == image.digest.as_str());
     let tag = id.image_tag.as_deref();
     digest && tag.is_none_or(|tag| image.tags.iter().any(|own| own.as_str() == tag))
 }
 
-fn result(image: &Expiring) -> LifecyclePolicyPreviewResult {
+fn result(image: &Affected) -> LifecyclePolicyPreviewResult {
     let tags: Vec<String> = image.tags.iter().map(ToString::to_string).collect();
     LifecyclePolicyPreviewResult {
         image_tags: (!tags.is_empty()).then_some(tags),
         image_digest: Some(image.digest.to_string()),
         image_pushed_at: Some(Timestamp::from_ms(image.pushed_at_ms)),
-        action: Some(LifecyclePolicyRuleAction {
-            r#type: Some(ImageActionType::Expire),
-            target_storage_class: None,
+        action: Some(match image.action {
+            Action::Expire => LifecyclePolicyRuleAction {
+                r#type: Some(ImageActionType::Expire),
+                target_storage_class: None,
+            },
+            Action::Archive => LifecyclePolicyRuleAction {
+                r#type: Some(ImageActionType::Transition),
+                target_storage_class: Some(LifecyclePolicyTargetStorageClass::Archive),
+            },
         }),
         applied_rule_priority: Some(image.rule),
-        storage_class: Some(LifecyclePolicyStorageClass::Standard),
+        storage_class: Some(match image.is_archived {
+            true => LifecyclePolicyStorageClass::Archive,
+            false => LifecyclePolicyStorageClass::Standard,
+        }),
     }
 }
 

@@ -1,5 +1,5 @@
-//! Lifecycle policies at work: the timer that applies them, and their previews. What expires is decided in
-//! `lifecycle/`, and deleted in `state/command/lifecycle.rs`.
+//! Lifecycle policies at work: the timer that applies them, and their previews. What is to go is decided in
+//! `lifecycle/`, and done in `state/command/lifecycle.rs`.
 
 mod preview;
 mod timetable;

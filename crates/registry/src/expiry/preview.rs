@@ -10,7 +10,7 @@ use std::{
 
 use crate::{
     Shared,
-    lifecycle::{Expiring, Policy, expiring, in_use::spared},
+    lifecycle::{Affected, Policy, affected, in_use::spared},
     state::entities::RepositoryKey,
 };
 
@@ -35,8 +35,8 @@ pub struct Preview {
 #[derive(Clone)]
 pub enum Previewed {
     InProgress,
-    /// What would expire, the oldest first.
-    Complete(Arc<Vec<Expiring>>),
+    /// What would expire or be archived, the oldest first.
+    Complete(Arc<Vec<Affected>>),
     Failed,
 }
 
@@ -84,11 +84,11 @@ impl Previews {
 }
 
 /// `None` where what is in use isn't known yet, or the repository has gone.
-fn evaluate(shared: &Shared, key: &RepositoryKey, policy: &Policy) -> Option<Vec<Expiring>> {
+fn evaluate(shared: &Shared, key: &RepositoryKey, policy: &Policy) -> Option<Vec<Affected>> {
     let index = shared.writer.index();
     let repository = index.repository(key)?;
     let spared = spared(key, repository, &shared.in_use.now()?);
-    Some(expiring(policy, repository, &spared, shared.now_ms()))
+    Some(affected(policy, repository, &spared, shared.now_ms()))
 }
 
 /// A preview that is in progress; it has failed if it ends without a word.

@@ -6,9 +6,9 @@ use tokio::sync::Notify;
 
 use crate::{
     Shared,
-    lifecycle::Expiring,
+    lifecycle::{Action, Affected},
     state::{
-        command::{ExpireImages, Refusal},
+        command::{ApplyLifecyclePolicy, Refusal},
         entities::{LifecycleRecord, RepositoryKey},
         writer::WriteError,
     },
@@ -27,7 +27,7 @@ pub struct Timetable {
 /// What came of applying the policies that were due.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Pass {
-    /// That expired.
+    /// That expired or were archived.
     pub images: usize,
     /// Some policy must be tried again.
     pub again: bool,
@@ -59,11 +59,11 @@ pub async fn expire_due(shared: &Shared) -> Pass {
     let due = with_policy.filter(|(_, record)| shared.timetable.due_in(record, now_ms).is_zero());
     let mut pass = Pass::default();
     for (key, _) in due {
-        let command = ExpireImages { key: key.clone(), now_ms, in_use: shared.in_use.clone() };
+        let command = ApplyLifecyclePolicy { key: key.clone(), now_ms, in_use: shared.in_use.clone() };
         match shared.writer.submit(command).await {
-            Ok(Some(gone)) => {
-                pass.images += gone.len();
-                gone.iter().for_each(|image| tell(key, image));
+            Ok(Some(affected)) => {
+                pass.images += affected.len();
+                affected.iter().for_each(|image| tell(key, image));
             }
             Ok(None) => {
                 tracing::warn!(repository = %key.name, "a lifecycle policy can't be applied yet");
@@ -80,10 +80,14 @@ pub async fn expire_due(shared: &Shared) -> Pass {
     pass
 }
 
-fn tell(key: &RepositoryKey, image: &Expiring) {
-    let Expiring { digest, tags, rule, .. } = image;
+fn tell(key: &RepositoryKey, image: &Affected) {
+    let Affected { digest, tags, rule, .. } = image;
+    let what = match image.action {
+        Action::Expire => "an image expired",
+        Action::Archive => "an image was archived",
+    };
     let tags: Vec<&str> = tags.iter().map(|tag| tag.as_str()).collect();
-    tracing::info!(repository = %key.name, region = key.scope.region, %digest, ?tags, rule, "an image expired");
+    tracing::info!(repository = %key.name, region = key.scope.region, %digest, ?tags, rule, "{what}");
 }
 
 /// Applies each policy when it is due, for ever.

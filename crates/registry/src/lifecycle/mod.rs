@@ -1,7 +1,8 @@
-//! Lifecycle policies: which images of a repository expire (Amazon ECR user guide, "Lifecycle policies"). Pure.
+//! Lifecycle policies: which images of a repository expire or are archived (Amazon ECR user guide, "Lifecycle
+//! policies"). Pure.
 //!
-//! A policy's text is read and checked by [`Policy::parse`]; [`expiring`] says what it means for a repository at a
-//! moment; [`in_use`] says which images are spared because something runs them. Deleting is the command
+//! A policy's text is read and checked by [`Policy::parse`]; [`affected`] says what it means for a repository at a
+//! moment; [`in_use`] says which images are spared because something runs them. Doing it is the command
 //! `state/command/lifecycle.rs`, which decides all this anew inside the writer; `expiry.rs` is its timer.
 
 mod evaluate;
@@ -12,5 +13,5 @@ mod policy;
 #[cfg(test)]
 mod tests;
 
-pub use evaluate::{Expiring, expiring};
-pub use policy::Policy;
+pub use evaluate::{Affected, affected};
+pub use policy::{Action, Policy};

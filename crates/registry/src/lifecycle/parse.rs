@@ -3,12 +3,14 @@
 
 use serde::{Deserialize, Deserializer};
 
-use super::policy::{Keep, Policy, Rule, Selection};
+use super::policy::{Action, Keep, Policy, Rule, Selection};
 use crate::name::clip;
 
 /// ECR's quota, "Rules per lifecycle policy".
 const RULES_MAX: usize = 50;
 const WILDCARDS_MAX: usize = 4;
+/// What comes into the archive stays there for so long (user guide, "Archiving an image").
+const ARCHIVED_DAYS_MIN: u32 = 90;
 
 #[derive(Debug, thiserror::Error)]
 pub enum InvalidPolicy {
@@ -38,16 +40,24 @@ pub enum InvalidPolicy {
     Wildcards(String),
     #[error("countNumber must be at least 1.")]
     CountNumber,
-    #[error("Must specify countUnit when countType=sinceImagePushed.")]
-    NoUnit,
-    #[error("countUnit can only be specified when countType=sinceImagePushed.")]
+    #[error("Must specify countUnit when countType={0}.")]
+    NoUnit(&'static str),
+    #[error(
+        "countUnit can only be specified when countType=sinceImagePushed, sinceImagePulled or sinceImageTransitioned."
+    )]
     UnitOfCount,
-    /// Nothing is ever archived here.
-    #[error("{0} is not supported: this registry has no archive storage class.")]
-    Archive(&'static str),
-    /// ECR takes it with the action `transition` only.
-    #[error("countType sinceImagePulled can't be used with the action expire.")]
-    PulledExpires,
+    #[error("countType {0} can't be used with the action {1}.")]
+    CountOfAction(&'static str, &'static str),
+    #[error("Must specify storageClass=archive when countType=sinceImageTransitioned.")]
+    NotOfArchive,
+    #[error("storageClass=archive can only be specified when countType=sinceImageTransitioned.")]
+    OfArchive,
+    #[error("countNumber must be at least {ARCHIVED_DAYS_MIN} when countType=sinceImageTransitioned.")]
+    ArchivedDays,
+    #[error("Must specify targetStorageClass=archive when the action is transition.")]
+    NoTarget,
+    #[error("targetStorageClass can only be specified when the action is transition.")]
+    TargetOfExpire,
 }
 
 #[derive(Deserialize)]
@@ -106,7 +116,7 @@ enum StorageClass {
     Archive,
 }
 
-#[derive(PartialEq, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 enum CountType {
     ImageCountMoreThan,
@@ -121,7 +131,7 @@ enum CountUnit {
     Days,
 }
 
-#[derive(PartialEq, Deserialize)]
+#[derive(Clone, Copy, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum ActionType {
     Expire,
@@ -151,17 +161,27 @@ impl Policy {
 fn rule(text: RuleText) -> Result<Rule, InvalidPolicy> {
     let priority = i32::try_from(text.rule_priority).ok().filter(|priority| *priority > 0);
     let priority = priority.ok_or(InvalidPolicy::Priority(text.rule_priority))?;
-    if text.action.kind == ActionType::Transition {
-        return Err(InvalidPolicy::Archive("The action transition"));
-    }
-    if text.action.target_storage_class.is_some() {
-        return Err(InvalidPolicy::Archive("targetStorageClass"));
-    }
-    if text.selection.storage_class == Some(StorageClass::Archive) {
-        return Err(InvalidPolicy::Archive("storageClass archive"));
-    }
+    let action = action(&text.action)?;
     let keep = keep(&text.selection)?;
-    Ok(Rule { priority, selection: selection(text.selection)?, keep })
+    match (keep, action) {
+        (Keep::Pulled(_), Action::Expire) => {
+            return Err(InvalidPolicy::CountOfAction("sinceImagePulled", "expire"));
+        }
+        (Keep::Archived(_), Action::Archive) => {
+            return Err(InvalidPolicy::CountOfAction("sinceImageTransitioned", "transition"));
+        }
+        _ => {}
+    }
+    Ok(Rule { priority, selection: selection(text.selection)?, keep, action })
+}
+
+fn action(text: &ActionText) -> Result<Action, InvalidPolicy> {
+    match (text.kind, &text.target_storage_class) {
+        (ActionType::Expire, None) => Ok(Action::Expire),
+        (ActionType::Expire, Some(_)) => Err(InvalidPolicy::TargetOfExpire),
+        (ActionType::Transition, Some(StorageClass::Archive)) => Ok(Action::Archive),
+        (ActionType::Transition, _) => Err(InvalidPolicy::NoTarget),
+    }
 }
 
 fn selection(text: SelectionText) -> Result<Selection, InvalidPolicy> {
@@ -197,28 +217,42 @@ fn keep(text: &SelectionText) -> Result<Keep, InvalidPolicy> {
     if text.count_number == 0 {
         return Err(InvalidPolicy::CountNumber);
     }
-    match (&text.count_type, &text.count_unit) {
-        (CountType::ImageCountMoreThan, None) => Ok(Keep::Newest(text.count_number)),
-        (CountType::ImageCountMoreThan, Some(_)) => Err(InvalidPolicy::UnitOfCount),
-        (CountType::SinceImagePushed, Some(CountUnit::Days)) => Ok(Keep::Days(text.count_number)),
-        (CountType::SinceImagePushed, None) => Err(InvalidPolicy::NoUnit),
-        (CountType::SinceImagePulled, _) => Err(InvalidPolicy::PulledExpires),
-        (CountType::SinceImageTransitioned, _) => {
-            Err(InvalidPolicy::Archive("countType sinceImageTransitioned"))
-        }
+    let is_archive = text.storage_class == Some(StorageClass::Archive);
+    match (text.count_type == CountType::SinceImageTransitioned, is_archive) {
+        (true, false) => return Err(InvalidPolicy::NotOfArchive),
+        (false, true) => return Err(InvalidPolicy::OfArchive),
+        _ => {}
+    }
+    let days = |name| match text.count_unit {
+        Some(CountUnit::Days) => Ok(text.count_number),
+        None => Err(InvalidPolicy::NoUnit(name)),
+    };
+    match text.count_type {
+        CountType::ImageCountMoreThan if text.count_unit.is_some() => Err(InvalidPolicy::UnitOfCount),
+        CountType::ImageCountMoreThan => Ok(Keep::Newest(text.count_number)),
+        CountType::SinceImagePushed => Ok(Keep::Pushed(days("sinceImagePushed")?)),
+        CountType::SinceImagePulled => Ok(Keep::Pulled(days("sinceImagePulled")?)),
+        CountType::SinceImageTransitioned => match days("sinceImageTransitioned")? {
+            days if days < ARCHIVED_DAYS_MIN => Err(InvalidPolicy::ArchivedDays),
+            days => Ok(Keep::Archived(days)),
+        },
     }
 }
 
 /// What the rules must be beside each other; they are in the order of their priorities.
 fn check_together(rules: &[Rule]) -> Result<(), InvalidPolicy> {
     for (at, rule) in rules.iter().enumerate() {
-        let before = &rules[..at];
+        let (before, after) = (&rules[..at], &rules[at + 1..]);
         if before.last().is_some_and(|other| other.priority == rule.priority) {
             return Err(InvalidPolicy::SamePriority(rule.priority));
         }
-        let again = before.iter().any(|other| other.selection == rule.selection);
+        // Rules for the archive and the others don't concern each other.
+        let same_class = |other: &&Rule| other.is_for_archive() == rule.is_for_archive();
+        let again = before.iter().filter(same_class).any(|other| other.selection == rule.selection);
         match &rule.selection {
-            Selection::Any if at + 1 != rules.len() => return Err(InvalidPolicy::AnyNotLast),
+            Selection::Any if after.iter().any(|other| same_class(&other)) => {
+                return Err(InvalidPolicy::AnyNotLast);
+            }
             Selection::Untagged if again => return Err(InvalidPolicy::UntaggedTwice),
             Selection::Prefixes(_) if again => return Err(InvalidPolicy::SamePrefixes(rule.priority)),
             _ => {}

@@ -8,13 +8,22 @@ pub struct Policy {
     pub rules: Vec<Rule>,
 }
 
-/// Of the images that it selects, all but some expire.
+/// Of the images that it selects, something becomes of all but some.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rule {
     /// Its place: the lowest is applied first.
     pub priority: i32,
     pub selection: Selection,
     pub keep: Keep,
+    pub action: Action,
+}
+
+/// What becomes of an image that a rule marks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Action {
+    /// It comes into the archive storage class.
+    Archive,
+    Expire,
 }
 
 /// Which images a rule is about.
@@ -28,13 +37,24 @@ pub enum Selection {
     Patterns(Vec<String>),
 }
 
-/// What stays of them.
+/// What stays as it is of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Keep {
     /// So many that were pushed last.
     Newest(u32),
     /// Those that were pushed within so many days.
-    Days(u32),
+    Pushed(u32),
+    /// Those that were pulled within so many days.
+    Pulled(u32),
+    /// Those that were archived within so many days.
+    Archived(u32),
+}
+
+impl Rule {
+    /// Whether it is about what is archived, and about nothing else; other rules aren't.
+    pub fn is_for_archive(&self) -> bool {
+        matches!(self.keep, Keep::Archived(_))
+    }
 }
 
 impl Selection {

@@ -97,7 +97,7 @@ impl Repository {
     }
 
     /// Returns whether it is a new one.
-    fn put_manifest(&mut self, digest: &Digest, record: &ManifestRecord) -> bool {
+    pub fn put_manifest(&mut self, digest: &Digest, record: &ManifestRecord) -> bool {
         // A digest stands for one content, so a record that is put again has the same subject.
         if let Some(subject) = &record.subject {
             self.referrers.entry(subject.clone()).or_default().insert(digest.clone());
@@ -106,7 +106,7 @@ impl Repository {
     }
 
     /// Returns whether it was there.
-    fn remove_manifest(&mut self, digest: &Digest) -> bool {
+    pub fn remove_manifest(&mut self, digest: &Digest) -> bool {
         let Some(gone) = self.manifests.remove(digest) else { return false };
         if let Some(subject) = gone.subject
             && let Some(named) = self.referrers.get_mut(&subject)

@@ -215,7 +215,7 @@ fn decide(index: &Index, step: Step, now_ms: u64) -> Vec<Change> {
         }
         Step::Expire(r, used) => {
             let in_use = Arc::new(Used(used.map(|t| (r, t))));
-            changes(index, ExpireImages { key: key(r), now_ms, in_use })
+            changes(index, ApplyLifecyclePolicy { key: key(r), now_ms, in_use })
         }
         Step::Collect(grace_ms) => changes(index, CollectBlobs { now_ms, grace_ms }),
         Step::Forget(through) => changes(index, ForgetPushes { through }),

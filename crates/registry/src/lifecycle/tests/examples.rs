@@ -4,22 +4,23 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::{NOW_MS, Picture, digest, key, policy, repository, rule};
+use super::{NOW_MS, Picture, archiving, digest, key, policy, repository, rule};
 use crate::lifecycle::{
-    Policy, expiring,
+    Action, Affected, Policy, affected,
     in_use::{UsedImage, spared},
 };
 
-/// What expires, as `name:rule`, the oldest first.
+/// What expires, as `name:rule`, and what is archived, as `name>rule`, the oldest first.
 fn expires_beside(rules: &[Value], pictures: &[Picture], used: &[UsedImage]) -> String {
     let policy = Policy::parse(&policy(rules)).unwrap();
     let repository = repository(pictures);
     let spared = spared(&key(), &repository, used);
-    let name = |image: &crate::lifecycle::Expiring| {
+    let name = |image: &Affected| {
         let picture = pictures.iter().find(|p| digest(&p.name) == image.digest).unwrap();
-        format!("{}:{}", picture.name, image.rule)
+        let sign = if image.action == Action::Expire { ':' } else { '>' };
+        format!("{}{sign}{}", picture.name, image.rule)
     };
-    let found = expiring(&policy, &repository, &spared, NOW_MS);
+    let found = affected(&policy, &repository, &spared, NOW_MS);
     found.iter().map(name).collect::<Vec<_>>().join(" ")
 }
 
@@ -192,4 +193,57 @@ fn what_is_in_use_stays_with_all_that_belongs_to_it() {
         assert_eq!(expires_beside(&rules, &pictures, &[elsewhere]), all);
     }
     assert_eq!(spared(&key(), &repository(&pictures), &[]), BTreeSet::new());
+}
+
+fn since(count_type: &str, count: u32) -> Value {
+    json!({"tagStatus": "any", "countType": count_type, "countUnit": "days", "countNumber": count})
+}
+
+/// "Filtering on last recorded pull time": what nobody pulled counts from its push, what was brought back from then.
+#[test]
+fn what_nobody_pulls_is_archived() {
+    let pictures = [
+        Picture { pulled_days_ago: Some(31), ..Picture::new("A", 50, &["a"]) },
+        Picture { pulled_days_ago: Some(30), ..Picture::new("B", 49, &["b"]) },
+        Picture::new("C", 48, &["c"]),
+        Picture { back_days_ago: Some(3), pulled_days_ago: Some(40), ..Picture::new("D", 47, &["d"]) },
+        Picture::new("E", 30, &["e"]),
+        Picture::new("F", 99, &["f"]).archived(80),
+    ];
+    assert_eq!(expires(&[archiving(1, since("sinceImagePulled", 30))], &pictures), "A>1 C>1");
+    let used = [used(Some("c"), None)];
+    assert_eq!(expires_beside(&[archiving(1, since("sinceImagePulled", 30))], &pictures, &used), "A>1");
+}
+
+#[test]
+fn what_is_archived_has_its_own_rules() {
+    let pictures = [
+        Picture::new("A", 200, &["a"]).archived(91),
+        Picture::new("A's-signature", 200, &[]).about("A").archived(91),
+        Picture::new("B", 199, &["b"]).archived(90),
+        Picture::new("C", 198, &["c"]),
+        Picture::new("C's-signature", 198, &[]).about("C"),
+        Picture::new("D", 1, &["d"]),
+    ];
+    let mut old = since("sinceImageTransitioned", 90);
+    old["storageClass"] = json!("archive");
+    let found = expires(&[archiving(1, newest(1, "any", &[])), rule(2, old)], &pictures);
+    // Of one age they come in the order of their digests.
+    let found: BTreeSet<&str> = found.split(' ').collect();
+    assert_eq!(found, ["A:2", "A's-signature:2", "C>1", "C's-signature>1"].into());
+}
+
+#[test]
+fn an_image_is_not_archived_before_the_index_that_holds_it() {
+    let pictures = [
+        Picture::new("member", 10, &[]),
+        Picture::new("index", 9, &["v1"]).of(&["member"]),
+        Picture::new("new", 1, &["v2"]),
+    ];
+    let old = |status: &str| days(5, status);
+    // The index stays: so does its member, whatever its own rule says.
+    assert_eq!(expires(&[archiving(1, old("untagged"))], &pictures), "");
+    // The index is archived: its member may be, and doesn't expire.
+    assert_eq!(expires(&[archiving(1, old("any"))], &pictures), "member>1 index>1");
+    assert_eq!(expires(&[rule(1, old("untagged")), archiving(2, old("any"))], &pictures), "index>2");
 }

@@ -12,7 +12,9 @@ use crate::{
     digest::Digest,
     name::Tag,
     state::{
-        entities::{ManifestRecord, Mutability, RepositoryKey, RepositorySettings, Scope, TagRecord},
+        entities::{
+            Archive, ManifestRecord, Mutability, RepositoryKey, RepositorySettings, Scope, TagRecord,
+        },
         index::Repository,
     },
 };
@@ -23,6 +25,12 @@ const NOW_MS: u64 = 1_790_000_000_000;
 /// A rule's JSON, with other members of its selection.
 fn rule(priority: u32, selection: Value) -> Value {
     json!({"rulePriority": priority, "selection": selection, "action": {"type": "expire"}})
+}
+
+/// A rule whose images come into the archive.
+fn archiving(priority: u32, selection: Value) -> Value {
+    let action = json!({"type": "transition", "targetStorageClass": "archive"});
+    json!({"rulePriority": priority, "selection": selection, "action": action})
 }
 
 fn policy(rules: &[Value]) -> String {
@@ -48,6 +56,11 @@ struct Picture {
     /// Of an index.
     members: Vec<String>,
     subject: Option<String>,
+    pulled_days_ago: Option<u64>,
+    /// It is in the archive.
+    archived_days_ago: Option<u64>,
+    /// It was there.
+    back_days_ago: Option<u64>,
 }
 
 impl Picture {
@@ -58,6 +71,10 @@ impl Picture {
 
     fn of(self, members: &[&str]) -> Self {
         Self { members: members.iter().map(ToString::to_string).collect(), ..self }
+    }
+
+    fn archived(self, days_ago: u64) -> Self {
+        Self { archived_days_ago: Some(days_ago), ..self }
     }
 
     fn about(self, subject: &str) -> Self {
@@ -74,22 +91,28 @@ fn repository(pictures: &[Picture]) -> Repository {
         kms_key: None,
         tags: BTreeMap::new(),
     });
+    let ago = |days: u64| NOW_MS - days * DAY_MS;
     for picture in pictures {
-        let pushed_at_ms = NOW_MS - picture.days_old * DAY_MS;
+        let pushed_at_ms = ago(picture.days_old);
         let record = ManifestRecord {
             media_type: String::new(),
             size: 1,
             pushed_at_ms,
-            pulled_at_ms: None,
+            pulled_at_ms: picture.pulled_days_ago.map(ago),
             references: picture.members.iter().map(|name| digest(name)).collect(),
             content_size: 1,
             artifact_type: None,
             subject: picture.subject.as_deref().map(digest),
             annotations: BTreeMap::new(),
             is_index: !picture.members.is_empty(),
+            archive: picture.archived_days_ago.or(picture.back_days_ago).map(|days| Archive {
+                is_in: picture.archived_days_ago.is_some(),
+                archived_at_ms: Some(ago(days)),
+                activated_at_ms: picture.back_days_ago.map(ago),
+            }),
             ..ManifestRecord::default()
         };
-        repository.manifests.insert(digest(&picture.name), record);
+        repository.put_manifest(&digest(&picture.name), &record);
         for tag in &picture.tags {
             let tag: Tag = tag.parse().unwrap();
             let digest = digest(&picture.name);

@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::{policy, rule};
+use super::{archiving, policy, rule};
 use crate::lifecycle::{
     Policy,
-    policy::{Keep, Rule, Selection},
+    policy::{Action, Keep, Rule, Selection},
 };
 
 fn said(text: &str) -> String {
@@ -24,6 +24,12 @@ fn days(more: Value) -> Value {
     selection
 }
 
+/// Of the archive.
+fn archived(count: u32) -> Value {
+    days(json!({"storageClass": "archive", "countType": "sinceImageTransitioned", "countUnit": "days",
+                "countNumber": count}))
+}
+
 #[test]
 fn rules_in_the_order_of_their_priorities() {
     let text = policy(&[
@@ -39,14 +45,20 @@ fn rules_in_the_order_of_their_priorities() {
         (7, Selection::Untagged),
         (30, Selection::Any),
     ];
-    let expected = expected.map(|(priority, selection)| Rule { priority, selection, keep: Keep::Newest(1) });
+    let (keep, action) = (Keep::Newest(1), Action::Expire);
+    let expected = expected.map(|(priority, selection)| Rule { priority, selection, keep, action });
     assert_eq!(Policy::parse(&text).unwrap().rules, expected);
 }
 
 #[test]
 fn ages() {
     let parsed = Policy::parse(&policy(&[rule(1, days(json!({"countUnit": "days"})))])).unwrap();
-    assert_eq!(parsed.rules[0].keep, Keep::Days(14));
+    assert_eq!(parsed.rules[0].keep, Keep::Pushed(14));
+    let unpulled = days(json!({"countType": "sinceImagePulled", "countUnit": "days"}));
+    let parsed = Policy::parse(&policy(&[archiving(1, unpulled)])).unwrap();
+    assert_eq!((parsed.rules[0].keep, parsed.rules[0].action), (Keep::Pulled(14), Action::Archive));
+    let parsed = Policy::parse(&policy(&[rule(1, archived(90))])).unwrap();
+    assert_eq!((parsed.rules[0].keep, parsed.rules[0].action), (Keep::Archived(90), Action::Expire));
 }
 
 #[test]
@@ -88,7 +100,8 @@ fn what_a_rule_can_not_say() {
         (days(json!({})), "Must specify countUnit when countType=sinceImagePushed."),
         (
             json!({"tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": 1, "countUnit": "days"}),
-            "countUnit can only be specified when countType=sinceImagePushed.",
+            "countUnit can only be specified when countType=sinceImagePushed, sinceImagePulled or \
+             sinceImageTransitioned.",
         ),
         (
             days(json!({"countType": "sinceImagePulled", "countUnit": "days"})),
@@ -96,20 +109,49 @@ fn what_a_rule_can_not_say() {
         ),
         (
             days(json!({"countType": "sinceImageTransitioned", "countUnit": "days"})),
-            "countType sinceImageTransitioned is not supported: this registry has no archive storage class.",
+            "Must specify storageClass=archive when countType=sinceImageTransitioned.",
         ),
         (
             days(json!({"storageClass": "archive", "countUnit": "days"})),
-            "storageClass archive is not supported: this registry has no archive storage class.",
+            "storageClass=archive can only be specified when countType=sinceImageTransitioned.",
         ),
+        (archived(89), "countNumber must be at least 90 when countType=sinceImageTransitioned."),
     ] {
         assert_eq!(said(&policy(&[rule(1, selection.clone())])), expected, "{selection}");
     }
-    let mut transition = rule(1, newest(prefixes));
-    transition["action"] = json!({"type": "transition", "targetStorageClass": "archive"});
     assert_eq!(
-        said(&policy(&[transition])),
-        "The action transition is not supported: this registry has no archive storage class."
+        said(&policy(&[archiving(1, archived(90))])),
+        "countType sinceImageTransitioned can't be used with the action transition."
+    );
+    for (action, expected) in [
+        (
+            json!({"type": "transition"}),
+            "Must specify targetStorageClass=archive when the action is transition.",
+        ),
+        (
+            json!({"type": "transition", "targetStorageClass": "standard"}),
+            "Must specify targetStorageClass=archive when the action is transition.",
+        ),
+        (
+            json!({"type": "expire", "targetStorageClass": "archive"}),
+            "targetStorageClass can only be specified when the action is transition.",
+        ),
+    ] {
+        let mut bad = rule(1, newest(prefixes.clone()));
+        bad["action"] = action;
+        assert_eq!(said(&policy(&[bad])), expected);
+    }
+}
+
+/// What isn't archived has its rules, and what is has others.
+#[test]
+fn each_storage_class_has_its_own_rules() {
+    let any = newest(json!({"tagStatus": "any"}));
+    assert_eq!(said(&policy(&[archiving(1, any.clone()), rule(2, archived(365))])), "");
+    assert_eq!(said(&policy(&[rule(1, archived(365)), rule(2, any)])), "");
+    assert_eq!(
+        said(&policy(&[rule(1, archived(365)), rule(2, archived(90))])),
+        "Rule for tagStatus=ANY must have the lowest priority per storage class."
     );
 }
 

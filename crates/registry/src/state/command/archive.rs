@@ -47,7 +47,7 @@ impl ManifestRecord {
         self.archive.as_ref().is_some_and(|archive| archive.is_in)
     }
 
-    fn archived(&self, now_ms: u64) -> Self {
+    pub fn archived(&self, now_ms: u64) -> Self {
         let before = self.archive.clone().unwrap_or_default();
         let archive = Archive { is_in: true, archived_at_ms: Some(now_ms), ..before };
         Self { archive: Some(archive), ..self.clone() }

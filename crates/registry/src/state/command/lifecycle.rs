@@ -1,4 +1,4 @@
-//! Lifecycle policies, and what they delete.
+//! Lifecycle policies, and what they delete and archive.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,7 @@ use super::{Command, Decision, Refusal, find};
 use crate::{
     digest::Digest,
     lifecycle::{
-        Expiring, Policy, expiring,
+        Action, Affected, Policy, affected,
         in_use::{SharedUse, spared},
     },
     state::{
@@ -48,17 +48,17 @@ impl Command for DeleteLifecyclePolicy {
     }
 }
 
-/// Applies a repository's policy: what expires now goes in one commit. Gives it, the oldest first; `None` where what
-/// is in use isn't known yet or the policy can't be read, and nothing was done.
-pub struct ExpireImages {
+/// Applies a repository's policy: what expires now goes, and what is to be archived is, in one commit. Gives both, the
+/// oldest first; `None` where what is in use isn't known yet or the policy can't be read, and nothing was done.
+pub struct ApplyLifecyclePolicy {
     pub key: RepositoryKey,
     pub now_ms: u64,
     /// Asked here, in the writer: the nearest to the commit that there is.
     pub in_use: SharedUse,
 }
 
-impl Command for ExpireImages {
-    type Outcome = Option<Vec<Expiring>>;
+impl Command for ApplyLifecyclePolicy {
+    type Outcome = Option<Vec<Affected>>;
 
     fn decide(self, index: &Index) -> Result<Decision<Self::Outcome>, Refusal> {
         let repository = find(index, &self.key)?;
@@ -69,16 +69,22 @@ impl Command for ExpireImages {
             return Ok(Decision::new(Vec::new(), None));
         };
         let spared = spared(&self.key, repository, &used);
-        let gone = expiring(&policy, repository, &spared, self.now_ms);
+        let affected = affected(&policy, repository, &spared, self.now_ms);
+        let (gone, archived): (Vec<&Affected>, Vec<&Affected>) =
+            affected.iter().partition(|image| image.action == Action::Expire);
         let mut changes = remove_all(&self.key, repository, &gone, self.now_ms);
+        changes.extend(archived.into_iter().filter_map(|image| {
+            let record = repository.manifests.get(&image.digest)?.archived(self.now_ms);
+            Some(Change::PutManifest(self.key.clone(), image.digest.clone(), record))
+        }));
         let record = LifecycleRecord { evaluated_at_ms: Some(self.now_ms), ..record };
         changes.push(Change::PutLifecycle(self.key, record));
-        Ok(Decision::new(changes, Some(gone)))
+        Ok(Decision::new(changes, Some(affected)))
     }
 }
 
 /// The images with their tags, and a fresh idle time for the blobs that none of the others names.
-fn remove_all(key: &RepositoryKey, repository: &Repository, gone: &[Expiring], now_ms: u64) -> Vec<Change> {
+fn remove_all(key: &RepositoryKey, repository: &Repository, gone: &[&Affected], now_ms: u64) -> Vec<Change> {
     let digests: BTreeSet<&Digest> = gone.iter().map(|image| &image.digest).collect();
     let (going, staying): (Vec<_>, Vec<_>) =
         repository.manifests.iter().partition(|(digest, _)| digests.contains(digest));

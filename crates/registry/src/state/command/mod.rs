@@ -20,7 +20,7 @@ pub use archive::SetArchived;
 pub use blobs::{CollectBlobs, LinkBlob, MountBlob, UnlinkBlob};
 pub use cache_rules::{CheckedUpstream, CreateCacheRule, DeleteCacheRule, UpdateCacheRule};
 pub use delete_images::{DeleteFailure, DeleteImages, ImageId};
-pub use lifecycle::{DeleteLifecyclePolicy, ExpireImages, PutLifecyclePolicy};
+pub use lifecycle::{ApplyLifecyclePolicy, DeleteLifecyclePolicy, PutLifecyclePolicy};
 pub use manifests::{DeleteReference, ManifestPut, Needed, Origin, PutManifest};
 pub use policies::{DeleteRegistryPolicy, DeleteRepositoryPolicy, PutRegistryPolicy, SetRepositoryPolicy};
 pub use pulls::RecordPull;
