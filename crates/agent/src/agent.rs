@@ -34,8 +34,10 @@ const REGISTRY_PATIENCE: Duration = Duration::from_secs(120);
 /// Everything an agent is told.
 #[derive(Clone, Debug)]
 pub struct AgentConfig {
-    /// The control plane: `http://127.0.0.1:4580`.
+    /// The control plane: `http://127.0.0.1:4580`, or an https:// URL where it is on another machine.
     pub endpoint: String,
+    /// The certificate authorities, in PEM, whose word counts that it is that; those of the machine if absent.
+    pub ca: Option<Vec<u8>>,
     pub credentials: Credentials,
     pub region: String,
     /// Whose registry an image name without an account means.
@@ -131,7 +133,8 @@ impl Agent {
     /// background: the control plane may come later.
     pub async fn start(config: AgentConfig) -> Result<AgentHandle, AgentError> {
         let places = Places::of(&config.data_dir)?;
-        let api = Api::new(&config.endpoint, config.credentials.clone(), &config.region)?;
+        let api =
+            Api::new(&config.endpoint, config.ca.as_deref(), config.credentials.clone(), &config.region)?;
         let images = ImageStore::open(places.images(), images_config(&config, &api))?;
         let runtime = Runtime::new(
             &config.runtime,
@@ -261,6 +264,7 @@ impl Places {
 }
 
 fn images_config(config: &AgentConfig, api: &Api) -> ImagesConfig {
+    let own_tls = api.tls().cloned();
     let api = api.clone();
     ImagesConfig {
         resolver: Resolver {
@@ -273,6 +277,7 @@ fn images_config(config: &AgentConfig, api: &Api) -> ImagesConfig {
             let api = api.in_region(&region);
             Box::pin(async move { registry_token(&api).await })
         })),
+        own_tls,
         own_patience: REGISTRY_PATIENCE,
         limits: config.layers,
         ..Default::default()

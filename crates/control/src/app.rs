@@ -15,8 +15,11 @@ use crate::writer::{Committed, SubmitError, Writer};
 /// What a server is told when it starts.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// `http://host:port` as clients and agents reach it: in answers that hold an address of ours.
+    /// `http://host:port` as clients and agents reach it: in answers that hold an address of ours, and to calls
+    /// that don't say how they came.
     pub endpoint: String,
+    /// Further `host:port` by which we are reached: names of our registry.
+    pub hosts: Vec<String>,
     /// The account and region of the person who runs it; the cluster `default` is made there.
     pub account: String,
     pub region: String,

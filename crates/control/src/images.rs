@@ -19,7 +19,7 @@ pub struct UsedImage {
 
 /// The images in use as of the newest commit.
 pub fn in_use(app: &App) -> BTreeSet<UsedImage> {
-    used(&app.world(), &OwnRegistry::new(&app.config.endpoint, app.config.home()))
+    used(&app.world(), &OwnRegistry::of(&app.config))
 }
 
 /// Those of the tasks that aren't STOPPED, and of the definitions that the deployments of ACTIVE services start.
@@ -60,11 +60,19 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::app::Config;
     use crate::ecs::service::tests::create;
     use crate::testing::Fixture;
 
     fn own() -> OwnRegistry {
-        OwnRegistry::new("http://127.0.0.1:4580", Scope::new("000000000000", "us-east-1"))
+        OwnRegistry::of(&Config {
+            endpoint: "http://127.0.0.1:4580".to_owned(),
+            hosts: vec!["hub.lan:4580".to_owned()],
+            account: "000000000000".to_owned(),
+            region: "us-east-1".to_owned(),
+            stopped_task_retention_ms: 0,
+            lost_after_ms: 0,
+        })
     }
 
     /// `account/region/repository:tag@digest`.
@@ -82,6 +90,7 @@ mod tests {
         for (name, pulled, expected) in [
             ("127.0.0.1:4580/team/app:v1", None, format!("{home}/team/app:v1")),
             ("localhost:4580/app", None, format!("{home}/app:latest")),
+            ("hub.lan:4580/app", None, format!("{home}/app:latest")),
             ("localhost:4580/app:v1@sha256:1", None, format!("{home}/app@sha256:1")),
             ("localhost:4580/app:v1", Some("sha256:2"), format!("{home}/app@sha256:2")),
             (
@@ -94,6 +103,23 @@ mod tests {
             ("nginx", None, "-".to_owned()),
         ] {
             assert_eq!(shown(name, pulled), expected, "{name} {pulled:?}");
+        }
+    }
+
+    #[test]
+    fn ours_is_spelled_as_the_agent_calls_us() {
+        let called = |image: &str| own().as_called(image, "10.0.0.5:4580");
+        for ours in ["127.0.0.1:4580/team/app:v1", "localhost:4580/team/app:v1", "hub.lan:4580/team/app:v1"] {
+            assert_eq!(called(ours).as_deref(), Some("10.0.0.5:4580/team/app:v1"));
+        }
+        for as_it_is in [
+            "10.0.0.5:4580/app",
+            "127.0.0.1:9/app",
+            "nginx",
+            "0.dkr.ecr.r.amazonaws.com/app",
+            "ghcr.io/a/b@sha256:1",
+        ] {
+            assert_eq!(called(as_it_is), None, "{as_it_is}");
         }
     }
 

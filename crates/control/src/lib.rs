@@ -26,6 +26,7 @@ mod sessions;
 mod sts;
 #[cfg(test)]
 mod testing;
+pub mod tls;
 pub mod usage;
 pub mod writer;
 

@@ -18,11 +18,13 @@ use crate::announce::SharedAudience;
 use crate::app::{App, Config};
 use crate::clock::Clock;
 use crate::front::connections::{self, Bounds};
+use crate::front::opening::Entrance;
 use crate::front::{api, own, pages};
 use crate::keyring::Keyring;
 use crate::metrics::Metrics;
 use crate::pushes::SharedPushes;
 use crate::sessions::{self, Hub, Sessions};
+use crate::tls::Certificates;
 use crate::usage::Usages;
 use crate::writer::{self, SubmitError, Writer};
 use crate::{drivers, ecs, sts};
@@ -42,6 +44,8 @@ pub struct Parts {
     pub pushes: SharedPushes,
     /// Who is told of changes, by the outbox of the writer.
     pub audience: SharedAudience,
+    /// For whoever comes from another machine.
+    pub certificates: Arc<dyn Certificates>,
     /// Connections at once; further ones are answered that there is no room.
     pub most_connections: usize,
 }
@@ -128,7 +132,8 @@ impl Server {
         let (stop, stopped) = watch::channel(false);
         let mut tasks = drivers::start(&app, parts.pushes, &stopped);
         tasks.push(tokio::spawn(hub.dispatch(app.writer.clone())));
-        tasks.push(tokio::spawn(connections::serve(listener, routes, bounds, stopped)));
+        let entrance = Entrance::new(parts.certificates);
+        tasks.push(tokio::spawn(connections::serve(listener, routes, entrance, bounds, stopped)));
         Ok(Server { app, address, operations: router, stop, tasks })
     }
 

@@ -95,6 +95,7 @@ impl Fixture {
         let writer = writer.expect("open the store");
         let config = Config {
             endpoint: "http://127.0.0.1:4580".to_owned(),
+            hosts: vec!["hub.lan:4580".to_owned()],
             account: ACCOUNT.to_owned(),
             region: REGION.to_owned(),
             stopped_task_retention_ms: 24 * 60 * 60 * 1000,
@@ -206,6 +207,7 @@ pub(crate) fn context(account: &str, region: &str) -> Context {
         principal_arn: format!("arn:aws:iam::{account}:root"),
         request_id: "00000000-0000-4000-8000-000000000000".to_owned(),
         source_host: Some("127.0.0.1:4580".to_owned()),
+        scheme: wire::Scheme::Http,
         source_ip: None,
         user_agent: None,
     }

@@ -32,19 +32,20 @@ pub struct Caller<'a> {
     pub region: &'a str,
     pub source: Option<IpAddr>,
     pub user_agent: Option<&'a str>,
+    /// Whether the request came over TLS.
+    pub secure: bool,
 }
 
 impl Keys {
-    /// The keys that every request has (IAM user guide, "AWS global condition context keys"). Longshore speaks plain
-    /// HTTP, so `aws:SecureTransport` is false.
+    /// The keys that every request has (IAM user guide, "AWS global condition context keys").
     pub fn of(caller: &Caller<'_>, now_ms: u64) -> Keys {
-        let Caller { principal, access_key_id, region, source, user_agent } = *caller;
+        let Caller { principal, access_key_id, region, source, user_agent, secure } = *caller;
         let mut keys = Keys::default();
         keys.put("aws:PrincipalArn", principal.arn());
         keys.put("aws:PrincipalAccount", principal.account.as_str());
         keys.put("aws:ResourceAccount", principal.account.as_str());
         keys.put("aws:RequestedRegion", region);
-        keys.put("aws:SecureTransport", "false");
+        keys.put("aws:SecureTransport", secure.to_string());
         match &principal.kind {
             Kind::User { name, .. } => {
                 keys.put("aws:username", name.as_str());

@@ -75,6 +75,7 @@ fn over(directory: &std::path::Path) -> Result<Router> {
     let app = App {
         config: control::Config {
             endpoint: "http://localhost".to_owned(),
+            hosts: Vec::new(),
             account: "000000000000".to_owned(),
             region: "us-east-1".to_owned(),
             stopped_task_retention_ms: 0,

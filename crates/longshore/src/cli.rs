@@ -21,7 +21,7 @@ pub use instances::{DrainArgs, InstancesArgs};
 pub use key::{KeyArgs, KeyCommand};
 pub use registry::{FindingsArgs, RegistryArgs, RegistryCommand, Severity, VerifyArgs};
 pub use services::{HaltArgs, PlanArgs};
-use values::{account, bytes, capacity_provider, duration, listen, size, variable};
+use values::{account, bytes, capacity_provider, duration, host, listen, size, variable};
 
 /// Your own Elastic Container Service: the ECS and ECR APIs, real containers, on your machines.
 #[derive(Debug, Parser)]
@@ -48,6 +48,18 @@ Exit status: 0 where it went well, 1 where it failed (stderr says why, and what 
 command line is wrong. `longshore run` ends as its container does.
 LONGSHORE_LOG sets what the server logs (info, debug, control=trace …).";
 
+const CA: &str = "\
+From another machine Longshore is spoken to over TLS. Its certificate authority is made with the data directory and
+stays the same.
+
+  AWS CLI, SDKs, longshore   AWS_CA_BUNDLE=ca.pem
+  docker                     /etc/docker/certs.d/HOST:PORT/ca.crt
+  skopeo, podman, buildah    /etc/containers/certs.d/HOST:PORT/ca.crt
+  curl                       --cacert ca.pem
+
+Example:
+  longshore ca > ca.pem";
+
 /// Which Longshore is meant.
 #[derive(Clone, Debug, Default, Args)]
 pub struct SiteArgs {
@@ -57,6 +69,9 @@ pub struct SiteArgs {
     /// Address of the one endpoint [default: where this data directory's server listened last, else 127.0.0.1:4580]
     #[arg(long, global = true, env = "LONGSHORE_LISTEN", hide_env = true, value_name = "HOST:PORT", value_parser = listen)]
     pub listen: Option<SocketAddr>,
+    /// Whom to trust that a server elsewhere is the one that is meant: a file with certificate authorities, in PEM
+    #[arg(long, global = true, env = "AWS_CA_BUNDLE", hide_env = true, value_name = "FILE")]
+    pub ca: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -67,6 +82,9 @@ pub enum Command {
     Down(DownArgs),
     /// Print the environment variables that point AWS clients at Longshore
     Env(EnvArgs),
+    /// Print the certificate authority by which clients on other machines know this Longshore
+    #[command(after_help = CA)]
+    Ca,
     /// Show tasks
     Ps(PsArgs),
     /// Show what tasks use: cpu and memory, live
@@ -111,8 +129,12 @@ pub struct ServerArgs {
     #[arg(long)]
     pub region: Option<String>,
     /// host:port by which clients and agents reach the endpoint, where --listen doesn't say it
-    #[arg(long, value_name = "HOST:PORT")]
+    #[arg(long, value_name = "HOST:PORT", value_parser = host)]
     pub advertise: Option<String>,
+    /// A further name or address by which others reach the endpoint; can be given several times. Those of the machine
+    /// are known
+    #[arg(long, value_name = "HOST[:PORT]", value_parser = host)]
+    pub tls_name: Vec<String>,
     /// How long stopped tasks can be described
     #[arg(long, value_parser = duration, default_value = "24h", value_name = "TIME")]
     pub stopped_task_retention: Duration,
@@ -228,12 +250,13 @@ pub enum EnvFormat {
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "\
 Credentials come from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, the region from AWS_REGION; where the
-server runs, `longshore env --agent` prints them.
+server runs, `longshore env --agent` prints them. On another machine the control plane is spoken to over TLS alone:
+--ca names the file with its certificate authority, which `longshore ca` prints there.
 
 Examples:
-  longshore agent --endpoint http://10.0.0.5:4580 --serverless     takes FARGATE tasks
-  longshore agent --endpoint http://10.0.0.5:4580 --cluster web    an instance of the cluster web (EC2)
-  longshore agent --endpoint http://10.0.0.5:4580 --serverless --capacity-provider walled --runtime io.containerd.kata.v2
+  longshore agent --endpoint https://10.0.0.5:4580 --serverless     takes FARGATE tasks
+  longshore agent --endpoint https://10.0.0.5:4580 --cluster web    an instance of the cluster web (EC2)
+  longshore agent --endpoint https://10.0.0.5:4580 --serverless --capacity-provider walled --runtime io.containerd.kata.v2
                                                                    tasks whose strategy names `walled`, in Kata's shim")]
 pub struct AgentArgs {
     /// The control plane [default: AWS_ENDPOINT_URL]

@@ -106,6 +106,7 @@ where
         listen: of("--listen")
             .or_else(|| std::env::var("LONGSHORE_LISTEN").ok())
             .and_then(|text| text.parse().ok()),
+        ca: of("--ca").or_else(|| std::env::var("AWS_CA_BUNDLE").ok()).map(PathBuf::from),
     };
     let cluster = of("--cluster").unwrap_or_else(|| "default".to_owned());
     let answer = || -> Result<Vec<CompletionCandidate>> {

@@ -120,6 +120,32 @@ impl DataDir {
         write_secret(&self.join("keys.json"), &keys)
     }
 
+    /// The certificate authority with its key, in PEM.
+    pub fn authority(&self) -> Result<Option<String>> {
+        let path = self.join("authority.pem");
+        match fs::read_to_string(&path) {
+            Ok(text) => Ok(Some(text)),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(unusable(&path, e)),
+        }
+    }
+
+    pub fn set_authority(&self, pem: &str) -> Result<()> {
+        write_for_owner(&self.join("authority.pem"), pem.as_bytes())
+    }
+
+    /// The file with the authority's certificate, for clients to be pointed at.
+    pub fn ca(&self) -> PathBuf {
+        self.join("ca.pem")
+    }
+
+    pub fn set_ca(&self, pem: &str) -> Result<()> {
+        match fs::read(self.ca()) {
+            Ok(same) if same == pem.as_bytes() => Ok(()),
+            _ => write_for_owner(&self.ca(), pem.as_bytes()),
+        }
+    }
+
     pub fn running(&self) -> Result<Option<Running>> {
         let running: Option<Running> = read_json(&self.join("server.json"))?;
         Ok(running.filter(|server| process_is_longshore(server.pid)))
@@ -140,12 +166,18 @@ impl DataDir {
 fn is_ours(name: &str) -> bool {
     const NAMES: &[&str] = &["agent", "registry", "logs", "longshore.log", "taken-down"];
     const FILES: &[&str] = &["state.db", "registry.db", "logs.db", "events.db"];
-    const JSON: &[&str] = &["credentials", "keys", "server"];
+    const WRITTEN: &[(&str, &str)] = &[
+        ("credentials", ".json"),
+        ("keys", ".json"),
+        ("server", ".json"),
+        ("authority", ".pem"),
+        ("ca", ".pem"),
+    ];
     let of = |stem: &str, ends: &[&str]| name.strip_prefix(stem).is_some_and(|rest| ends.contains(&rest));
     NAMES.contains(&name)
         || name.strip_prefix("longshore.log.").is_some_and(|n| n.parse::<u8>().is_ok())
         || FILES.iter().any(|stem| of(stem, &["", "-wal", "-shm", "-journal", ".lock"]))
-        || JSON.iter().any(|stem| of(stem, &[".json", ".new"]))
+        || WRITTEN.iter().any(|(stem, end)| of(stem, &[end, ".new"]))
 }
 
 /// Whether the process exists and is a Longshore: a stale file may name a pid that another program got.
@@ -180,14 +212,20 @@ fn unusable(path: &Path, error: io::Error) -> anyhow::Error {
     anyhow::Error::new(error).context(format!("cannot use {}: {step}", path.display()))
 }
 
-/// Writes a file for its owner's eyes, whole or not at all, and durable on return.
+/// As [`write_for_owner`], as JSON.
 fn write_secret<T: Serialize>(path: &Path, value: &T) -> Result<()> {
+    let mut text = serde_json::to_vec_pretty(value).with_context(|| path.display().to_string())?;
+    text.push(b'\n');
+    write_for_owner(path, &text)
+}
+
+/// Writes a file for its owner's eyes, whole or not at all, and durable on return.
+fn write_for_owner(path: &Path, text: &[u8]) -> Result<()> {
     let write = || -> io::Result<()> {
         let temporary = path.with_extension("new");
         let mut file =
             fs::OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&temporary)?;
-        serde_json::to_writer_pretty(&mut file, value)?;
-        file.write_all(b"\n")?;
+        file.write_all(text)?;
         file.sync_all()?;
         fs::rename(&temporary, path)?;
         fs::File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
@@ -219,7 +257,8 @@ mod tests {
         let temporary = tempfile::tempdir().unwrap();
         let dir = DataDir::new(temporary.path()).unwrap();
         dir.keys_or_else(keys).unwrap();
-        for ours in ["state.db-wal", "longshore.log", "longshore.log.4"] {
+        for ours in ["state.db-wal", "longshore.log", "longshore.log.4", "authority.pem", "ca.pem", "ca.new"]
+        {
             fs::write(dir.join(ours), "").unwrap();
         }
         fs::create_dir_all(dir.join("agent/tasks")).unwrap();

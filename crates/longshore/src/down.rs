@@ -76,7 +76,8 @@ async fn stop_tasks(site: &Site, running: &Running, timeout: Duration, progress:
 
 async fn drain(site: &Site, running: &Running, timeout: Duration) -> Result<DrainAnswer> {
     let keys = site.keys()?;
-    let client = Client::new(endpoint(running.listen), credentials(&keys.user), keys.account, keys.region);
+    let (ca, user) = (site.dir.ca(), credentials(&keys.user));
+    let client = Client::new(endpoint(running.listen), Some(&ca), user, keys.account, keys.region)?;
     let request = DrainRequest { timeout_ms: u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX) };
     let answer =
         client.own(DRAIN_PATH, serde_json::to_vec(&request)?, timeout + Duration::from_secs(10)).await?;

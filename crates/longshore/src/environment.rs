@@ -1,5 +1,6 @@
 //! `longshore env`: what points AWS's clients at this Longshore.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
@@ -15,7 +16,8 @@ pub fn environment(site: &Site, args: &EnvArgs) -> Result<ExitCode> {
         None => keys.user,
         Some(name) => named(site, name)?,
     };
-    print!("{}", shown(&site.endpoint()?, &keys.region, &key, args.format));
+    let ca = site.dir.ca();
+    print!("{}", shown(&site.endpoint()?, Some(&ca), &keys.region, &key, args.format));
     if site.dir.running()?.is_none() {
         eprintln!("longshore: note: the server isn't running; `{}` starts it", site.call("up"));
     }
@@ -33,9 +35,10 @@ fn named(site: &Site, name: &str) -> Result<Key> {
     }
 }
 
-/// What points AWS's clients at an endpoint, with a key.
-pub fn shown(endpoint: &str, region: &str, key: &Key, format: EnvFormat) -> String {
-    let variables = [
+/// What points AWS's clients at an endpoint, with a key. `ca`: whom they are to trust where it is spoken to over TLS.
+pub fn shown(endpoint: &str, ca: Option<&Path>, region: &str, key: &Key, format: EnvFormat) -> String {
+    let ca = ca.filter(|_| endpoint.starts_with("https://")).map(Path::to_string_lossy);
+    let mut variables = vec![
         ("AWS_ENDPOINT_URL", endpoint),
         ("AWS_REGION", region),
         ("AWS_DEFAULT_REGION", region),
@@ -44,6 +47,7 @@ pub fn shown(endpoint: &str, region: &str, key: &Key, format: EnvFormat) -> Stri
         // StartLiveTail would go to `stream-` before our host, a name that an address can't have.
         ("AWS_DISABLE_HOST_PREFIX_INJECTION", "true"),
     ];
+    variables.extend(ca.as_deref().map(|ca| ("AWS_CA_BUNDLE", ca)));
     render(&variables, format)
 }
 

@@ -91,7 +91,7 @@ fn policy_text(from: &str) -> Result<String> {
 fn made(client: &Client, key: KeyShown, format: EnvFormat) -> Result<String> {
     let secret_access_key = key.secret_access_key.context("the server tells no secret")?;
     let written = Key { access_key_id: key.access_key_id, secret_access_key };
-    Ok(environment::shown(client.endpoint(), &client.region, &written, format))
+    Ok(environment::shown(client.endpoint(), client.ca(), &client.region, &written, format))
 }
 
 fn listed(keys: &[KeyShown]) -> String {

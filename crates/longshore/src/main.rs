@@ -9,6 +9,7 @@
 //! Start at `cli.rs` (what there is), then `up.rs`.
 
 mod api;
+mod ca;
 mod cli;
 mod completion;
 mod data_dir;
@@ -65,6 +66,7 @@ async fn carry_out(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Up(args) => up::up(&site, &args).await,
         Command::Down(args) => down::down(&site, &args).await,
         Command::Env(args) => environment::environment(&site, &args),
+        Command::Ca => ca::ca(&site),
         Command::Server(args) => node::server(&site, &args).await,
         Command::Agent(args) => node::agent(&site, &args).await,
         Command::Ps(args) => ps::ps(&site, &args).await,

@@ -42,7 +42,13 @@ pub async fn agent(site: &Site, args: &AgentArgs) -> Result<ExitCode> {
     config.serverless = args.serverless;
     config.cluster.clone_from(&args.cluster);
     config.instance_name.clone_from(&args.name);
-    config.own_hosts = vec![args.endpoint.trim_start_matches("http://").trim_end_matches('/').to_owned()];
+    config.own_hosts = vec![wire::endpoint::authority(&args.endpoint).to_owned()];
+    config.ca = match &site.ca {
+        Some(path) => Some(
+            std::fs::read(path).with_context(|| format!("the certificate authority {}", path.display()))?,
+        ),
+        None => None,
+    };
     if args.serverless {
         let mut capacity = agent::Capacity::of_this_machine();
         let times = i32::try_from(args.capacity.cpu_overcommit).unwrap_or(i32::MAX);

@@ -1,7 +1,7 @@
 //! Which Longshore a command means: from the two flags to an endpoint and credentials.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use wire::Credentials;
@@ -21,12 +21,15 @@ pub struct Site {
     dir_named: bool,
     /// What the person named.
     pub listen: Option<SocketAddr>,
+    /// The file with the certificate authorities of a server elsewhere, as the person named it.
+    pub ca: Option<PathBuf>,
 }
 
 impl Site {
     pub fn new(args: &SiteArgs) -> Result<Site> {
         let dir = args.data_dir.as_deref().unwrap_or(Path::new(DEFAULT_DATA_DIR));
-        Ok(Site { dir: DataDir::new(dir)?, dir_named: args.data_dir.is_some(), listen: args.listen })
+        let dir_named = args.data_dir.is_some();
+        Ok(Site { dir: DataDir::new(dir)?, dir_named, listen: args.listen, ca: args.ca.clone() })
     }
 
     /// Where a server of this site is to listen: what was named, else where the last one did.
@@ -59,12 +62,22 @@ impl Site {
     pub fn client(&self) -> Result<Client> {
         if !self.dir_named
             && self.dir.keys()?.is_none()
-            && let Some(client) = from_environment()
+            && let Some(client) = self.client_from_environment()?
         {
             return Ok(client);
         }
         let keys = self.keys()?;
-        Ok(Client::new(self.endpoint()?, credentials(&keys.user), keys.account, keys.region))
+        let ca = self.dir.ca();
+        Client::new(self.endpoint()?, Some(&ca), credentials(&keys.user), keys.account, keys.region)
+    }
+
+    fn client_from_environment(&self) -> Result<Option<Client>> {
+        let variable = |name: &str| std::env::var(name).ok();
+        let named =
+            variable("AWS_ENDPOINT_URL").zip(credentials_from_environment()).zip(region_from_environment());
+        let Some(((endpoint, credentials), region)) = named else { return Ok(None) };
+        let account = variable("LONGSHORE_ACCOUNT").unwrap_or_else(|| "000000000000".to_owned());
+        Client::new(endpoint, self.ca.as_deref(), credentials, account, region).map(Some)
     }
 
     /// How the person would call another command of the same site.
@@ -87,7 +100,13 @@ impl Site {
 
 /// The endpoint for clients on this machine.
 pub fn endpoint(listen: SocketAddr) -> String {
-    format!("http://{}", reachable(listen))
+    endpoint_of(&reachable(listen).to_string())
+}
+
+/// The endpoint that is reached by `host:port`: TLS is spoken unless that is this machine.
+pub fn endpoint_of(host: &str) -> String {
+    let scheme = if wire::endpoint::is_loopback(host) { "http" } else { "https" };
+    format!("{scheme}://{host}")
 }
 
 /// An address that a client on this machine can connect to.
@@ -122,12 +141,6 @@ pub fn region_from_environment() -> Option<String> {
     ["AWS_REGION", "AWS_DEFAULT_REGION"].iter().find_map(|name| std::env::var(name).ok())
 }
 
-fn from_environment() -> Option<Client> {
-    let endpoint = std::env::var("AWS_ENDPOINT_URL").ok()?;
-    let account = std::env::var("LONGSHORE_ACCOUNT").unwrap_or_else(|_| "000000000000".to_owned());
-    Some(Client::new(endpoint, credentials_from_environment()?, account, region_from_environment()?))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -136,13 +149,13 @@ mod tests {
     fn a_server_on_all_addresses_is_reached_on_the_loopback() {
         assert_eq!(endpoint("0.0.0.0:81".parse().unwrap()), "http://127.0.0.1:81");
         assert_eq!(endpoint("[::]:81".parse().unwrap()), "http://[::1]:81");
-        assert_eq!(endpoint("10.1.2.3:81".parse().unwrap()), "http://10.1.2.3:81");
+        assert_eq!(endpoint("10.1.2.3:81".parse().unwrap()), "https://10.1.2.3:81");
     }
 
     #[test]
     fn what_was_named_wins_over_where_the_last_server_was() {
         let temporary = tempfile::tempdir().unwrap();
-        let args = |listen| SiteArgs { data_dir: Some(temporary.path().to_owned()), listen };
+        let args = |listen| SiteArgs { data_dir: Some(temporary.path().to_owned()), listen, ca: None };
         let site = Site::new(&args(None)).unwrap();
         assert_eq!(site.listen().unwrap(), DEFAULT_LISTEN);
         let last = "127.0.0.1:9".parse().unwrap();

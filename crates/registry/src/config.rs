@@ -24,8 +24,8 @@ pub struct RegistryConfig {
     pub peers: PathBuf,
     /// `host:port` under which clients reach `/v2/`; the front of every `repositoryUri`.
     pub advertised_host: String,
-    /// `http` or `https`: how `advertised_host` is spoken to.
-    pub scheme: String,
+    /// Whether that is in `repositoryUri` whatever host a client spoke to.
+    pub one_host: bool,
     /// Make a missing repository when somebody pushes to it. ECR refuses instead.
     pub create_on_push: bool,
     /// Uploads under way at a time; further ones are refused until some end.
@@ -55,7 +55,7 @@ impl RegistryConfig {
             data_dir,
             bucket: None,
             advertised_host: advertised_host.into(),
-            scheme: "http".to_owned(),
+            one_host: false,
             create_on_push: false,
             most_uploads: 4096,
             expire_every: Duration::from_secs(3600),
@@ -74,7 +74,7 @@ impl std::fmt::Debug for RegistryConfig {
             .field("data_dir", &self.data_dir)
             .field("bucket", &self.bucket)
             .field("advertised_host", &self.advertised_host)
-            .field("scheme", &self.scheme)
+            .field("one_host", &self.one_host)
             .field("create_on_push", &self.create_on_push)
             .field("most_uploads", &self.most_uploads)
             .field("expire_every", &self.expire_every)

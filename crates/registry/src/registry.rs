@@ -91,7 +91,7 @@ impl Registry {
                 authority,
                 clock: config.clock,
                 advertised_host: config.advertised_host,
-                scheme: config.scheme,
+                one_host: config.one_host,
                 create_on_push: config.create_on_push,
                 in_use: config.in_use,
                 principals: config.principals,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderMap, header, uri::Authority as HostAndPort};
 use tokio::sync::Notify;
+use wire::{Context, Scheme};
 
 use crate::{
     auth::{principals::Principals, request::Authority},
@@ -35,7 +36,7 @@ pub(crate) struct Shared {
     pub authority: Authority,
     pub clock: Clock,
     pub advertised_host: String,
-    pub scheme: String,
+    pub one_host: bool,
     pub create_on_push: bool,
     pub in_use: SharedUse,
     pub principals: Arc<dyn Principals>,
@@ -71,20 +72,32 @@ impl Shared {
         (self.clock)()
     }
 
-    /// `http://host:port`, as the client of this request spells it.
-    pub fn base_for(&self, headers: &HeaderMap) -> String {
-        let host = headers.get(header::HOST).and_then(|h| h.to_str().ok());
+    /// A host as a client spells it, if it can go back into an answer, else the one that Longshore advertises.
+    fn host<'a>(&'a self, spelled: Option<&'a str>) -> &'a str {
         // Only a clean authority goes back into a header: no user, no quotes.
-        let host = host
-            .filter(|h| h.parse::<HostAndPort>().is_ok())
-            .filter(|h| !h.contains(['@', '"', '\\']))
-            .unwrap_or(&self.advertised_host);
-        format!("{}://{host}", self.scheme)
+        spelled
+            .filter(|host| host.parse::<HostAndPort>().is_ok())
+            .filter(|host| !host.contains(['@', '"', '\\']))
+            .unwrap_or(&self.advertised_host)
     }
 
-    /// `http://host:port`, as Longshore advertises itself.
-    pub fn base(&self) -> String {
-        format!("{}://{}", self.scheme, self.advertised_host)
+    /// `https://host:port`, as the client of this request spells it.
+    pub fn base_for(&self, headers: &HeaderMap, scheme: Scheme) -> String {
+        let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+        format!("{}://{}", scheme.as_str(), self.host(host))
+    }
+
+    /// The same of a call.
+    pub fn base(&self, context: &Context) -> String {
+        format!("{}://{}", context.scheme.as_str(), self.host(context.source_host.as_deref()))
+    }
+
+    /// The host in the names of images.
+    pub fn image_host<'a>(&'a self, context: &'a Context) -> &'a str {
+        match self.one_host {
+            true => &self.advertised_host,
+            false => self.host(context.source_host.as_deref()),
+        }
     }
 
     /// Makes a repository that somebody pushes to.

@@ -18,6 +18,7 @@ pub mod codec;
 mod context;
 pub mod dispatch;
 pub mod ecr_host;
+pub mod endpoint;
 mod error;
 pub mod eventstream;
 mod form;
@@ -35,7 +36,7 @@ pub mod events;
 pub mod logs;
 pub mod sts;
 
-pub use context::{Context, Credentials};
+pub use context::{Context, Credentials, Scheme};
 pub use error::Error;
 pub use operation::{Operation, OperationInfo, Protocol, ServiceInfo};
 pub use types::{Blob, Document, Timestamp};

@@ -79,6 +79,7 @@ fn serve(request: &client::HttpRequest) -> Response {
                 principal_arn: "arn:aws:iam::000000000000:root".into(),
                 request_id: "req-1".into(),
                 source_host: None,
+                scheme: wire::Scheme::Http,
                 source_ip: None,
                 user_agent: None,
             };

@@ -10,6 +10,8 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
+from .server import context
+
 TEXT, CLOSE = 1, 8
 
 
@@ -30,6 +32,8 @@ class AgentSocket:
                  f"Sec-WebSocket-Key: {base64.b64encode(os.urandom(16)).decode()}",
                  *(f"{name}: {value}" for name, value in request.headers.items())]
         self.socket = socket.create_connection((account.server.ip, account.server.port), timeout=60)
+        if account.server.ca:
+            self.socket = context(account.server.ca).wrap_socket(self.socket, server_hostname=account.server.ip)
         self.socket.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
         self.stream = self.socket.makefile("rb")
         self.status = int(self.stream.readline().split()[1])

@@ -34,7 +34,7 @@ class Account:
             service, region_name=region or self.region, endpoint_url=self.environment["AWS_ENDPOINT_URL"],
             aws_access_key_id=key or self.environment["AWS_ACCESS_KEY_ID"],
             aws_secret_access_key=secret or self.environment["AWS_SECRET_ACCESS_KEY"],
-            aws_session_token=token,
+            aws_session_token=token, verify=self.environment.get("AWS_CA_BUNDLE"),
             config=Config(retries={"max_attempts": 1, "mode": "standard"}, read_timeout=120, **more),
         )
 
@@ -54,7 +54,7 @@ class Account:
     def push(self, picture, repository=None, tag="latest"):
         """Pushes to a repository, made if it is none; the name a task definition calls it by."""
         repository = repository or self.repository()
-        image.Pusher(self.server.host, self.password()).push(picture, repository, tag)
+        image.Pusher(self.server.host, self.password(), ca=self.server.ca).push(picture, repository, tag)
         return f"{self.server.host}/{repository}:{tag}"
 
 

@@ -1,13 +1,14 @@
-"""OCI images made of nothing but busybox and Python, and pushed over plain HTTP."""
+"""OCI images made of nothing but busybox and Python, and pushed without any tool."""
 
 import base64
 import gzip
 import hashlib
-import http.client
 import io
 import json
 import subprocess
 import tarfile
+
+from . import server
 
 BUSYBOX = "/bin/busybox"
 INDEX = "application/vnd.oci.image.index.v1+json"
@@ -123,12 +124,12 @@ def write_layout(folder, images, tag):
 class Pusher:
     """The few calls of the distribution protocol that a push needs."""
 
-    def __init__(self, host, password, user="AWS"):
-        self.host = host
+    def __init__(self, host, password, user="AWS", ca=None):
+        self.host, self.ca = host, ca
         self.authorization = "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
 
     def call(self, method, path, body=None, **headers):
-        connection = http.client.HTTPConnection(self.host, timeout=120)
+        connection = server.connection(self.host, self.ca, timeout=120)
         headers = {name.replace("_", "-"): value for name, value in headers.items()}
         connection.request(method, path, body, {"Authorization": self.authorization, **headers})
         answer = connection.getresponse()
@@ -143,7 +144,7 @@ class Pusher:
             return
         status, headers, told = self.call("POST", f"/v2/{repository}/blobs/uploads/")
         assert status == 202, (status, told)
-        place = headers["Location"].removeprefix(f"http://{self.host}")
+        place = headers["Location"].removeprefix(f"{'https' if self.ca else 'http'}://{self.host}")
         place += ("&" if "?" in place else "?") + f"digest={name}"
         status, _, told = self.call("PUT", place, blob, Content_Type="application/octet-stream")
         assert status == 201, (status, told)

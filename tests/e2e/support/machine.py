@@ -12,11 +12,13 @@ from .waiting import wait_until
 class Machine:
     """`longshore agent` as on another machine: its own directory, credentials from the environment."""
 
-    def __init__(self, server, stage, name="mine", inside=()):
+    def __init__(self, server, stage, name="mine", inside=(), url=None):
+        """`url`: where it reaches the server, if that is another address than this process does."""
         self.name = name
         self.place = Server("longshore-agent-", inside=inside)
-        self.stage, self.url = stage, server.url
+        self.stage, self.url = stage, url or server.url
         self.keys = dict(re.findall(r"export (\w+)=(\S+)", server.run("env", "--agent").stdout))
+        self.keys["AWS_CA_BUNDLE"] = str(server.data_dir / "ca.pem")
         self.agent = None
 
     @property

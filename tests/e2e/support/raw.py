@@ -1,7 +1,6 @@
 """Requests that no SDK would send: signed by botocore, then changed."""
 
 import datetime
-import http.client
 import json
 from unittest import mock
 
@@ -44,7 +43,7 @@ def sign(account, operation="ListClusters", body="{}", service="ecs", key=None, 
 
 
 def send(account, headers, body, path="/", method="POST"):
-    connection = http.client.HTTPConnection(account.server.host, timeout=60)
+    connection = account.server.connection(timeout=60)
     connection.request(method, path, body, headers)
     answer = connection.getresponse()
     content = answer.read()

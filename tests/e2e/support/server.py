@@ -1,12 +1,14 @@
 """A Longshore of the test's own: another data directory, another port, the real binary."""
 
 import hashlib
+import http.client
 import itertools
 import os
 import pathlib
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import tempfile
 import urllib.request
@@ -47,10 +49,21 @@ def runtime(arguments):
     return ["--runtime", RUNTIME] if RUNTIME and "--runtime" not in arguments else []
 
 
+def context(ca):
+    return ssl.create_default_context(cafile=ca) if ca else None
+
+
+def connection(host, ca, timeout):
+    if ca:
+        return http.client.HTTPSConnection(host, timeout=timeout, context=context(ca))
+    return http.client.HTTPConnection(host, timeout=timeout)
+
+
 class Server:
-    def __init__(self, name="longshore-e2e-", ip="127.0.0.1", inside=()):
-        """`ip`: where it listens. `inside`: what takes a command to where it is to run, a namespace for instance."""
-        self.ip, self.inside = ip, list(inside)
+    def __init__(self, name="longshore-e2e-", ip="127.0.0.1", inside=(), everywhere=False):
+        """`ip`: where it is reached, and listens if not `everywhere`. `inside`: what takes a command to where it is to
+        run, a namespace for instance."""
+        self.ip, self.inside, self.everywhere = ip, list(inside), everywhere
         self.home = pathlib.Path(tempfile.mkdtemp(prefix=name))
         self.data_dir = self.home / "data"
         self.port = free_port()
@@ -63,11 +76,21 @@ class Server:
         return f"{self.ip}:{self.port}"
 
     @property
+    def ca(self):
+        """The file with the authority whose word counts that it is this server; none where TLS isn't spoken."""
+        return None if self.ip == "127.0.0.1" else str(self.data_dir / "ca.pem")
+
+    @property
     def url(self):
-        return f"http://{self.host}"
+        return f"{'https' if self.ca else 'http'}://{self.host}"
+
+    def connection(self, timeout):
+        """An HTTP connection of Python's own."""
+        return connection(self.host, self.ca, timeout)
 
     def flags(self):
-        return ["--data-dir", str(self.data_dir), "--listen", self.host]
+        listen = f"0.0.0.0:{self.port}" if self.everywhere else self.host
+        return ["--data-dir", str(self.data_dir), "--listen", listen]
 
     def command(self, *arguments):
         return [*self.inside, str(bin_dir() / "longshore"), *self.flags(), *arguments]
@@ -101,7 +124,7 @@ class Server:
         return self.output.read_text(errors="replace").count(READY) > self.told_before
 
     def get(self, path, timeout=10):
-        with urllib.request.urlopen(self.url + path, timeout=timeout) as answer:
+        with urllib.request.urlopen(self.url + path, timeout=timeout, context=context(self.ca)) as answer:
             return answer.status, answer.read().decode()
 
     def kill(self):

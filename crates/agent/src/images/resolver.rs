@@ -2,6 +2,7 @@
 
 use super::reference::Reference;
 use std::{fmt, future::Future, pin::Pin, sync::Arc};
+use wire::endpoint;
 
 /// A user name and a password for a registry.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -88,7 +89,7 @@ impl Resolver {
         let base = match host {
             // Docker Hub's registry answers under another name than its images carry.
             "docker.io" => "https://registry-1.docker.io".to_owned(),
-            _ if is_loopback(host) || self.insecure.iter().any(|insecure| insecure == host) => {
+            _ if endpoint::is_loopback(host) || self.insecure.iter().any(|insecure| insecure == host) => {
                 format!("http://{host}")
             }
             _ => format!("https://{host}"),
@@ -98,27 +99,13 @@ impl Resolver {
 
     fn is_own_host(&self, host: &str) -> bool {
         self.own_hosts.iter().any(|own| own == host)
-            || self.endpoint.as_deref().and_then(authority) == Some(host)
+            || self.endpoint.as_deref().map(endpoint::authority) == Some(host)
     }
-}
-
-fn authority(url: &str) -> Option<&str> {
-    let (_, rest) = url.split_once("://")?;
-    rest.split('/').next()
 }
 
 fn ecr_scope(host: &str) -> Option<EcrScope> {
     let (account, region) = wire::ecr_host::account_and_region(host)?;
     Some(EcrScope { account: account.to_owned(), region: region.to_owned() })
-}
-
-fn is_loopback(host: &str) -> bool {
-    let name = match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
-        _ => host,
-    };
-    let name = name.trim_start_matches('[').trim_end_matches(']');
-    name == "localhost" || name.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]

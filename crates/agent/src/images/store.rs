@@ -30,6 +30,8 @@ pub struct ImagesConfig {
     pub resolver: Resolver,
     /// Where tokens for our own registry come from; without it they are not sent.
     pub ecr: Option<EcrCredentials>,
+    /// How our own registry is known, where it speaks TLS.
+    pub own_tls: Option<Arc<rustls::ClientConfig>>,
     /// Layers downloaded and unpacked at a time, over all pulls.
     pub parallel_layers: usize,
     /// How often a request that failed for a transient reason is sent in all.
@@ -47,6 +49,7 @@ impl Default for ImagesConfig {
         Self {
             resolver: Resolver::default(),
             ecr: None,
+            own_tls: None,
             parallel_layers: 4,
             attempts: 5,
             first_backoff: Duration::from_millis(100),
@@ -125,7 +128,8 @@ impl ImageStore {
         fs::create_dir_all(&directory).map_err(io_error)?;
         let directory = fs::canonicalize(&directory).map_err(io_error)?;
         let lock = lock(&directory)?;
-        let transport = Transport::new().map_err(|source| OpenError::Client { source })?;
+        let own = config.resolver.endpoint.as_deref().zip(config.own_tls.as_deref());
+        let transport = Transport::new(own).map_err(|source| OpenError::Client { source })?;
         let layers = Layers::open(&directory).map_err(io_error)?;
         let inner = Inner {
             resolver: config.resolver,

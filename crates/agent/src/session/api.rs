@@ -1,13 +1,16 @@
 //! Signed calls of the control plane's AWS API, and the log driver's sink over it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
+use rustls::{ClientConfig, RootCertStore};
 use serde::Deserialize;
 use wire::operation::Operation;
 use wire::sigv4::{Request, Signer, sign};
 use wire::{Credentials, ecr, logs};
 
+use super::trust::{TrustError, trust};
 use crate::images::{Basic, EcrToken};
 use crate::logs::{LogEvent, LogSink, SinkError, SinkFuture};
 
@@ -33,6 +36,8 @@ pub enum ApiError {
     Unusable { operation: &'static str, said: &'static str },
     #[error("endpoint {endpoint:?} is no http or https URL")]
     Endpoint { endpoint: String },
+    #[error(transparent)]
+    Trust(#[from] TrustError),
 }
 
 impl ApiError {
@@ -49,7 +54,7 @@ impl ApiError {
         match self {
             ApiError::Service { status, .. } => *status >= 500 || *status == 429,
             ApiError::Transport { .. } | ApiError::Clock { .. } => true,
-            ApiError::Unusable { .. } | ApiError::Endpoint { .. } => false,
+            ApiError::Unusable { .. } | ApiError::Endpoint { .. } | ApiError::Trust(_) => false,
         }
     }
 }
@@ -58,6 +63,8 @@ impl ApiError {
 #[derive(Clone, Debug)]
 pub struct Api {
     http: reqwest::Client,
+    /// Where TLS is spoken.
+    tls: Option<Arc<ClientConfig>>,
     endpoint: String,
     host: String,
     credentials: Credentials,
@@ -65,21 +72,36 @@ pub struct Api {
 }
 
 impl Api {
-    /// `endpoint`: `http://127.0.0.1:4580`.
-    pub fn new(endpoint: &str, credentials: Credentials, region: &str) -> Result<Self, ApiError> {
-        // Fails only if the process has chosen a provider already, which is as good.
-        let _ = rustls::crypto::ring::default_provider().install_default();
+    /// `endpoint`: `http://127.0.0.1:4580`. `ca`: whose word counts that it is the control plane ([`trust`]).
+    pub fn new(
+        endpoint: &str,
+        ca: Option<&[u8]>,
+        credentials: Credentials,
+        region: &str,
+    ) -> Result<Self, ApiError> {
         let bad = || ApiError::Endpoint { endpoint: endpoint.to_owned() };
         let trimmed = endpoint.trim_end_matches('/');
         let host = trimmed.strip_prefix("http://").or(trimmed.strip_prefix("https://"));
         let host = host.filter(|h| !h.is_empty() && !h.contains('/')).ok_or_else(bad)?.to_owned();
+        let tls = trust(trimmed, ca)?;
         let http = reqwest::Client::builder()
             .timeout(PATIENCE)
             .pool_idle_timeout(Duration::from_secs(300))
             .no_proxy()
+            // Without TLS no authority is needed: an air-gapped machine may have none.
+            .tls_backend_preconfigured(match &tls {
+                Some(tls) => ClientConfig::clone(tls),
+                None => super::trust::config(RootCertStore::empty())?,
+            })
             .build()
             .map_err(|_| bad())?;
-        Ok(Api { http, endpoint: trimmed.to_owned(), host, credentials, region: region.to_owned() })
+        let region = region.to_owned();
+        Ok(Api { http, tls, endpoint: trimmed.to_owned(), host, credentials, region })
+    }
+
+    /// What TLS to the control plane is spoken with.
+    pub fn tls(&self) -> Option<&Arc<ClientConfig>> {
+        self.tls.as_ref()
     }
 
     pub fn endpoint(&self) -> &str {

@@ -35,6 +35,7 @@ impl Running {
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let config = AgentConfig {
             endpoint: control.endpoint.clone(),
+            ca: None,
             credentials: wire::Credentials {
                 access_key_id: "AKID".into(),
                 secret_access_key: "secret".into(),

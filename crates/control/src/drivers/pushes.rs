@@ -20,7 +20,7 @@ const RETRY: Duration = Duration::from_secs(5);
 const REMAKES: usize = 64;
 
 pub(super) async fn run(app: Arc<App>, pushes: SharedPushes, mut stop: watch::Receiver<bool>) {
-    let own = OwnRegistry::new(&app.config.endpoint, app.config.home());
+    let own = OwnRegistry::of(&app.config);
     let mut newest = pushes.newest();
     let mut done = 0;
     loop {
@@ -198,7 +198,7 @@ mod tests {
         let fixture = Fixture::through(store, faulty, START_MS);
         crate::drivers::ensure_default_cluster(&fixture.app).await.unwrap();
         serve(&fixture, &["app", "side"]).await;
-        let own = OwnRegistry::new(&fixture.app.config.endpoint, fixture.app.config.home());
+        let own = OwnRegistry::of(&fixture.app.config);
         let batch = || vec![push(1, "app", "sha256:1"), push(2, "side", "sha256:2")];
         let events = async || describe(&fixture, "web").await["events"].as_array().unwrap().len();
         assert!(!deploy_all(&fixture.app, &own, batch()).await);

@@ -12,11 +12,7 @@ pub(crate) async fn handle(
     context: Context,
     _: DiscoverPollEndpointRequest,
 ) -> Result<DiscoverPollEndpointResponse, Error> {
-    let scheme = app.config.endpoint.split("://").next().unwrap_or("http");
-    let origin = match &context.source_host {
-        Some(host) => format!("{scheme}://{host}"),
-        None => app.config.endpoint.clone(),
-    };
+    let origin = context.origin().unwrap_or_else(|| app.config.endpoint.clone());
     Ok(DiscoverPollEndpointResponse {
         endpoint: Some(format!("{origin}/acs/")),
         telemetry_endpoint: Some(format!("{origin}/tcs/")),

@@ -1,7 +1,9 @@
 //! Images as definitions and tasks name them, and which of them are our registry's.
 
 use model::Scope;
-use wire::ecr_host;
+use wire::{ecr_host, endpoint};
+
+use crate::app::Config;
 
 /// By which names our registry is known in images.
 #[derive(Clone, Debug)]
@@ -12,17 +14,18 @@ pub(crate) struct OwnRegistry {
 }
 
 impl OwnRegistry {
-    /// Of what clients reach at `endpoint`. A loopback address has several names.
-    pub(crate) fn new(endpoint: &str, home: Scope) -> Self {
-        let host = endpoint.split_once("://").map_or(endpoint, |(_, rest)| rest).trim_end_matches('/');
-        let mut hosts = vec![host.to_owned()];
+    /// Of a server's: what clients reach at its endpoint, and by its other names. A loopback address has several.
+    pub(crate) fn of(config: &Config) -> Self {
+        let host = endpoint::authority(&config.endpoint);
+        let mut hosts = config.hosts.clone();
+        hosts.push(host.to_owned());
         if let Some((name, port)) = host.rsplit_once(':') {
             let loopback = ["127.0.0.1", "localhost", "[::1]"];
             if loopback.contains(&name) {
-                hosts = loopback.iter().map(|name| format!("{name}:{port}")).collect();
+                hosts.extend(loopback.iter().map(|name| format!("{name}:{port}")));
             }
         }
-        Self { hosts, home }
+        Self { hosts, home: config.home() }
     }
 
     /// Whose registry a host means; `None` where it isn't ours.
@@ -31,6 +34,13 @@ impl OwnRegistry {
             true => Some(self.home.clone()),
             false => ecr_host::account_and_region(host).map(|(account, region)| Scope::new(account, region)),
         }
+    }
+
+    /// An image of ours as it is named by who calls us `host`, where that is another name: an agent elsewhere can't pull
+    /// from 127.0.0.1.
+    pub(crate) fn as_called(&self, image: &str, host: &str) -> Option<String> {
+        let (named, rest) = image.split_once('/')?;
+        (named != host && self.hosts.iter().any(|own| own == named)).then(|| format!("{host}/{rest}"))
     }
 
     /// As [`Self::scope_of`], with every doubt in favour of ours: a proxy or another name of this machine may lead

@@ -87,7 +87,7 @@ fn unknown(
     protocol::respond(misrouted.protocol, service, Err(error), request_id)
 }
 
-fn write(response: protocol::Response) -> Response<Body> {
+pub(super) fn write(response: protocol::Response) -> Response<Body> {
     let mut builder = Response::builder().status(response.status);
     for (name, value) in response.headers {
         builder = builder.header(name, value);

@@ -6,8 +6,8 @@ use std::net::{IpAddr, SocketAddr};
 use axum::extract::ConnectInfo;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
-use wire::Context;
 use wire::sigv4::{self, Refusal};
+use wire::{Context, Scheme};
 
 use crate::app::App;
 use crate::keyring::KeyRecord;
@@ -29,6 +29,7 @@ impl Caller {
             principal_arn: self.key.principal.arn(),
             request_id: request_id.to_owned(),
             source_host: header(parts, "host").map(ToOwned::to_owned),
+            scheme: scheme(parts),
             source_ip: source(parts),
             user_agent: header(parts, "user-agent").map(ToOwned::to_owned),
         }
@@ -38,6 +39,11 @@ impl Caller {
 /// Whence a request comes.
 pub(crate) fn source(parts: &Parts) -> Option<IpAddr> {
     parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip())
+}
+
+/// How it is spoken.
+pub(crate) fn scheme(parts: &Parts) -> Scheme {
+    parts.extensions.get::<Scheme>().copied().unwrap_or_default()
 }
 
 pub(crate) fn header<'p>(parts: &'p Parts, name: &str) -> Option<&'p str> {

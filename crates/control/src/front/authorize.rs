@@ -4,7 +4,7 @@
 use axum::http::request::Parts;
 use iam::{Caller as Told, Decision, Denial, Keys, Kind, Request};
 use wire::protocol::Route;
-use wire::{Error, Protocol, codec};
+use wire::{Error, Protocol, Scheme, codec};
 
 use super::authenticate::{self, Caller};
 use super::resources::{self, About, Lent};
@@ -64,6 +64,7 @@ fn decide(
         region: &caller.region,
         source: authenticate::source(parts),
         user_agent: authenticate::header(parts, "user-agent"),
+        secure: authenticate::scheme(parts) == Scheme::Https,
     };
     let mut keys = Keys::of(&told, app.now_ms());
     about.keys.iter().for_each(|(key, value)| keys.put(key, value.as_str()));
@@ -83,9 +84,13 @@ fn decide(
 }
 
 fn refused(protocol: Protocol, denial: &Denial) -> Error {
-    let code = match protocol {
+    Error::new(denied(protocol), denial.to_string())
+}
+
+/// The code of a refusal.
+pub(super) fn denied(protocol: Protocol) -> &'static str {
+    match protocol {
         Protocol::Json => "AccessDeniedException",
         Protocol::Query => "AccessDenied",
-    };
-    Error::new(code, denial.to_string())
+    }
 }

@@ -1,4 +1,4 @@
-//! Accepting connections: HTTP/1.1, with bounds on how many there are, how long a head may take and be,
+//! Accepting connections: HTTP/1.1, over TLS or, from this machine, without; with bounds on how many there are, how long a head may take and be,
 //! and how slowly an answer may be read. `docs/decisions/0024` has the bounds and why they are these.
 
 use std::io;
@@ -12,15 +12,17 @@ use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use socket2::{SockRef, TcpKeepalive};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tower::ServiceExt;
+use wire::Scheme;
 
-use super::head;
-use super::lingering::{Lent, lend, linger};
+use super::lingering::{lend, linger};
+use super::opening::{self, Entrance};
 use super::patient::Patient;
+use super::{head, plain};
 
 /// A client must have sent a request's head by then; so long may a connection be idle, too.
 const HEAD_TIME: Duration = Duration::from_secs(75);
@@ -52,14 +54,25 @@ impl Bounds {
     }
 }
 
+/// What is behind the door.
+#[derive(Clone)]
+struct House {
+    entrance: Entrance,
+    router: axum::Router,
+    /// For who should come over TLS, and didn't.
+    refusing: axum::Router,
+}
+
 /// Serves `router` until `stop` turns true; then lets requests under way end, within bounds.
 pub(crate) async fn serve(
     listener: TcpListener,
     router: axum::Router,
+    entrance: Entrance,
     bounds: Bounds,
     mut stop: watch::Receiver<bool>,
 ) {
-    let router = router.layer(axum::middleware::from_fn(head::bounded));
+    let bounded = |router: axum::Router| router.layer(axum::middleware::from_fn(head::bounded));
+    let house = House { entrance, router: bounded(router), refusing: bounded(plain::router()) };
     let most = bounds.most;
     let room = Arc::new(Semaphore::new(most));
     let refusals = Arc::new(Semaphore::new(REFUSALS));
@@ -81,15 +94,16 @@ pub(crate) async fn serve(
         if let Ok(permit) = room.clone().try_acquire_owned() {
             let crowded = room.available_permits() < most / 4;
             let head_time = if crowded { bounds.head_time_crowded } else { bounds.head_time };
-            let (router, stop) = (router.clone(), stop.clone());
+            let (house, stop) = (house.clone(), stop.clone());
             connections.spawn(async move {
-                connection(stream, peer, router, head_time, stop).await;
+                connection(stream, peer, house, head_time, stop).await;
                 drop(permit);
             });
         } else if let Ok(permit) = refusals.clone().try_acquire_owned() {
             tracing::warn!(most, "a connection is refused: there are too many");
+            let entrance = house.entrance.clone();
             connections.spawn(async move {
-                let _ = tokio::time::timeout(REFUSAL_TIME, refuse(stream, most)).await;
+                let _ = tokio::time::timeout(REFUSAL_TIME, refuse(stream, &entrance, most)).await;
                 drop(permit);
             });
         }
@@ -117,7 +131,7 @@ fn watch_peer(stream: &TcpStream) {
 }
 
 /// Says that there is no room, in a form that every client here reads and tries again after.
-async fn refuse(mut stream: TcpStream, most: usize) -> io::Result<()> {
+async fn refuse(mut stream: TcpStream, entrance: &Entrance, most: usize) -> io::Result<()> {
     let body = format!(
         r#"{{"__type":"ServiceUnavailableException","message":"All {most} connections are in use. Close idle ones, or try again."}}"#
     );
@@ -126,6 +140,12 @@ async fn refuse(mut stream: TcpStream, most: usize) -> io::Result<()> {
          connection: close\r\ncontent-length: {}\r\n\r\n{body}",
         body.len()
     );
+    // Who says nothing for so long isn't waited for.
+    if let Some(Scheme::Https) = opening::of(&stream, REFUSAL_TIME / 2).await {
+        let mut stream = entrance.secure(stream.local_addr()?.ip(), stream).await?;
+        stream.write_all(answer.as_bytes()).await?;
+        return stream.shutdown().await;
+    }
     stream.write_all(answer.as_bytes()).await?;
     linger(stream).await;
     Ok(())
@@ -134,12 +154,31 @@ async fn refuse(mut stream: TcpStream, most: usize) -> io::Result<()> {
 async fn connection(
     stream: TcpStream,
     peer: SocketAddr,
-    router: axum::Router,
+    house: House,
     head_time: Duration,
-    stop: watch::Receiver<bool>,
+    mut stop: watch::Receiver<bool>,
 ) {
+    let scheme = tokio::select! {
+        scheme = opening::of(&stream, head_time) => scheme,
+        _ = stop.wait_for(|stop| *stop) => None,
+    };
+    let (Some(scheme), Ok(local)) = (scheme, stream.local_addr()) else { return };
     let (stream, mut back) = lend(stream);
-    if let Err(error) = answer(Patient::new(stream, READER_TIME), peer, router, head_time, stop).await {
+    let stream = Patient::new(stream, READER_TIME);
+    let House { entrance, router, refusing } = house;
+    let come = Come { peer, scheme, head_time, stop };
+    let ended = match scheme {
+        Scheme::Http if !(entrance.plain_from)(peer.ip()) => answer(stream, refusing, come).await,
+        Scheme::Http => answer(stream, router, come).await,
+        Scheme::Https => match entrance.secure(local.ip(), stream).await {
+            Ok(stream) => answer(stream, router, come).await,
+            Err(error) => {
+                tracing::debug!(%peer, %error, "a TLS handshake failed");
+                Ok(())
+            }
+        },
+    };
+    if let Err(error) = ended {
         tracing::trace!(%error, "a connection ended early");
     }
     // A websocket's isn't back: whoever holds it closes it in its own way.
@@ -148,16 +187,23 @@ async fn connection(
     }
 }
 
-async fn answer(
-    stream: Patient<Lent>,
+/// How somebody came, and how long they are waited for.
+struct Come {
     peer: SocketAddr,
-    router: axum::Router,
+    scheme: Scheme,
     head_time: Duration,
-    mut stop: watch::Receiver<bool>,
-) -> hyper::Result<()> {
-    // Policies may ask whence a request comes.
+    stop: watch::Receiver<bool>,
+}
+
+async fn answer<S>(stream: S, router: axum::Router, come: Come) -> hyper::Result<()>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let Come { peer, scheme, head_time, mut stop } = come;
+    // Policies may ask whence and how a request comes, and answers name us as it did.
     let router = router.map_request(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));
+        request.extensions_mut().insert(scheme);
         request
     });
     let connection = hyper::server::conn::http1::Builder::new()

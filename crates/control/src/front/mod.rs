@@ -1,4 +1,4 @@
-//! HTTP in front: connections, limits, authentication, authorization, and the way to an operation.
+//! HTTP in front: connections and TLS, limits, authentication, authorization, and the way to an operation.
 
 pub(crate) mod api;
 pub(crate) mod authenticate;
@@ -7,7 +7,9 @@ pub(crate) mod body;
 pub(crate) mod connections;
 pub(crate) mod head;
 pub(crate) mod lingering;
+pub(crate) mod opening;
 pub(crate) mod own;
 pub(crate) mod pages;
 pub(crate) mod patient;
+mod plain;
 pub(crate) mod resources;

@@ -18,6 +18,7 @@ use super::hub::{Hub, Question, Seat};
 use super::{handshake, identity, payload};
 use crate::app::App;
 use crate::arn;
+use crate::ecs::image::OwnRegistry;
 use crate::front::authenticate;
 
 /// The official agent drops a session that is silent for one to two minutes.
@@ -47,6 +48,7 @@ pub(crate) async fn open(State(sessions): State<Sessions>, request: Request) -> 
         Err(refusal) => return refusal,
     };
     let peer = authenticate::source(&parts);
+    let called = authenticate::header(&parts, "host").map(ToOwned::to_owned);
     if let Some(there) = sessions.hub.answering(instance).await {
         let message = identity::taken(&query.container_instance_arn, there.peer, peer);
         tracing::warn!(%instance, message, "an agent is refused");
@@ -56,12 +58,18 @@ pub(crate) async fn open(State(sessions): State<Sessions>, request: Request) -> 
         Ok(upgrade) => upgrade
             .max_message_size(MAX_MESSAGE)
             .max_frame_size(MAX_MESSAGE)
-            .on_upgrade(move |socket| async move { run(sessions, socket, instance, peer).await }),
+            .on_upgrade(move |socket| async move { run(sessions, socket, instance, peer, called).await }),
         Err(refusal) => refusal.into_response(),
     }
 }
 
-async fn run(sessions: Sessions, socket: WebSocket, instance: InstanceId, peer: Option<IpAddr>) {
+async fn run(
+    sessions: Sessions,
+    socket: WebSocket,
+    instance: InstanceId,
+    peer: Option<IpAddr>,
+    called: Option<String>,
+) {
     let (seat, questions) = sessions.hub.sit(instance, peer);
     let app = sessions.app.clone();
     if let Err(error) = app.submit(Command::SetAgentConnected { id: instance, connected: true }).await {
@@ -74,6 +82,7 @@ async fn run(sessions: Sessions, socket: WebSocket, instance: InstanceId, peer: 
         sessions: sessions.clone(),
         socket,
         seat: seat.clone(),
+        called,
         outbox: Outbox::default(),
         manifest: None,
         questions,
@@ -93,6 +102,8 @@ struct Session {
     sessions: Sessions,
     socket: WebSocket,
     seat: Seat,
+    /// By which `host:port` the agent reached us.
+    called: Option<String>,
     outbox: Outbox,
     /// The manifest that the agent may answer with candidates to stop.
     manifest: Option<String>,
@@ -198,9 +209,16 @@ impl Session {
         instance: &ContainerInstance,
         tasks: &[Told],
     ) -> acs::PayloadMessage {
+        let own = OwnRegistry::of(&self.sessions.app.config);
         let describe = |id: &TaskId| {
             let described = payload::task(world, world.task(*id)?);
-            described.inspect_err(|error| tracing::error!(%error, "a task can't be described")).ok()
+            let mut task =
+                described.inspect_err(|error| tracing::error!(%error, "a task can't be described")).ok()?;
+            for container in &mut task.containers {
+                let seen = self.called.as_deref().and_then(|host| own.as_called(&container.image, host));
+                container.image = seen.unwrap_or_else(|| std::mem::take(&mut container.image));
+            }
+            Some(task)
         };
         acs::PayloadMessage {
             message_id: self.message_id(),

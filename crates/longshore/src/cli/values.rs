@@ -10,6 +10,15 @@ pub(super) fn listen(text: &str) -> Result<SocketAddr, String> {
     found.next().ok_or_else(|| "the name has no address".to_owned())
 }
 
+/// `host` or `host:port`, where the host is a name or an address.
+pub(super) fn host(text: &str) -> Result<String, String> {
+    let fits = |b: u8| b.is_ascii_alphanumeric() || b"-._:[]*".contains(&b);
+    match !text.is_empty() && text.bytes().all(fits) {
+        true => Ok(text.to_owned()),
+        false => Err("write HOST or HOST:PORT, as in hub.example.com:443".to_owned()),
+    }
+}
+
 /// A name as CreateCapacityProvider takes it (ECS API reference), or one of the two that exist already.
 pub(super) fn capacity_provider(text: &str) -> Result<String, String> {
     let fits = (1..=255).contains(&text.len())
@@ -111,6 +120,16 @@ mod tests {
         assert_eq!(["7", "64KiB", "16MiB", "1KB"].map(|s| size(s).unwrap()), [7, 1 << 16, 1 << 24, 1000]);
         for bad in ["", "KiB", "1T", "-1", "18446744073709551615KB"] {
             assert!(size(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn hosts() {
+        for good in ["hub.lan", "10.0.0.5:4580", "fd00::5", "[fd00::5]:80", "*.lan"] {
+            assert_eq!(host(good).as_deref(), Ok(good));
+        }
+        for bad in ["", "https://hub.lan", "a b", "hüb", "a@b"] {
+            assert!(host(bad).is_err(), "{bad}");
         }
     }
 

@@ -92,7 +92,7 @@ async fn lines(client: &Client, source: &tail::Source) -> Result<Vec<String>, Ca
 /// address of this endpoint.
 fn ours<'a>(client: &Client, image: &'a str) -> Option<&'a str> {
     let (host, path) = image.split_once('/')?;
-    let here = client.endpoint().trim_start_matches("http://").trim_end_matches('/');
+    let here = wire::endpoint::authority(client.endpoint());
     (host.contains(".dkr.ecr.") || host == here).then(|| crate::run::image::repository(path))
 }
 

@@ -1,6 +1,7 @@
 //! The server process: control plane, registry and logs behind one endpoint.
 
 mod access_keys;
+mod authority;
 mod descriptors;
 mod drain;
 mod events;
@@ -28,8 +29,9 @@ use tokio::net::TcpListener;
 
 use crate::cli::ServerArgs;
 use crate::data_dir::{DataDir, Key, Keys, Running};
-use crate::site::{endpoint, reachable};
+use crate::site::{endpoint, endpoint_of, reachable};
 use access_keys::AccessKeys;
+use authority::{Authority, Names, OwnCertificates};
 
 pub use descriptors::raise as raise_descriptors;
 pub use drain::{DrainAnswer, DrainRequest, PATH as DRAIN_PATH};
@@ -44,6 +46,8 @@ const COLLECT_EVERY: Duration = Duration::from_secs(3600);
 pub struct Serving {
     pub server: Server,
     pub endpoint: String,
+    /// By which `host:port` it is reached.
+    pub hosts: Vec<String>,
     // Their timers end with them.
     _logs: Logs,
     _events: ::events::Running,
@@ -55,10 +59,11 @@ pub async fn start(dir: &DataDir, keys: &Keys, listen: SocketAddr, args: &Server
     let listener = TcpListener::bind(listen).await.map_err(|error| cannot_listen(listen, error))?;
     let address = listener.local_addr().context("the listener's address")?;
     let advertised = args.advertise.clone().unwrap_or_else(|| reachable(address).to_string());
-    let endpoint = match &args.advertise {
-        Some(host) => format!("http://{host}"),
-        None => endpoint(address),
-    };
+    let endpoint = args.advertise.as_deref().map_or_else(|| endpoint(address), endpoint_of);
+    let named = args.advertise.iter().chain(&args.tls_name).cloned().collect();
+    let names = Names { listen: address, hostname: hostname(), named };
+    let certificates = Arc::new(OwnCertificates::new(Authority::open(dir)?, names));
+    let hosts = certificates.hosts();
 
     let open =
         |name: &str| SqliteStore::open(dir.join(name)).map(Arc::new).map_err(|error| opened(dir, error));
@@ -75,6 +80,7 @@ pub async fn start(dir: &DataDir, keys: &Keys, listen: SocketAddr, args: &Server
         in_use: in_use.clone(),
         principals: access_keys.clone(),
         audience: rules.clone(),
+        one_host: args.advertise.is_some(),
         ..RegistryConfig::new(dir.join("registry"), advertised)
     };
     let database = open("registry.db")?;
@@ -92,6 +98,7 @@ pub async fn start(dir: &DataDir, keys: &Keys, listen: SocketAddr, args: &Server
     let parts = Parts {
         config: control::Config {
             endpoint: endpoint.clone(),
+            hosts: hosts.clone(),
             account: keys.account.clone(),
             region: keys.region.clone(),
             stopped_task_retention_ms: milliseconds(args.stopped_task_retention),
@@ -105,6 +112,7 @@ pub async fn start(dir: &DataDir, keys: &Keys, listen: SocketAddr, args: &Server
         routes: registry.routes().merge(drain.routes()).merge(keys_route),
         pushes: Arc::new(pushes::Outbox(registry.clone())),
         audience: rules,
+        certificates,
         most_connections: descriptors::connections(),
     };
     let server = Server::start(parts, listener).await.context("start the control plane")?;
@@ -125,7 +133,7 @@ pub async fn start(dir: &DataDir, keys: &Keys, listen: SocketAddr, args: &Server
     tokio::spawn(collect(registry));
     dir.set_running(&Running { pid: std::process::id(), listen: address })?;
     tracing::info!(endpoint, data_dir = %dir.path().display(), "serving");
-    Ok(Serving { server, endpoint, _logs: logs, _events: running })
+    Ok(Serving { server, endpoint, hosts, _logs: logs, _events: running })
 }
 
 /// The directory's keys, made at the first start. An account or region other than theirs would hide
@@ -156,6 +164,11 @@ fn fresh_key() -> Key {
     const LETTERS: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
     let id: String = (0..16).map(|_| char::from(LETTERS[usize::from(rand::random::<u8>() % 32)])).collect();
     Key { access_key_id: format!("AKIA{id}"), secret_access_key: hex::encode(rand::random::<[u8; 20]>()) }
+}
+
+/// Without one, the machine is not known by it.
+fn hostname() -> String {
+    nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()).unwrap_or_default()
 }
 
 fn cannot_listen(listen: SocketAddr, error: std::io::Error) -> anyhow::Error {

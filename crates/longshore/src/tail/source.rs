@@ -99,7 +99,8 @@ mod tests {
             session_token: None,
         };
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = Client::new("http://h".into(), credentials, "0".into(), "us-east-1".into());
+        let client =
+            Client::new("http://h".into(), None, credentials, "0".into(), "us-east-1".into()).unwrap();
         let option = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         let container = |name: &str, driver, options| ecs::ContainerDefinition {
             name: Some(name.to_owned()),

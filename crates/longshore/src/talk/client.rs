@@ -1,7 +1,9 @@
 //! A client of the public API, signed like any other.
 
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use anyhow::{Context, Result};
 use reqwest::StatusCode;
 use wire::client::{BuildError, Caller, ServiceError};
 use wire::operation::Operation;
@@ -19,6 +21,15 @@ pub enum CallError {
         "no Longshore answers at {endpoint}; `longshore up` starts one, --listen and --data-dir name another"
     )]
     Unreachable {
+        endpoint: String,
+        #[source]
+        source: reqwest::Error,
+    },
+    #[error(
+        "{endpoint} proves itself by no certificate authority that is trusted here; name its own with --ca FILE \
+         (`longshore ca` prints it where the server runs)"
+    )]
+    Untrusted {
         endpoint: String,
         #[source]
         source: reqwest::Error,
@@ -50,16 +61,31 @@ impl CallError {
 pub struct Client {
     http: reqwest::Client,
     endpoint: String,
+    ca: Option<PathBuf>,
     credentials: Credentials,
     pub account: String,
     pub region: String,
 }
 
 impl Client {
-    pub fn new(endpoint: String, credentials: Credentials, account: String, region: String) -> Client {
-        let http = reqwest::Client::builder().no_proxy().connect_timeout(Duration::from_secs(5)).build();
-        let http = http.expect("a client without certificates of its own can be made");
-        Client { http, endpoint, credentials, account, region }
+    /// `ca`: the file with the authorities whose word counts that it is this server; those of the machine if absent.
+    /// An endpoint without TLS needs none.
+    pub fn new(
+        endpoint: String,
+        ca: Option<&Path>,
+        credentials: Credentials,
+        account: String,
+        region: String,
+    ) -> Result<Client> {
+        let ca = ca.filter(|_| endpoint.starts_with("https://"));
+        let http =
+            http(ca)?.connect_timeout(Duration::from_secs(5)).build().context("make an HTTP client")?;
+        Ok(Client { http, endpoint, ca: ca.map(Path::to_owned), credentials, account, region })
+    }
+
+    /// The file with the server's certificate authority, where TLS is spoken.
+    pub fn ca(&self) -> Option<&Path> {
+        self.ca.as_deref()
     }
 
     pub fn endpoint(&self) -> &str {
@@ -87,7 +113,7 @@ impl Client {
 
     /// Calls a route of Longshore's own, signed for the service `longshore`; gives the answer's body.
     pub async fn own(&self, path: &str, body: Vec<u8>, patience: Duration) -> Result<Vec<u8>, CallError> {
-        let host = self.endpoint.trim_start_matches("http://").trim_end_matches('/').to_owned();
+        let host = wire::endpoint::authority(&self.endpoint).to_owned();
         let mut headers = vec![("Host".to_owned(), host)];
         let signed: Vec<(&str, &str)> = headers.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
         let request = sigv4::Request { method: "POST", path, query: "", headers: &signed, body: &body };
@@ -121,6 +147,7 @@ impl Client {
         }
         let endpoint = || self.endpoint.clone();
         let answer = request.send().await.map_err(|source| match source.is_connect() {
+            _ if is_distrust(&source) => CallError::Untrusted { endpoint: endpoint(), source },
             true => CallError::Unreachable { endpoint: endpoint(), source },
             false => CallError::Transport { endpoint: endpoint(), source },
         })?;
@@ -129,6 +156,25 @@ impl Client {
             answer.bytes().await.map_err(|source| CallError::Transport { endpoint: endpoint(), source })?;
         Ok((status, body.into()))
     }
+}
+
+/// Whether somebody is there whose certificate isn't taken.
+fn is_distrust(error: &(dyn std::error::Error + 'static)) -> bool {
+    if let Some(error) = error.downcast_ref() {
+        return matches!(error, rustls::Error::InvalidCertificate(_));
+    }
+    // What an I/O error holds is not among its sources.
+    let held = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+    held.is_some_and(|held| is_distrust(held)) || error.source().is_some_and(is_distrust)
+}
+
+/// What an HTTP client of ours is made from: no proxy between it and the server, and whom it trusts.
+pub fn http(ca: Option<&Path>) -> Result<reqwest::ClientBuilder> {
+    let builder = reqwest::Client::builder().no_proxy();
+    let Some(path) = ca else { return Ok(builder) };
+    let named = || format!("the certificate authority {}", path.display());
+    let pem = std::fs::read(path).with_context(named)?;
+    Ok(builder.tls_certs_only(reqwest::Certificate::from_pem_bundle(&pem).with_context(named)?))
 }
 
 /// Milliseconds since the epoch.

@@ -4,7 +4,7 @@ mod client;
 mod progress;
 mod table;
 
-pub use client::{CallError, Client, now_ms};
+pub use client::{CallError, Client, http, now_ms};
 pub use progress::{Progress, Step};
 pub use table::{ago, span, table};
 
@@ -50,8 +50,8 @@ fn causes(error: &anyhow::Error) -> String {
             text.push_str(colon);
             text.push_str(&cause);
         }
-        // Its own causes only say in three ways that nobody listens.
-        if let Some(CallError::Unreachable { .. }) = error.downcast_ref() {
+        // Its own causes only say in three ways that nobody listens, or is believed.
+        if let Some(CallError::Unreachable { .. } | CallError::Untrusted { .. }) = error.downcast_ref() {
             break;
         }
     }

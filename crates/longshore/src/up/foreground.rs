@@ -103,11 +103,9 @@ fn serverless(dir: &DataDir, keys: &Keys, serving: &Serving, args: &CapacityArgs
     config.region.clone_from(&keys.region);
     config.account.clone_from(&keys.account);
     config.serverless = true;
-    config.own_hosts = vec![
-        listen.to_string(),
-        format!("localhost:{}", listen.port()),
-        serving.endpoint.trim_start_matches("http://").to_owned(),
-    ];
+    config.ca = Some(std::fs::read(dir.ca()).context("read the certificate authority")?);
+    config.own_hosts = vec![listen.to_string(), wire::endpoint::authority(&serving.endpoint).to_owned()];
+    config.own_hosts.extend(serving.hosts.iter().cloned());
     let mut capacity = Capacity::of_this_machine();
     // A FARGATE task's cpu is a ceiling: processors are promised several times, memory once.
     capacity.cpu = capacity.cpu.saturating_mul(i32::try_from(args.cpu_overcommit).unwrap_or(i32::MAX));
@@ -125,6 +123,7 @@ pub fn agent_config(
     let subnet = args.subnet.as_deref().map(str::parse).transpose().context("--subnet")?;
     Ok(AgentConfig {
         endpoint,
+        ca: None,
         credentials,
         region: "us-east-1".to_owned(),
         account: "000000000000".to_owned(),

@@ -12,7 +12,7 @@ use crate::cli::UpArgs;
 use crate::data_dir::Running;
 use crate::site::{Site, endpoint};
 use crate::talk::Progress;
-use crate::{preflight, sample, server};
+use crate::{preflight, sample, server, talk};
 
 pub use foreground::{agent_config, ending_signal};
 
@@ -65,7 +65,9 @@ fn same_address(site: &Site, running: &Running) -> Result<()> {
 
 async fn healthy(site: &Site) -> Result<()> {
     let url = format!("{}/healthz", site.endpoint()?);
-    let http = reqwest::Client::builder().no_proxy().timeout(HEALTH_PATIENCE).build()?;
+    let ca = site.dir.ca();
+    let ca = url.starts_with("https://").then_some(ca.as_path());
+    let http = talk::http(ca)?.timeout(HEALTH_PATIENCE).build()?;
     let answer = http.get(&url).send().await;
     let answer = answer.with_context(|| {
         format!(

@@ -42,7 +42,7 @@ pub(super) async fn call(
         tags: checked(Default::default(), input.tags.unwrap_or_default())?,
     };
     let key = RepositoryKey { scope: scope(context), name };
-    let repository = describe(shared, &key, &settings);
+    let repository = describe(shared, context, &key, &settings);
     shared.writer.submit(CreateRepository { key, settings }).await.map_err(write)?;
     Ok(CreateRepositoryResponse { repository: Some(repository) })
 }

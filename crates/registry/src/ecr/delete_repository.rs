@@ -19,5 +19,5 @@ pub(super) async fn call(
     let key = key(context, input.registry_id.as_deref(), &input.repository_name)?;
     let command = DeleteRepository { key: key.clone(), force: input.force.unwrap_or(false) };
     let settings = shared.writer.submit(command).await.map_err(write)?;
-    Ok(DeleteRepositoryResponse { repository: Some(describe(shared, &key, &settings)) })
+    Ok(DeleteRepositoryResponse { repository: Some(describe(shared, context, &key, &settings)) })
 }

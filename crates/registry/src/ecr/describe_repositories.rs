@@ -35,7 +35,7 @@ pub(super) async fn call(
         }
         let describe = |name: &String| {
             let (key, repository) = find(shared, context, registry_id, name)?;
-            Ok(describe(shared, &key, &repository.settings))
+            Ok(describe(shared, context, &key, &repository.settings))
         };
         let repositories = names.iter().map(describe).collect::<Result<_, Error>>()?;
         return Ok(DescribeRepositoriesResponse { repositories: Some(repositories), next_token: None });
@@ -61,7 +61,7 @@ pub(super) async fn call(
     let (repositories, next_token) = page::page(named, limit, position, token);
     let describe = |(name, settings): (&RepositoryName, &RepositorySettings)| {
         let key = RepositoryKey { scope: scope.clone(), name: name.clone() };
-        describe(shared, &key, settings)
+        describe(shared, context, &key, settings)
     };
     Ok(DescribeRepositoriesResponse {
         repositories: Some(repositories.into_iter().map(describe).collect()),

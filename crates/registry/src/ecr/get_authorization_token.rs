@@ -26,7 +26,7 @@ pub(super) async fn call(
         AuthorizationData {
             authorization_token: Some(STANDARD.encode(format!("{USER}:{password}"))),
             expires_at: Some(Timestamp::from_ms(expires_ms)),
-            proxy_endpoint: Some(shared.base()),
+            proxy_endpoint: Some(shared.base(context)),
         }
     };
     // A token is the caller's, whichever registries were asked for: one for each, as ECR answers.

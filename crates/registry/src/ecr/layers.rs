@@ -77,7 +77,7 @@ pub(super) async fn get_download_url_for_layer(
     let owner = Owner { scope: key.scope, access_key_id: context.access_key_id.clone() };
     let ticket = shared.authority.key().issue_download(&path, owner, now_ms, now_ms + DOWNLOAD_MS);
     Ok(GetDownloadUrlForLayerResponse {
-        download_url: Some(format!("{}{path}?ticket={ticket}", shared.base())),
+        download_url: Some(format!("{}{path}?ticket={ticket}", shared.base(context))),
         layer_digest: Some(digest.to_string()),
     })
 }

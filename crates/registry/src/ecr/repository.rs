@@ -58,6 +58,7 @@ pub(crate) fn arn(key: &RepositoryKey) -> String {
 
 pub(super) fn describe(
     shared: &Shared,
+    context: &Context,
     key: &RepositoryKey,
     settings: &RepositorySettings,
 ) -> wire::ecr::Repository {
@@ -66,7 +67,7 @@ pub(super) fn describe(
         repository_arn: Some(arn(key)),
         registry_id: Some(key.scope.account.clone()),
         repository_name: Some(key.name.to_string()),
-        repository_uri: Some(format!("{}/{}", shared.advertised_host, key.name)),
+        repository_uri: Some(format!("{}/{}", shared.image_host(context), key.name)),
         created_at: Some(Timestamp::from_ms(settings.created_at_ms)),
         image_tag_mutability: Some(mutability_name(&settings.mutability)),
         image_tag_mutability_exclusion_filters: filters,

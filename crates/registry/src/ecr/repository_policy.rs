@@ -3,7 +3,7 @@
 
 use iam::{Caller, Decision, Keys, Policy, PolicyKind, Request};
 use wire::{
-    Context, Error,
+    Context, Error, Scheme,
     ecr::{
         DeleteRepositoryPolicyRequest, DeleteRepositoryPolicyResponse, GetRepositoryPolicyRequest,
         GetRepositoryPolicyResponse, SetRepositoryPolicyRequest, SetRepositoryPolicyResponse,
@@ -85,6 +85,7 @@ fn locks_out(shared: &Shared, context: &Context, key: &RepositoryKey, policy: &P
         region: &context.region,
         source: context.source_ip,
         user_agent: context.user_agent.as_deref(),
+        secure: context.scheme == Scheme::Https,
     };
     let resource = arn(key);
     let guard = shared.writer.index().guard(&key.scope, &resource);

@@ -8,6 +8,7 @@ use std::net::IpAddr;
 
 use http::Method;
 use iam::{Caller, Decision, Denial, Keys, Principal, Request};
+use wire::Scheme;
 
 use super::{Asked, OciError, target::Target};
 use crate::{
@@ -103,6 +104,7 @@ impl Sender {
         shared: &Shared,
         visitor: Visitor,
         source: Option<IpAddr>,
+        scheme: Scheme,
         agent: Option<&str>,
     ) -> Option<Self> {
         let owner = &visitor.owner;
@@ -113,6 +115,7 @@ impl Sender {
             region: &owner.scope.region,
             source,
             user_agent: agent,
+            secure: scheme == Scheme::Https,
         };
         let keys = Keys::of(&caller, shared.now_ms());
         Some(Self { visitor, principal, keys })

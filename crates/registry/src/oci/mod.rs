@@ -20,6 +20,7 @@ use axum::{
     routing::any,
 };
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use wire::Scheme;
 
 use crate::{
     Shared,
@@ -72,13 +73,14 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
 async fn dispatch(shared: Arc<Shared>, request: Request) -> Result<Response, OciError> {
     let (parts, body) = request.into_parts();
     let now_ms = shared.now_ms();
+    let scheme = parts.extensions.get::<Scheme>().copied().unwrap_or_default();
     if parts.uri.path() == "/v2/token" {
-        return token::exchange(&shared, &parts.method, parts.uri.query(), &parts.headers, now_ms);
+        return token::exchange(&shared, &parts, scheme, now_ms);
     }
     let query = target::query(parts.uri.query());
     let target = Target::parse(parts.uri.path());
     let wanted = target.as_ref().ok().and_then(|target| authorize::wanted(&parts.method, target));
-    let refuse = |denied| refuse(&shared, &parts.headers, denied, wanted);
+    let refuse = |denied| refuse(&shared, &parts.headers, scheme, denied, wanted);
     let visitor = match target::first(&query, "ticket") {
         Some(ticket) if parts.method == Method::GET => {
             shared.authority.admit(ticket, parts.uri.path(), now_ms)
@@ -88,7 +90,8 @@ async fn dispatch(shared: Arc<Shared>, request: Request) -> Result<Response, Oci
     let visitor = visitor.map_err(refuse)?;
     let source = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
     let agent = parts.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
-    let sender = Sender::of(&shared, visitor, source, agent).ok_or_else(|| refuse(Denied::Unauthorized))?;
+    let sender =
+        Sender::of(&shared, visitor, source, scheme, agent).ok_or_else(|| refuse(Denied::Unauthorized))?;
     let target = target?;
     let asked = Asked { shared, sender, query, headers: parts.headers };
     match authorize::check(&asked, &parts.method, &target) {
@@ -96,7 +99,7 @@ async fn dispatch(shared: Arc<Shared>, request: Request) -> Result<Response, Oci
         Err(Refused::Denied(denial)) => Err(OciError::denied(&denial)),
         Err(Refused::TooNarrow) => {
             let wanted = authorize::wanted(&parts.method, &target);
-            Err(self::refuse(&asked.shared, &asked.headers, Denied::BearerTooNarrow, wanted))
+            Err(self::refuse(&asked.shared, &asked.headers, scheme, Denied::BearerTooNarrow, wanted))
         }
     }
 }
@@ -191,6 +194,7 @@ pub(crate) fn repository_of_path(path: &str) -> Option<String> {
 fn refuse(
     shared: &Shared,
     headers: &HeaderMap,
+    scheme: Scheme,
     denied: Denied,
     wanted: Option<(&RepositoryName, Right)>,
 ) -> OciError {
@@ -201,7 +205,7 @@ fn refuse(
     }
     let message = "authentication required";
     let mut error = OciError::new(StatusCode::UNAUTHORIZED, "UNAUTHORIZED", message);
-    let base = shared.base_for(headers);
+    let base = shared.base_for(headers, scheme);
     for challenge in challenges(&base, denied, wanted) {
         error.headers.append(header::WWW_AUTHENTICATE, challenge);
     }

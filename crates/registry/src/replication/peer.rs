@@ -50,6 +50,14 @@ impl<'a> Peer<'a> {
         let builder = Client::builder().connect_timeout(CONNECT).read_timeout(SILENCE);
         // A proxy can't know the machines that are spoken to unencrypted.
         let builder = if config.endpoint.starts_with("http://") { builder.no_proxy() } else { builder };
+        let builder = match &config.ca_file {
+            Some(path) => {
+                let unread = |error| passing(format!("{}: {error}", path.display()));
+                let pem = tokio::fs::read(path).await.map_err(unread)?;
+                builder.tls_certs_only(reqwest::Certificate::from_pem_bundle(&pem).map_err(passing)?)
+            }
+            None => builder,
+        };
         let http = builder.build().map_err(passing)?;
         let credentials = Credentials {
             access_key_id: config.access_key_id.clone(),

@@ -17,6 +17,9 @@ pub(crate) struct PeerConfig {
     pub endpoint: String,
     pub access_key_id: String,
     pub secret_access_key: String,
+    /// The certificate authority by which it is known, in PEM; those of the machine if absent.
+    #[serde(default)]
+    pub ca_file: Option<PathBuf>,
 }
 
 impl std::fmt::Debug for PeerConfig {

@@ -1,4 +1,5 @@
-//! The HTTP clients: one for http, one for https that is made when it is first needed.
+//! The HTTP clients: one for http, one for our own registry where that speaks TLS, and one for other https that is made
+//! when it is first needed.
 
 use super::super::error::RequestError;
 use std::{error::Error as _, io, sync::OnceLock, time::Duration};
@@ -12,11 +13,13 @@ const READ_TIMEOUT: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub(in crate::images) struct Transport {
     plain: reqwest::Client,
+    own: Option<(String, reqwest::Client)>,
     tls: OnceLock<Result<reqwest::Client, RequestError>>,
 }
 
 impl Transport {
-    pub fn new() -> Result<Self, RequestError> {
+    /// `own`: our own registry (`https://host:port`) and how to know it by.
+    pub fn new(own: Option<(&str, &rustls::ClientConfig)>) -> Result<Self, RequestError> {
         let no_roots = rustls::ClientConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()
             .map_err(|error| RequestError::Tls { reason: error.to_string() })?
@@ -28,13 +31,23 @@ impl Transport {
             .tls_backend_preconfigured(no_roots)
             .build()
             .map_err(|error| RequestError::Tls { reason: describe(&error) })?;
-        Ok(Self { plain, tls: OnceLock::new() })
+        let own = own.map(|(base, tls)| {
+            let client = builder().no_proxy().tls_backend_preconfigured(tls.clone()).build();
+            let client = client.map_err(|error| RequestError::Tls { reason: describe(&error) });
+            client.map(|client| (base.trim_end_matches('/').to_owned(), client))
+        });
+        Ok(Self { plain, own: own.transpose()?, tls: OnceLock::new() })
     }
 
     /// The client for a URL's scheme.
     pub fn for_url(&self, url: &str) -> Result<&reqwest::Client, RequestError> {
         if url.starts_with("http://") {
             return Ok(&self.plain);
+        }
+        if let Some((base, client)) = &self.own
+            && url.strip_prefix(base).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        {
+            return Ok(client);
         }
         self.tls
             .get_or_init(|| {
@@ -136,7 +149,7 @@ mod tests {
     /// The https client is made on demand, with whatever provider the process has or none.
     #[tokio::test]
     async fn https_is_had_without_any_setting_up() {
-        let transport = Transport::new().unwrap();
+        let transport = Transport::new(None).unwrap();
         let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let url = format!("https://{closed}/v2/");
         match transport.for_url(&url) {

@@ -5,6 +5,8 @@ use tokio::io::AsyncReadExt;
 
 use super::*;
 
+mod secure;
+
 struct Site {
     address: std::net::SocketAddr,
     stop: watch::Sender<bool>,
@@ -17,13 +19,21 @@ impl Site {
     }
 
     async fn bounded(bounds: Bounds) -> Self {
+        Self::entered(bounds, Entrance::new(Arc::new(secure::Own::new()))).await
+    }
+
+    async fn entered(bounds: Bounds, entrance: Entrance) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = watch::channel(false);
         let router = axum::Router::new()
             .route("/", get(|| async { "here" }))
+            .route(
+                "/scheme",
+                get(|axum::Extension(scheme): axum::Extension<Scheme>| async move { scheme.as_str() }),
+            )
             .route("/echo", post(|body: axum::body::Bytes| async { body }));
-        let serving = tokio::spawn(serve(listener, router, bounds, stopped));
+        let serving = tokio::spawn(serve(listener, router, entrance, bounds, stopped));
         Self { address, stop, serving }
     }
 

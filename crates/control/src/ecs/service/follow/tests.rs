@@ -11,7 +11,7 @@ const DIGEST: &str = "sha256:000000000000000000000000000000000000000000000000000
 const OTHER: &str = "sha256:00000000000000000000000000000000000000000000000000000000000000d2";
 
 fn own(fixture: &Fixture) -> OwnRegistry {
-    OwnRegistry::new(&fixture.app.config.endpoint, fixture.app.config.home())
+    OwnRegistry::of(&fixture.app.config)
 }
 
 fn push(tag: &str) -> Push {
