@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use iam::{Kind, Principal};
 use wire::Credentials;
+
+use crate::app::App;
 
 /// A key with its owner, and what that may do.
 #[derive(Clone, Debug)]
@@ -25,6 +28,8 @@ impl KeyRecord {
 /// Finds keys by their ids, as they are now.
 pub trait Keyring: fmt::Debug + Send + Sync + 'static {
     fn find(&self, access_key_id: &str) -> Option<KeyRecord>;
+    /// Told before anything is asked: some keys are in the state.
+    fn attach(&self, _app: &Arc<App>) {}
 }
 
 /// Keys that are known from the start.

@@ -12,6 +12,7 @@ pub mod access;
 pub mod announce;
 mod app;
 pub mod arn;
+pub mod bound;
 pub mod clock;
 mod drivers;
 mod ecs;

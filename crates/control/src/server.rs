@@ -109,6 +109,7 @@ impl Server {
             usage: Usages::default(),
             hub: Arc::new(Hub::default()),
         });
+        app.keyring.attach(&app);
         // Whatever was connected before is gone; agents come back by themselves.
         app.submit(Command::DropSessions).await?;
         drivers::ensure_default_cluster(&app).await?;

@@ -56,7 +56,7 @@ impl Keys {
                 keys.put("aws:userid", principal.account.as_str());
                 keys.put("aws:PrincipalType", "Account");
             }
-            Kind::Agent => keys.put("aws:PrincipalType", "AssumedRole"),
+            Kind::Agent | Kind::Instance { .. } => keys.put("aws:PrincipalType", "AssumedRole"),
         }
         let seconds = now_ms / 1000;
         keys.put("aws:EpochTime", seconds.to_string());
@@ -147,9 +147,15 @@ pub fn evaluate(request: &Request<'_>, of_resource: &[&Policy]) -> Decision {
             reason,
         })
     };
+    if let Kind::Instance { granted, .. } = &principal.kind {
+        return match granted.0.allows(action, resource) {
+            true => Decision::Allowed,
+            false => denied(Reason::NotAllowed(action.to_owned())),
+        };
+    }
     let own = match &principal.kind {
         Kind::User { policy, .. } => policy.as_deref(),
-        Kind::Root | Kind::Agent => None,
+        Kind::Root | Kind::Agent | Kind::Instance { .. } => None,
     };
     if own.is_some_and(|policy| most(policy, Effect::Deny, request) > Meant::Not) {
         return denied(Reason::DeniedByIdentity);

@@ -23,4 +23,4 @@ mod strict;
 pub use evaluate::{Caller, Decision, Denial, Keys, Reason, Request, evaluate};
 pub use managed::{managed, managed_names};
 pub use parse::{InvalidPolicy, Policy, PolicyKind};
-pub use principal::{Kind, Principal};
+pub use principal::{Grant, Granted, Kind, Principal};

@@ -1,5 +1,6 @@
 //! Who asks.
 
+use std::fmt;
 use std::sync::Arc;
 
 use crate::Policy;
@@ -12,12 +13,29 @@ pub struct Principal {
     pub kind: Kind,
 }
 
+/// What is allowed because of what is so at the moment, where no policy could say it.
+pub trait Grant: fmt::Debug + Send + Sync + 'static {
+    fn allows(&self, action: &str, resource: &str) -> bool;
+}
+
+#[derive(Clone, Debug)]
+pub struct Granted(pub Arc<dyn Grant>);
+
+impl PartialEq for Granted {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
 #[derive(Clone, Debug, PartialEq)]
 pub enum Kind {
     /// The account's root user: allowed whatever no policy of a resource denies.
     Root,
     /// Allowed what a policy allows. Without one of its own, what those of resources do.
     User { name: String, policy: Option<Arc<Policy>> },
+    /// The agent of one container instance. What it may do follows from what is on the instance, and nothing else
+    /// gives or denies it anything.
+    Instance { id: String, granted: Granted },
     /// The agent, which fetches what tasks need: of the house, so no policy is asked.
     Agent,
 }
@@ -32,6 +50,9 @@ impl Principal {
         match &self.kind {
             Kind::Root => format!("arn:aws:iam::{}:root", self.account),
             Kind::User { name, .. } => format!("arn:aws:iam::{}:user/{name}", self.account),
+            Kind::Instance { id, .. } => {
+                format!("arn:aws:sts::{}:assumed-role/longshore-instance/{id}", self.account)
+            }
             Kind::Agent => format!("arn:aws:iam::{}:role/longshore-agent", self.account),
         }
     }

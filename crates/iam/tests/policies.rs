@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use iam::{Decision, Keys, Kind, Policy, PolicyKind, Principal, Request, evaluate, managed, managed_names};
+use iam::{
+    Decision, Grant, Granted, Keys, Kind, Policy, PolicyKind, Principal, Request, evaluate, managed,
+    managed_names,
+};
 
 const ACCOUNT: &str = "000000000000";
 const APP: &str = "arn:aws:ecr:us-east-1:000000000000:repository/team/app";
@@ -222,4 +225,29 @@ fn what_cannot_be_read_denies() {
     let root = Principal::root(ACCOUNT);
     let request = Request { principal: &root, action: "ecr:PutImage", resource: APP, keys: &Keys::default() };
     assert!(!evaluate(&request, &[&Policy::unreadable()]).is_allowed());
+}
+
+/// Of whom it is known what they may do, policies are not asked: those of resources neither give nor deny.
+#[test]
+fn a_grant_decides_alone() {
+    #[derive(Debug)]
+    struct PullsApp;
+
+    impl Grant for PullsApp {
+        fn allows(&self, action: &str, resource: &str) -> bool {
+            action == "ecr:BatchGetImage" && resource == APP
+        }
+    }
+
+    let kind = Kind::Instance { id: "1".into(), granted: Granted(Arc::new(PullsApp)) };
+    let instance = Principal { account: ACCOUNT.into(), kind };
+    let statement = |effect: &str| {
+        format!(r#"{{"Statement": {{"Effect": "{effect}", "Principal": "*", "Action": "ecr:*"}}}}"#)
+    };
+    let (allows, denies) = (statement("Allow"), statement("Deny"));
+    let keys = Keys::default();
+    assert_eq!(ask(&instance, "ecr:BatchGetImage", APP, &keys, &[&denies]), "allowed");
+    let refused = ask(&instance, "ecr:PutImage", APP, &keys, &[&allows]);
+    assert!(refused.contains("no identity-based policy allows"), "{refused}");
+    assert!(allowed(&instance, "sts:GetCallerIdentity", "*"));
 }

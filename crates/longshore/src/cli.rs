@@ -5,6 +5,7 @@ mod instances;
 mod key;
 mod registry;
 mod services;
+mod token;
 mod values;
 
 use std::net::SocketAddr;
@@ -13,6 +14,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::engine::ArgValueCandidates;
+use wire::join::JoinToken;
 
 use crate::completion;
 use crate::top::Sort;
@@ -21,6 +23,7 @@ pub use instances::{DrainArgs, InstancesArgs};
 pub use key::{KeyArgs, KeyCommand};
 pub use registry::{FindingsArgs, RegistryArgs, RegistryCommand, Severity, VerifyArgs};
 pub use services::{HaltArgs, PlanArgs};
+pub use token::{TokenArgs, TokenCommand};
 use values::{account, bytes, capacity_provider, duration, host, listen, size, variable};
 
 /// Your own Elastic Container Service: the ECS and ECR APIs, real containers, on your machines.
@@ -111,6 +114,8 @@ pub enum Command {
     Api(ApiArgs),
     /// Make access keys that may do only what a policy allows
     Key(KeyArgs),
+    /// Make tokens by which machines join
+    Token(TokenArgs),
     /// Look after the registry: its files, and what scanners found
     Registry(RegistryArgs),
     /// Run the control plane, the registry and the logs, without an agent
@@ -249,21 +254,26 @@ pub enum EnvFormat {
 
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "\
-Credentials come from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, the region from AWS_REGION; where the
-server runs, `longshore env --agent` prints them. On another machine the control plane is spoken to over TLS alone:
---ca names the file with its certificate authority, which `longshore ca` prints there.
+A machine joins with a token, once: it gets a key of its own, kept in its data directory (joined.json), and is the same
+instance after every restart. Or else credentials come from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, the region from
+AWS_REGION (where the server runs, `longshore env --agent` prints them), and --ca names the file with the server's
+certificate authority, which `longshore ca` prints there. Another machine is spoken to over TLS alone.
 
 Examples:
-  longshore agent --endpoint https://10.0.0.5:4580 --serverless     takes FARGATE tasks
-  longshore agent --endpoint https://10.0.0.5:4580 --cluster web    an instance of the cluster web (EC2)
-  longshore agent --endpoint https://10.0.0.5:4580 --serverless --capacity-provider walled --runtime io.containerd.kata.v2
-                                                                   tasks whose strategy names `walled`, in Kata's shim")]
+  longshore agent --endpoint https://10.0.0.5:4580 --token longshore.3f2a…     an instance of the token's cluster
+  longshore agent --endpoint https://10.0.0.5:4580 --ca ca.pem --cluster web   the same, with keys (EC2)
+  longshore agent --endpoint https://10.0.0.5:4580 --ca ca.pem --serverless    takes FARGATE tasks
+  longshore agent --endpoint https://10.0.0.5:4580 --ca ca.pem --serverless --capacity-provider walled \\
+      --runtime io.containerd.kata.v2               tasks whose strategy names `walled`, in Kata's shim")]
 pub struct AgentArgs {
     /// The control plane [default: AWS_ENDPOINT_URL]
     #[arg(long, value_name = "URL", env = "AWS_ENDPOINT_URL", hide_env = true)]
     pub endpoint: String,
+    /// What `longshore token create` printed, here or in LONGSHORE_TOKEN; not needed once the machine has joined
+    #[arg(long, value_name = "TOKEN", env = "LONGSHORE_TOKEN", hide_env = true, hide_env_values = true)]
+    pub token: Option<JoinToken>,
     /// Join the pool that takes FARGATE tasks
-    #[arg(long, conflicts_with = "cluster")]
+    #[arg(long, conflicts_with_all = ["cluster", "token"])]
     pub serverless: bool,
     /// Register as a container instance of this cluster [default: default]
     #[arg(long)]

@@ -172,6 +172,7 @@ fn is_ours(name: &str) -> bool {
         ("server", ".json"),
         ("authority", ".pem"),
         ("ca", ".pem"),
+        ("joined", ".json"),
     ];
     let of = |stem: &str, ends: &[&str]| name.strip_prefix(stem).is_some_and(|rest| ends.contains(&rest));
     NAMES.contains(&name)

@@ -8,6 +8,7 @@
 //!
 //! Start at `cli.rs` (what there is), then `up.rs`.
 
+mod admission;
 mod api;
 mod ca;
 mod cli;
@@ -32,6 +33,7 @@ mod server;
 mod site;
 mod tail;
 mod talk;
+mod token;
 mod top;
 mod up;
 mod verify;
@@ -82,6 +84,7 @@ async fn carry_out(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Completion(args) => completion::completion(&args),
         Command::Api(args) => api::api(&args).await,
         Command::Key(args) => key::key(&site, &args).await,
+        Command::Token(args) => token::token(&site, &args).await,
         Command::Registry(args) => match args.command {
             cli::RegistryCommand::Verify(args) => verify::verify(&site, &args).await,
             cli::RegistryCommand::Findings(args) => findings::findings(&site, &args).await,

@@ -5,11 +5,12 @@ use std::process::ExitCode;
 use agent::Agent;
 use anyhow::{Context, Result};
 
+use crate::admission::{Admission, admission};
 use crate::cli::{AgentArgs, ServerArgs};
 use crate::data_dir::Running;
 use crate::preflight;
 use crate::server;
-use crate::site::{Site, credentials_from_environment, region_from_environment};
+use crate::site::Site;
 use crate::up::{agent_config, ending_signal};
 
 /// The control plane, the registry and the logs. Stays in the foreground; logs to stderr.
@@ -31,24 +32,15 @@ pub async fn agent(site: &Site, args: &AgentArgs) -> Result<ExitCode> {
     server::log_to_stderr();
     server::raise_descriptors();
     site.dir.create()?;
-    let credentials = credentials_from_environment().context(
-        "no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (`longshore env --agent` where the \
-         server runs)",
-    )?;
+    let Admission { credentials, region, account, cluster, ca } = admission(site, args).await?;
     let mut config = agent_config(&site.dir, args.endpoint.clone(), credentials, &args.capacity)?;
-    if let Some(region) = region_from_environment() {
-        config.region = region;
-    }
+    config.region = region.unwrap_or(config.region);
+    config.account = account.unwrap_or(config.account);
+    config.ca = ca;
     config.serverless = args.serverless;
-    config.cluster.clone_from(&args.cluster);
+    config.cluster = cluster;
     config.instance_name.clone_from(&args.name);
     config.own_hosts = vec![wire::endpoint::authority(&args.endpoint).to_owned()];
-    config.ca = match &site.ca {
-        Some(path) => Some(
-            std::fs::read(path).with_context(|| format!("the certificate authority {}", path.display()))?,
-        ),
-        None => None,
-    };
     if args.serverless {
         let mut capacity = agent::Capacity::of_this_machine();
         let times = i32::try_from(args.capacity.cpu_overcommit).unwrap_or(i32::MAX);

@@ -279,6 +279,17 @@ pub enum Forgettable {
     Token(TokenKey),
 }
 
+/// A machine that wants to join.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Join {
+    pub token: Arc<str>,
+    pub secret_hash: Arc<str>,
+    pub attempt: Arc<str>,
+    /// What it gets, if it hasn't got anything for the attempt.
+    pub key: Arc<str>,
+    pub instance: InstanceId,
+}
+
 /// One change that is asked for.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Command {
@@ -336,6 +347,12 @@ pub enum Command {
         id: InstanceId,
         force: bool,
     },
+    CreateJoinToken(JoinToken),
+    RevokeJoinToken {
+        id: Arc<str>,
+    },
+    /// A no-op where the attempt has brought a key before.
+    Join(Join),
     SetInstanceStatus {
         id: InstanceId,
         status: InstanceStatus,

@@ -3,7 +3,7 @@
 use crate::{
     entity::*,
     ids::*,
-    key::{ClusterKey, DefinitionKey, ServiceKey},
+    key::{ClusterKey, DefinitionKey, Scope, ServiceKey},
 };
 use std::sync::Arc;
 
@@ -95,6 +95,12 @@ pub enum Event {
 
     AccountSettingPut(Arc<AccountSetting>),
     AccountSettingDeleted(SettingKey),
+
+    /// It was made, or used.
+    JoinTokenRecorded(Arc<JoinToken>),
+    JoinTokenForgotten(Scope, Arc<str>),
+    InstanceKeyMade(Arc<InstanceKey>),
+    InstanceKeyEnded(Scope, Arc<str>),
 
     TokenRecorded(Arc<ClientToken>),
     TokenForgotten(TokenKey),

@@ -25,6 +25,8 @@ pub enum Corrupt {
 
 const DEPLOYMENT: &str = "service-deployment";
 const REVISION: &str = "service-revision";
+const JOIN_TOKEN: &str = "join-token";
+const INSTANCE_KEY: &str = "instance-key";
 
 fn scoped(scope: &Scope, kind: &str, rest: std::fmt::Arguments<'_>) -> String {
     format!("ecs/{}/{}/{kind}/{rest}", scope.account, scope.region)
@@ -61,6 +63,10 @@ fn task_key(cluster: &ClusterKey, id: impl std::fmt::Display) -> String {
 
 fn token_key(key: &TokenKey) -> String {
     scoped(&key.scope, "token", format_args!("{}/{}", key.operation, key.token))
+}
+
+fn joining_key(scope: &Scope, kind: &str, id: &str) -> String {
+    scoped(scope, kind, format_args!("{id}"))
 }
 
 fn setting_key(key: &SettingKey) -> String {
@@ -133,6 +139,18 @@ pub fn changes(world: &World, events: &[Event]) -> Vec<(String, Option<Vec<u8>>)
             Event::AccountSettingDeleted(key) => {
                 pairs.insert(setting_key(key), None);
             }
+            Event::JoinTokenRecorded(token) => {
+                pairs.insert(joining_key(&token.cluster.scope, JOIN_TOKEN, &token.id), text(token));
+            }
+            Event::JoinTokenForgotten(scope, id) => {
+                pairs.insert(joining_key(scope, JOIN_TOKEN, id), None);
+            }
+            Event::InstanceKeyMade(key) => {
+                pairs.insert(joining_key(&key.cluster.scope, INSTANCE_KEY, &key.id), text(key));
+            }
+            Event::InstanceKeyEnded(scope, id) => {
+                pairs.insert(joining_key(scope, INSTANCE_KEY, id), None);
+            }
             Event::TokenRecorded(token) => {
                 pairs.insert(token_key(&token.key), text(token));
             }
@@ -194,6 +212,8 @@ impl World {
                 }
                 Some("setting") => world.put_account_setting(read(key, value)?),
                 Some("token") => world.put_token(read(key, value)?),
+                Some(JOIN_TOKEN) => world.put_join_token(read(key, value)?),
+                Some(INSTANCE_KEY) => world.put_instance_key(read(key, value)?),
                 _ => return Err(Corrupt::UnknownKey { key: key.to_owned() }),
             }
         }

@@ -65,6 +65,13 @@ pub enum Refusal {
     /// No deployment is paused by such a hook, or not any more.
     #[error("no hook {0} waits for an action")]
     NotPaused(std::sync::Arc<str>),
+    /// There was none, or it was revoked, or the secret is another.
+    #[error("the join token is not known")]
+    JoinTokenUnknown,
+    #[error("the join token has expired")]
+    JoinTokenExpired(u64),
+    #[error("the join token has been used as often as it may be")]
+    JoinTokenUsed,
     #[error("the same token came before with other parameters")]
     TokenReused,
     /// The call was carried out before; this is what it brought about.

@@ -22,6 +22,7 @@ pub mod endpoint;
 mod error;
 pub mod eventstream;
 mod form;
+pub mod join;
 pub mod operation;
 pub mod page;
 pub mod protocol;

@@ -201,7 +201,7 @@ fn service_error(operation: &'static str, status: u16, body: &[u8]) -> ApiError 
 }
 
 /// An error with its causes: reqwest's own text leaves out what happened.
-fn chain(error: &dyn std::error::Error) -> String {
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
     while let Some(cause) = next {

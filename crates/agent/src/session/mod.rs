@@ -15,6 +15,7 @@ mod tcs;
 mod trust;
 
 pub use acs::AcsSession;
+pub(crate) use api::chain;
 pub use api::{Api, ApiError};
 pub(crate) use backoff::Backoff;
 pub use register::{Capacity, Identity, Registration, register};

@@ -104,6 +104,10 @@ pub(crate) fn refused(refusal: &Refusal) -> Error {
         Refusal::TokenReused => {
             Error::new("ConflictException", "The clientToken is already in use with different parameters.")
         }
+        // Of no operation of ECS.
+        Refusal::JoinTokenUnknown | Refusal::JoinTokenExpired(_) | Refusal::JoinTokenUsed => {
+            Error::new("AccessDeniedException", format!("{refusal}."))
+        }
         // The next three are taken up by the operations themselves; what remains is a surprise of ours.
         Refusal::AlreadyDone(_) | Refusal::IdInUse(_) | Refusal::StaleSnapshot(_) => {
             Error::server(format!("The request could not be carried out: {refusal}."))

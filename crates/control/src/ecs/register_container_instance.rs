@@ -53,15 +53,26 @@ pub(crate) async fn handle(
     let subnet = value(SUBNET).map(str::parse::<Subnet>).transpose().map_err(|error| {
         Error::invalid_parameter(format!("The attribute {SUBNET} is malformed: {error}."))
     })?;
+    // Who joined by a token is the instance of their key, whatever they remember.
+    let joined = world.instance_key(&context.access_key_id).map(|key| key.instance);
     let (id, token) = match input.container_instance_arn.as_deref().filter(|arn| !arn.is_empty()) {
         Some(text) => {
             let id = arn::container_instance(text)
                 .and_then(|named| named.name.parse().ok())
                 .ok_or_else(|| Error::invalid_parameter("The container instance's ARN is malformed."))?;
+            if joined.is_some_and(|own| own != id) {
+                return Err(Error::invalid_parameter("The key is that of another container instance."));
+            }
             may_be(&app, &context, id, &attributes).await?;
             (id, None)
         }
-        None => (app.instance_id(), token(input.client_token.as_deref())?),
+        None => match joined {
+            Some(id) => {
+                may_be(&app, &context, id, &attributes).await?;
+                (id, None)
+            }
+            None => (app.instance_id(), token(input.client_token.as_deref())?),
+        },
     };
     let (total, reserved_ports) = instance::totals(input.total_resources.as_deref().unwrap_or_default());
     let mut registration = Registration {

@@ -8,6 +8,7 @@ use wire::{Context, Error};
 
 use super::state_change;
 use crate::app::App;
+use crate::bound;
 
 /// Older agents report containers one by one; today's put them into SubmitTaskStateChange.
 pub(crate) async fn handle(
@@ -16,6 +17,7 @@ pub(crate) async fn handle(
     input: SubmitContainerStateChangeRequest,
 ) -> Result<SubmitContainerStateChangeResponse, Error> {
     let (cluster, task) = state_change::task(&context, input.cluster.as_deref(), input.task.as_deref())?;
+    bound::check_word(&app, &context, task)?;
     let report = state_change::container(&ContainerStateChange {
         container_name: input.container_name,
         status: input.status,

@@ -7,6 +7,7 @@ use wire::{Context, Error};
 
 use super::state_change;
 use crate::app::App;
+use crate::bound;
 
 pub(crate) async fn handle(
     app: Arc<App>,
@@ -14,6 +15,7 @@ pub(crate) async fn handle(
     input: SubmitTaskStateChangeRequest,
 ) -> Result<SubmitTaskStateChangeResponse, Error> {
     let (cluster, task) = state_change::task(&context, input.cluster.as_deref(), input.task.as_deref())?;
+    bound::check_word(&app, &context, task)?;
     let ms = |at: Option<wire::Timestamp>| at.map(wire::Timestamp::ms);
     let report = TaskReport {
         status: state_change::reported(input.status.as_deref())?,

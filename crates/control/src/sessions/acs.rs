@@ -83,6 +83,7 @@ async fn run(
         socket,
         seat: seat.clone(),
         called,
+        own: OwnRegistry::of(&app.config),
         outbox: Outbox::default(),
         manifest: None,
         questions,
@@ -104,6 +105,7 @@ struct Session {
     seat: Seat,
     /// By which `host:port` the agent reached us.
     called: Option<String>,
+    own: OwnRegistry,
     outbox: Outbox,
     /// The manifest that the agent may answer with candidates to stop.
     manifest: Option<String>,
@@ -209,13 +211,12 @@ impl Session {
         instance: &ContainerInstance,
         tasks: &[Told],
     ) -> acs::PayloadMessage {
-        let own = OwnRegistry::of(&self.sessions.app.config);
         let describe = |id: &TaskId| {
             let described = payload::task(world, world.task(*id)?);
             let mut task =
                 described.inspect_err(|error| tracing::error!(%error, "a task can't be described")).ok()?;
             for container in &mut task.containers {
-                let seen = self.called.as_deref().and_then(|host| own.as_called(&container.image, host));
+                let seen = self.called.as_deref().and_then(|host| self.own.as_called(&container.image, host));
                 container.image = seen.unwrap_or_else(|| std::mem::take(&mut container.image));
             }
             Some(task)

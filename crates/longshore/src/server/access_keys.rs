@@ -2,27 +2,38 @@
 //! runs.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::fmt;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use anyhow::Result;
 use arc_swap::ArcSwap;
+use control::App;
 use control::keyring::{KeyRecord, Keyring};
+use hmac::{Hmac, KeyInit, Mac};
 use iam::{Kind, Policy, PolicyKind, Principal};
 use registry::Principals;
+use sha2::Sha256;
 
 use crate::data_dir::{DataDir, Key, Keys, NamedKey};
 use crate::site::credentials;
 
-#[derive(Debug)]
 pub struct AccessKeys {
     dir: DataDir,
     keys: Keys,
     known: ArcSwap<Known>,
     /// Held while the file is written.
     changing: Mutex<()>,
+    /// Where the keys of instances are.
+    app: OnceLock<Arc<App>>,
 }
 
-#[derive(Debug)]
+// The app has the keyring: it would be told for ever.
+impl fmt::Debug for AccessKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AccessKeys").field("dir", &self.dir).finish_non_exhaustive()
+    }
+}
+
 struct Known {
     named: Vec<NamedKey>,
     by_id: BTreeMap<String, KeyRecord>,
@@ -46,7 +57,13 @@ pub enum Unchanged {
 impl AccessKeys {
     pub fn open(dir: &DataDir, keys: &Keys) -> Result<Self> {
         let known = ArcSwap::from_pointee(Known::new(keys, dir.named_keys()?));
-        Ok(Self { dir: dir.clone(), keys: keys.clone(), known, changing: Mutex::new(()) })
+        Ok(Self {
+            dir: dir.clone(),
+            keys: keys.clone(),
+            known,
+            changing: Mutex::new(()),
+            app: OnceLock::new(),
+        })
     }
 
     pub fn named(&self) -> Vec<NamedKey> {
@@ -90,6 +107,36 @@ impl AccessKeys {
             let at = named.iter().position(|key| key.name == name);
             Ok(named.remove(at.ok_or_else(|| Unchanged::Unknown(name.to_owned()))?))
         })
+    }
+
+    pub fn app(&self) -> Option<&Arc<App>> {
+        self.app.get()
+    }
+
+    /// The secret of an instance's key. It follows from the root user's, so that it needs no keeping: whoever has that
+    /// may do everything anyway, and it doesn't follow from this.
+    pub fn secret_of_instance(&self, access_key_id: &str) -> String {
+        let key = self.keys.user.secret_access_key.as_bytes();
+        let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("a key of any length will do");
+        mac.update(b"the key of a container instance\n");
+        mac.update(access_key_id.as_bytes());
+        hex::encode(&mac.finalize().into_bytes()[..20])
+    }
+
+    fn of_instance(&self, access_key_id: &str) -> Option<KeyRecord> {
+        let app = self.app.get()?;
+        let key = app.world().instance_key(access_key_id)?.clone();
+        let key_of = Key {
+            access_key_id: access_key_id.to_owned(),
+            secret_access_key: self.secret_of_instance(access_key_id),
+        };
+        let principal = control::bound::principal(app, &key);
+        Some(KeyRecord { credentials: credentials(&key_of), principal, expires_at_ms: None })
+    }
+
+    fn record(&self, access_key_id: &str) -> Option<KeyRecord> {
+        let known = self.known.load().by_id.get(access_key_id).cloned();
+        known.or_else(|| self.of_instance(access_key_id))
     }
 
     /// Durable, and in force, when it returns. Blocks.
@@ -143,15 +190,19 @@ fn is_name(name: &str) -> bool {
 
 impl Keyring for AccessKeys {
     fn find(&self, access_key_id: &str) -> Option<KeyRecord> {
-        self.known.load().by_id.get(access_key_id).cloned()
+        self.record(access_key_id)
+    }
+
+    fn attach(&self, app: &Arc<App>) {
+        // There is one.
+        let _ = self.app.set(app.clone());
     }
 }
 
 impl Principals for AccessKeys {
     fn find(&self, access_key_id: &str, account: &str) -> Option<Principal> {
-        let known = self.known.load();
-        let record = known.by_id.get(access_key_id).filter(|record| record.principal.account == account);
-        record.map(|record| record.principal.clone())
+        let record = self.record(access_key_id).filter(|record| record.principal.account == account);
+        record.map(|record| record.principal)
     }
 }
 

@@ -6,6 +6,7 @@ mod descriptors;
 mod drain;
 mod events;
 mod in_use;
+mod join_route;
 mod keys_route;
 mod log;
 mod policies;
@@ -13,6 +14,7 @@ mod pushes;
 mod rotate;
 mod signed;
 pub mod taken_down;
+mod tokens_route;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -37,6 +39,7 @@ pub use descriptors::raise as raise_descriptors;
 pub use drain::{DrainAnswer, DrainRequest, PATH as DRAIN_PATH};
 pub use keys_route::{KeyShown, KeysAnswer, KeysRequest, PATH as KEYS_PATH};
 pub use log::{to_file as log_to_file, to_stderr as log_to_stderr};
+pub use tokens_route::{PATH as TOKENS_PATH, TokenShown, TokensAnswer, TokensRequest};
 
 /// Blobs that nothing refers to are looked for that often.
 const COLLECT_EVERY: Duration = Duration::from_secs(3600);
@@ -62,7 +65,9 @@ pub async fn start(dir: &DataDir, keys: &Keys, listen: SocketAddr, args: &Server
     let endpoint = args.advertise.as_deref().map_or_else(|| endpoint(address), endpoint_of);
     let named = args.advertise.iter().chain(&args.tls_name).cloned().collect();
     let names = Names { listen: address, hostname: hostname(), named };
-    let certificates = Arc::new(OwnCertificates::new(Authority::open(dir)?, names));
+    let authority = Authority::open(dir)?;
+    let fingerprint = authority.fingerprint();
+    let certificates = Arc::new(OwnCertificates::new(authority, names));
     let hosts = certificates.hosts();
 
     let open =
@@ -95,6 +100,8 @@ pub async fn start(dir: &DataDir, keys: &Keys, listen: SocketAddr, args: &Server
 
     let drain = drain::Route::new(keys, dir.join("agent"));
     let keys_route = keys_route::Route::new(keys, access_keys.clone()).routes();
+    let tokens_route = tokens_route::Route::new(keys, access_keys.clone(), fingerprint).routes();
+    let joining = join_route::routes(access_keys.clone()).merge(tokens_route);
     let parts = Parts {
         config: control::Config {
             endpoint: endpoint.clone(),
@@ -109,7 +116,7 @@ pub async fn start(dir: &DataDir, keys: &Keys, listen: SocketAddr, args: &Server
         keyring: access_keys.clone(),
         policies: Arc::new(policies::OfRegistry(registry.clone())),
         operations,
-        routes: registry.routes().merge(drain.routes()).merge(keys_route),
+        routes: registry.routes().merge(drain.routes()).merge(keys_route).merge(joining),
         pushes: Arc::new(pushes::Outbox(registry.clone())),
         audience: rules,
         certificates,

@@ -91,6 +91,13 @@ fn welcome(site: &Site, sample: Option<&str>) -> Result<String> {
             site.call("env")
         ),
     ];
+    if !site.listen()?.ip().is_loopback() {
+        lines.push(format!(
+            "Elsewhere  {} lets a machine join, {} prints whom clients trust",
+            site.call("token create"),
+            site.call("ca")
+        ));
+    }
     if let Some(address) = sample {
         lines.push(format!("Sample     {address}"));
     }

@@ -82,6 +82,7 @@ impl Draft {
             instance.inactive_at_ms = Some(now_ms);
             instance.agent_connected = false;
         })?;
+        self.end_key_of(id);
         for task in live {
             self.end(task, Stop { code: StopCode::UserInitiated, reason: why::DEREGISTERED.into() });
         }

@@ -12,6 +12,7 @@ mod forget;
 mod history;
 mod hook;
 mod instance;
+mod join;
 mod life;
 mod protect;
 mod push;
@@ -91,6 +92,9 @@ fn decide(draft: &mut Draft, command: &Command) -> Result<(), Refusal> {
         }
         Command::RegisterInstance(registration) => draft.register_instance(registration)?,
         Command::DeregisterInstance { id, force } => draft.deregister_instance(*id, *force)?,
+        Command::CreateJoinToken(token) => draft.create_join_token(token)?,
+        Command::RevokeJoinToken { id } => draft.revoke_join_token(id)?,
+        Command::Join(join) => draft.join(join)?,
         Command::SetInstanceStatus { id, status } => draft.set_instance_status(*id, *status)?,
         Command::PutAttributes { cluster, attributes } => draft.put_attributes(cluster, attributes)?,
         Command::DeleteAttributes { cluster, names } => draft.delete_attributes(cluster, names)?,

@@ -6,6 +6,7 @@ mod cluster;
 mod definition;
 mod document;
 mod instance;
+mod join;
 mod lifecycle;
 mod placement;
 mod run;
@@ -27,6 +28,7 @@ pub use document::Document;
 pub use instance::{
     Attribute, BUILT_IN_PROVIDERS, CUSTOM_ATTRIBUTES_ALLOWED, ContainerInstance, Home, InstanceStatus, Subnet,
 };
+pub use join::{InstanceKey, JoinToken};
 pub use lifecycle::{
     DeploymentStrategy, Hook, HookAction, HookRun, HookStatus, HookTarget, Lifecycle, Shift, Stage, Stages,
 };

@@ -53,6 +53,12 @@ impl World {
             Event::AccountSettingDeleted(key) => {
                 self.account_settings.remove(key);
             }
+            Event::JoinTokenRecorded(token) => self.put_join_token(token.clone()),
+            Event::JoinTokenForgotten(_, id) => {
+                self.join_tokens.remove(id);
+            }
+            Event::InstanceKeyMade(key) => self.put_instance_key(key.clone()),
+            Event::InstanceKeyEnded(_, id) => self.remove_instance_key(id),
             Event::TokenRecorded(token) => self.put_token(token.clone()),
             Event::TokenForgotten(key) => {
                 if let Some(token) = self.tokens.remove(key) {

@@ -8,6 +8,7 @@
 mod evolve;
 mod history;
 mod index;
+mod joining;
 mod queries;
 mod usage;
 
@@ -33,6 +34,8 @@ pub struct World {
     pub(crate) service_revisions: OrdMap<(ServiceKey, u64), Arc<ServiceRevision>>,
     pub(crate) account_settings: OrdMap<SettingKey, Arc<AccountSetting>>,
     pub(crate) tokens: OrdMap<TokenKey, Arc<ClientToken>>,
+    pub(crate) join_tokens: OrdMap<Arc<str>, Arc<JoinToken>>,
+    pub(crate) instance_keys: OrdMap<Arc<str>, Arc<InstanceKey>>,
 
     // What follows from the above.
     instances_at: Index<Home, InstanceId>,
@@ -52,6 +55,8 @@ pub struct World {
     /// When another attempt of a stopped task is due.
     retries: OrdSet<(u64, TaskId)>,
     token_ends: OrdSet<(u64, TokenKey)>,
+    keys_of_instances: OrdMap<InstanceId, Arc<str>>,
+    keys_of_attempts: OrdMap<Arc<str>, Arc<str>>,
     usage: OrdMap<InstanceId, Usage>,
     cluster_tasks: OrdMap<ClusterKey, TaskCounts>,
 }
