@@ -206,7 +206,6 @@ async fn what_is_not_there_yet_is_named() {
             "vpcLatticeConfigurations",
         ),
         (json!({"deploymentController": {"type": "CODE_DEPLOY"}}), "CODE_DEPLOY"),
-        (json!({"deploymentConfiguration": {"bakeTimeInMinutes": 5}}), "bakeTimeInMinutes"),
         (
             json!({"deploymentConfiguration": {"alarms": {"alarmNames": ["a"], "enable": true, "rollback": false}}}),
             "alarms",
