@@ -19,7 +19,7 @@ WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
 
 @pytest.fixture(scope="module")
 def place():
-    place = Outside(50 + WORKER)
+    place = Outside(80 + WORKER)
     yield place
     place.remove()
 

@@ -24,7 +24,7 @@ WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
 
 @pytest.fixture(scope="module")
 def place():
-    place = Outside(40 + WORKER)
+    place = Outside(64 + WORKER)
     yield place
     place.remove()
 

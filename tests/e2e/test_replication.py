@@ -1,23 +1,31 @@
 """Images that are brought to another server, which may be away for a while."""
 
 import json
+import os
 
 import pytest
 from support import image
 from support.aws import Account, Stage
+from support.outside import Outside
 from support.server import Server
 from support.waiting import wait_until
 
 ELSEWHERE = "111122223333"
 
 
+WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
+
+
 @pytest.fixture
 def peer():
-    server = Server("longshore-own-").start("--account", ELSEWHERE)
+    """At an address that isn't the loopback's, so that TLS is spoken."""
+    place = Outside(96 + WORKER)
+    server = Server("longshore-own-", ip=place.machine).start("--account", ELSEWHERE)
     yield server
     server.down()
     assert server.leftovers() == []
     server.remove()
+    place.remove()
 
 
 @pytest.mark.long
@@ -38,7 +46,7 @@ def test_a_push_comes_to_another_server(own_server, peer, tmp_path):
     rule = {"destinations": [{"region": there.region, "registryId": ELSEWHERE}],
             "repositoryFilters": [{"filter": "team/", "filterType": "PREFIX_MATCH"}]}
     (own_server.data_dir / "registry/peers.json").write_text(json.dumps([{
-        "registryId": ELSEWHERE, "region": there.region, "endpoint": peer.url,
+        "registryId": ELSEWHERE, "region": there.region, "endpoint": peer.url, "caFile": peer.ca,
         "accessKeyId": key["AWS_ACCESS_KEY_ID"], "secretAccessKey": key["AWS_SECRET_ACCESS_KEY"]}]))
     account.ecr.put_replication_configuration(replicationConfiguration={"rules": [rule]})
     assert account.ecr.describe_registry()["replicationConfiguration"]["rules"] == [rule]

@@ -16,7 +16,8 @@ class Outside:
 
     def __init__(self, net):
         # RFC 5737: addresses for documentation, which no network here has.
-        self.machine, self.address = f"198.51.100.{4 * net + 1}", f"198.51.100.{4 * net + 2}"
+        block = ("198.51.100", "203.0.113")[net // 64]
+        self.machine, self.address = (f"{block}.{4 * (net % 64) + host}" for host in (1, 2))
         self.name = f"out{uuid.uuid4().hex[:8]}"
         ip("netns", "add", self.name)
         ip("link", "add", self.name, "type", "veth", "peer", "name", "eth0", "netns", self.name)
