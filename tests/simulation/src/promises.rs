@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::{Context, ensure};
 use model::command::ServiceStep;
 use model::{
-    ControllerType, DesiredStatus, Event, InstanceId, RolloutState, SchedulingStrategy, Service, ServiceKey,
-    ServiceStatus, Size, Stop, Task, TaskId, World,
+    ConstraintKind, ControllerType, DesiredStatus, Event, InstanceId, RolloutState, SchedulingStrategy,
+    Service, ServiceKey, ServiceStatus, Size, Stop, Task, TaskId, World,
 };
 use plan::reconcile::Counts;
 
@@ -197,6 +197,9 @@ pub fn at_rest(world: &World, service: &Service) -> anyhow::Result<()> {
         ensure!(count(world, service, |task| !world.is_given_up(task)) == 0, "it is deleted and has tasks");
         return Ok(());
     }
+    if !has_places(world, service) {
+        return Ok(());
+    }
     if service.controller == ControllerType::External {
         return apart::sets_at_rest(world, service);
     }
@@ -232,6 +235,15 @@ pub fn at_rest(world: &World, service: &Service) -> anyhow::Result<()> {
     let state = service.deployments[0].rollout_state;
     ensure!(state == RolloutState::Completed, "its deployment is {state}");
     Ok(())
+}
+
+/// Where no instance may have two of its tasks, there must be one for each, also while they are replaced.
+fn has_places(world: &World, service: &Service) -> bool {
+    let apart =
+        service.placement_constraints.iter().any(|rule| rule.kind == ConstraintKind::DistinctInstance);
+    let sets = service.deployments.iter().filter(|one| one.task_set.is_some());
+    let most = sets.map(|set| set.desired_count).sum::<u32>().max(2 * service.desired_count);
+    !apart || daemon::places(world, service).count() >= most as usize
 }
 
 /// Nobody is about to stop, and what is wanted runs; but what a lost machine does nobody knows.

@@ -50,7 +50,17 @@ impl Episode {
             promises::at_rest(&world, service).with_context(|| {
                 let events: Vec<_> =
                     service.events.iter().take(5).map(|event| event.message.clone()).collect();
-                format!("service {}, whose last events are {events:#?}", service.key)
+                let tasks: Vec<_> = world
+                    .live_tasks_of(&service.key)
+                    .filter(|task| !task.is_healthy())
+                    .map(|task| {
+                        format!(
+                            "{} {} {} on {}",
+                            task.id, task.desired_status, task.last_status, task.instance
+                        )
+                    })
+                    .collect();
+                format!("service {}, with {tasks:#?}, whose last events are {events:#?}", service.key)
             })?;
             let seed = self.dice.id();
             let plan = reconcile::service(&world, &service.key, self.now_ms, seed);
