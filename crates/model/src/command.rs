@@ -371,6 +371,11 @@ pub enum Command {
         id: InstanceId,
         connected: bool,
     },
+    /// The agent's session of that number ([`ContainerInstance::session`]) is over. A no-op where a later one has begun.
+    EndSession {
+        id: InstanceId,
+        session: u64,
+    },
     /// Its agent has been away since then, for too long: services replace what it ran. A no-op for one that has been seen
     /// since.
     LoseInstance {

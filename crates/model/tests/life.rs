@@ -260,6 +260,22 @@ fn an_instance_registers_once_with_a_token() {
 }
 
 #[test]
+fn the_end_of_a_session_says_nothing_of_a_later_one() {
+    let mut bench = Bench::ready();
+    let id = InstanceId(1);
+    let session = |bench: &Bench| bench.world.instance(id).unwrap().session;
+    let is_there = |bench: &Bench| bench.world.instance(id).unwrap().agent_connected;
+    bench.run(Command::SetAgentConnected { id, connected: true });
+    let first = session(&bench);
+    bench.run(Command::SetAgentConnected { id, connected: true });
+    assert_eq!(bench.run(Command::EndSession { id, session: first }), []);
+    assert!(is_there(&bench));
+    let session = session(&bench);
+    bench.run(Command::EndSession { id, session });
+    assert!(!is_there(&bench));
+}
+
+#[test]
 fn a_stop_that_nobody_asked_for_is_not_confirmed() {
     let mut bench = Bench::ready();
     bench.start(7);

@@ -35,6 +35,8 @@ pub enum Origin {
     Connect(InstanceId, u64),
     Report(InstanceId, u64),
     Hook(Arc<str>),
+    Leave(InstanceId, u64),
+    Start,
 }
 
 pub struct Control {
@@ -251,6 +253,11 @@ impl Episode {
                 self.control.asked.remove(&run);
                 self.look_at_hooks_in(0);
             }
+            (Origin::Leave(instance, session), Err(None)) => {
+                self.at(1_000, Due::Leave { instance, session, life: self.control.life });
+            }
+            // It doesn't come up.
+            (Origin::Start, Err(None)) => self.control_dies(),
             (Origin::User, Ok(())) => self.tally.count("orders carried out"),
             (Origin::User, Err(_)) => self.tally.count("orders refused"),
             _ => {}
@@ -399,7 +406,7 @@ impl Episode {
         }
         self.control.world = world;
         self.control.up = true;
-        self.ask(Command::DropSessions);
+        self.submit(Command::DropSessions, Origin::Start);
         self.sweep_once();
         Ok(())
     }

@@ -42,6 +42,12 @@ pub enum Due {
         instance: InstanceId,
         session: u64,
     },
+    /// That an agent has left wasn't stored.
+    Leave {
+        instance: InstanceId,
+        session: u64,
+        life: u64,
+    },
     /// A payload wasn't acknowledged.
     Resend(InstanceId),
     /// An agent without a session tries to get one.
@@ -104,6 +110,7 @@ impl Due {
                 | Due::Continue
                 | Due::Sweep
                 | Due::Silent { .. }
+                | Due::Leave { .. }
                 | Due::Resend(_)
                 | Due::Knock { .. }
                 | Due::NoAnswer { .. }
@@ -238,6 +245,7 @@ impl Episode {
                 }
             }
             Due::Silent { instance, session } => self.end_session(instance, session),
+            Due::Leave { instance, session, life } => self.leave(instance, session, life),
             Due::Resend(id) => self.send_due(id),
             Due::Knock { instance, life } => self.knock(instance, life),
             Due::NoAnswer { instance, life, attempt } => self.ask_again(instance, life, attempt),

@@ -16,6 +16,8 @@ pub struct Session {
     pub number: u64,
     open: bool,
     outbox: Outbox,
+    /// The same for the instance alone.
+    of_instance: u64,
 }
 
 impl Episode {
@@ -60,7 +62,7 @@ impl Episode {
     fn connect(&mut self, id: InstanceId) {
         self.control.opened += 1;
         let number = self.control.opened;
-        let session = Session { number, open: false, outbox: Outbox::default() };
+        let session = Session { number, open: false, outbox: Outbox::default(), of_instance: 0 };
         if let Some(old) = self.control.sessions.insert(id, session) {
             self.agent_loses_session(id, old.number);
         }
@@ -70,6 +72,7 @@ impl Episode {
     pub fn open_session(&mut self, id: InstanceId, number: u64) {
         let Some(session) = self.control.sessions.get_mut(&id).filter(|s| s.number == number) else { return };
         session.open = true;
+        session.of_instance = self.control.world.instance(id).map_or(0, |instance| instance.session);
         self.tally.count("sessions");
         let wanted = self.control.world.live_tasks_on(id).filter(|task| task.is_wanted());
         let manifest = ToAgent::Manifest(wanted.map(|task| task.id).collect());
@@ -93,9 +96,16 @@ impl Episode {
         if machine.is_linked() && machine.session == Some(session) {
             return;
         }
-        self.control.sessions.remove(&instance);
+        let ended = self.control.sessions.remove(&instance);
         self.agent_loses_session(instance, session);
-        self.ask(Command::SetAgentConnected { id: instance, connected: false });
+        self.leave(instance, ended.map_or(0, |ended| ended.of_instance), self.control.life);
+    }
+
+    /// Until it is recorded.
+    pub fn leave(&mut self, id: InstanceId, session: u64, life: u64) {
+        if self.control.life == life {
+            self.submit(Command::EndSession { id, session }, Origin::Leave(id, session));
+        }
     }
 
     pub fn send_due(&mut self, instance: InstanceId) {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::extract::{FromRequestParts, Request, State};
 use axum::response::{IntoResponse, Response};
-use model::{Command, ContainerInstance, Home, InstanceId, TaskId, World};
+use model::{Command, ContainerInstance, Event, Home, InstanceId, TaskId, World};
 use plan::outbox::{self, Outbox, Told};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -20,6 +20,7 @@ use crate::app::App;
 use crate::arn;
 use crate::ecs::image::OwnRegistry;
 use crate::front::authenticate;
+use crate::writer::SubmitError;
 
 /// The official agent drops a session that is silent for one to two minutes.
 const HEARTBEAT: Duration = Duration::from_secs(30);
@@ -28,6 +29,8 @@ const SILENCE: Duration = Duration::from_secs(95);
 /// How long an acknowledgement is kept for the task's first report. That says the same and is committed in any case, so
 /// that a task which is quicker costs a commit less.
 const REPORT_COMES: Duration = Duration::from_millis(250);
+/// A session's end that couldn't be stored is recorded again after this.
+const LEAVE_AGAIN: Duration = Duration::from_secs(1);
 /// The largest message that an agent has reason to send.
 const MAX_MESSAGE: usize = 1024 * 1024;
 
@@ -72,11 +75,19 @@ async fn run(
 ) {
     let (seat, questions) = sessions.hub.sit(instance, peer);
     let app = sessions.app.clone();
-    if let Err(error) = app.submit(Command::SetAgentConnected { id: instance, connected: true }).await {
-        tracing::warn!(%instance, %error, "an agent's connection could not be recorded");
-        sessions.hub.leave(&seat);
-        return;
-    }
+    let begun = match app.submit(Command::SetAgentConnected { id: instance, connected: true }).await {
+        Ok(committed) => committed,
+        Err(error) => {
+            tracing::warn!(%instance, %error, "an agent's connection could not be recorded");
+            sessions.hub.leave(&seat);
+            return;
+        }
+    };
+    let number = begun.events().iter().find_map(|event| match event {
+        Event::InstanceUpdated(instance) => Some(instance.session),
+        _ => None,
+    });
+    drop(begun);
     tracing::info!(%instance, "agent connected");
     let mut session = Session {
         sessions: sessions.clone(),
@@ -91,11 +102,21 @@ async fn run(
     };
     let why = session.converse().await;
     tracing::info!(%instance, why, "agent's session ended");
-    if sessions.hub.leave(&seat) {
-        let gone = Command::SetAgentConnected { id: instance, connected: false };
-        if let Err(error) = app.submit(gone).await {
-            tracing::debug!(%instance, %error, "an agent's leaving could not be recorded");
+    if sessions.hub.leave(&seat)
+        && let Some(session) = number
+    {
+        leave(&app, instance, session).await;
+    }
+}
+
+/// Until it is recorded: an agent that seems to be there is never missed, and what it ran never replaced.
+async fn leave(app: &App, id: InstanceId, session: u64) {
+    while let Err(error) = app.submit(Command::EndSession { id, session }).await {
+        tracing::debug!(instance = %id, %error, "an agent's leaving could not be recorded");
+        if matches!(error, SubmitError::Refused(_) | SubmitError::Closed) {
+            return;
         }
+        tokio::time::sleep(LEAVE_AGAIN).await;
     }
 }
 

@@ -116,6 +116,13 @@ impl Draft {
         })
     }
 
+    pub(super) fn end_session(&mut self, id: InstanceId, session: u64) -> Result<(), Refusal> {
+        match self.need_instance(id)?.session == session {
+            true => self.set_agent_connected(id, false),
+            false => Ok(()),
+        }
+    }
+
     /// What a lost machine really does is not known: it may be off, or only out of reach with everything on it running.
     /// So its tasks are STOPPING, and keep what they hold of it, until it is back and stops what isn't wanted any more, or
     /// until somebody deregisters it. Tasks of no service have nothing to take their place; they go on when it is back.

@@ -104,6 +104,7 @@ fn decide(draft: &mut Draft, command: &Command) -> Result<(), Refusal> {
         Command::PutAccountSetting(setting) => draft.put_setting(setting),
         Command::DeleteAccountSetting(key) => draft.delete_setting(key),
         Command::SetAgentConnected { id, connected } => draft.set_agent_connected(*id, *connected)?,
+        Command::EndSession { id, session } => draft.end_session(*id, *session)?,
         Command::LoseInstance { id, away_since_ms } => draft.lose_instance(*id, *away_since_ms)?,
         Command::DropSessions => draft.drop_sessions(),
         Command::AcknowledgePayload { instance, tasks } => draft.acknowledge(*instance, tasks),
