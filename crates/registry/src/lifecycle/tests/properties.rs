@@ -14,6 +14,12 @@ use crate::{
 
 const TAGS: [&str; 5] = ["a1", "a2", "b1", "b2", "ab"];
 
+/// An image's age in days, the members and the subject that it names, and since how many days it is archived.
+type Drawn = (u64, Vec<usize>, Option<usize>, Option<u64>);
+
+/// How many a rule keeps, and whether it archives the others.
+type Kept = Option<(Value, bool)>;
+
 /// Each tag stands at one image at most.
 fn pictures() -> impl Strategy<Value = Vec<Picture>> {
     let archived = proptest::option::weighted(0.3, 85u64..100);
@@ -22,10 +28,7 @@ fn pictures() -> impl Strategy<Value = Vec<Picture>> {
     (proptest::collection::vec(one, 0..8), proptest::collection::vec(0usize..8, TAGS.len())).prop_map(
         |(images, at)| {
             let name = |n: usize| format!("image {n}");
-            let picture = |(n, (days, members, subject, archived)): (
-                usize,
-                (u64, Vec<usize>, Option<usize>, Option<u64>),
-            )| Picture {
+            let picture = |(n, (days, members, subject, archived)): (usize, Drawn)| Picture {
                 name: name(n),
                 days_old: days,
                 tags: TAGS.iter().zip(&at).filter(|(_, at)| **at == n).map(|(t, _)| t.to_string()).collect(),
@@ -57,7 +60,7 @@ fn rules() -> impl Strategy<Value = Vec<Value>> {
     let keeps = proptest::collection::vec(proptest::option::of((keep, any::<bool>())), selections.len());
     (keeps, any::<bool>()).prop_map(move |(keeps, with_archive)| {
         let both = selections.iter().zip(keeps).zip(1..);
-        let rule_of = |((selection, keep), priority): ((&Value, Option<(Value, bool)>), u32)| {
+        let rule_of = |((selection, keep), priority): ((&Value, Kept), u32)| {
             let (mut keep, archives) = keep?;
             keep.as_object_mut().unwrap().extend(selection.as_object().unwrap().clone());
             Some(if archives { archiving(priority, keep) } else { rule(priority, keep) })
