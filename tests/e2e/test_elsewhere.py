@@ -187,6 +187,16 @@ def test_an_agent_does_not_go_elsewhere_without_tls(there, tmp_path):
 def test_another_s_authority_is_not_believed(there, stage, own_server):
     """The server has no certificate of it, so nothing is said to it, and nothing registered."""
     own_server.start()
+    agent = subprocess.Popen([*there.place.inside(), bin_dir() / "longshore", "--data-dir", own_server.home / "agent",
+                              "--ca", own_server.data_dir / "ca.pem", "agent", "--endpoint", there.url],
+                             env=there.environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    try:
+        told = next(line for line in agent.stderr if "not registered yet" in line)
+        assert "UnknownIssuer" in told and "longshore ca" in told, told
+    finally:
+        agent.terminate()
+        agent.communicate(timeout=60)
+        there.run(bin_dir() / "longshore", "--data-dir", own_server.home / "agent", "down")
     there.environment["AWS_CA_BUNDLE"] = str(own_server.data_dir / "ca.pem")
     done = there.run(bin_dir() / "longshore", "ps", "--cluster", stage.name, check=False, cwd=own_server.home)
     assert done.returncode == 1 and "certificate" in done.stderr.lower(), done.stderr

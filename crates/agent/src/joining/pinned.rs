@@ -13,7 +13,7 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 use sha2::{Digest, Sha256};
 
-use crate::session::TrustError;
+use crate::session::{TrustError, distrust};
 
 #[derive(Clone, Debug)]
 pub(super) struct Pinned(Arc<Verifier>);
@@ -60,15 +60,10 @@ fn pem(certificate: &[u8]) -> String {
 
 /// Whether a request failed because somebody else answers.
 pub(super) fn stranger(error: &(dyn std::error::Error + 'static)) -> Option<Stranger> {
-    if let Some(Error::InvalidCertificate(why)) = error.downcast_ref() {
-        return Some(match why {
-            CertificateError::UnknownIssuer | CertificateError::BadSignature => Stranger::OtherAuthority,
-            other => Stranger::OtherName(other.to_string()),
-        });
-    }
-    // What an I/O error holds is not among its sources.
-    let held = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-    held.and_then(|held| stranger(held)).or_else(|| error.source().and_then(stranger))
+    Some(match distrust(error)? {
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => Stranger::OtherAuthority,
+        other => Stranger::OtherName(other.to_string()),
+    })
 }
 
 impl ServerCertVerifier for Verifier {

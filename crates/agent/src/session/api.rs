@@ -10,7 +10,7 @@ use wire::operation::Operation;
 use wire::sigv4::{Request, Signer, sign};
 use wire::{Credentials, ecr, logs};
 
-use super::trust::{TrustError, trust};
+use super::trust::{TrustError, distrust, trust};
 use crate::images::{Basic, EcrToken};
 use crate::logs::{LogEvent, LogSink, SinkError, SinkFuture};
 
@@ -28,6 +28,12 @@ pub enum ApiError {
          machine's clock (`timedatectl set-ntp true`), or the control plane's if that is wrong"
     )]
     Clock { operation: &'static str, message: String },
+    /// Somebody answers, who proves to be nobody that is trusted.
+    #[error(
+        "{operation}: the control plane's certificate isn't taken: {said}. Name its certificate authority with --ca \
+         (`longshore ca` prints it where the server runs)"
+    )]
+    Untrusted { operation: &'static str, said: String },
     /// No answer, or none that can be read.
     #[error("{operation}: no answer: {said}")]
     Transport { operation: &'static str, said: String },
@@ -53,7 +59,7 @@ impl ApiError {
     pub fn is_transient(&self) -> bool {
         match self {
             ApiError::Service { status, .. } => *status >= 500 || *status == 429,
-            ApiError::Transport { .. } | ApiError::Clock { .. } => true,
+            ApiError::Transport { .. } | ApiError::Untrusted { .. } | ApiError::Clock { .. } => true,
             ApiError::Unusable { .. } | ApiError::Endpoint { .. } | ApiError::Trust(_) => false,
         }
     }
@@ -164,7 +170,10 @@ impl Api {
         for (name, value) in &signed {
             post = post.header(name, value);
         }
-        let answer = post.body(body).send().await.map_err(|e| lost(chain(&e)))?;
+        let answer = post.body(body).send().await.map_err(|error| match distrust(&error) {
+            Some(why) => ApiError::Untrusted { operation, said: why.to_string() },
+            None => lost(chain(&error)),
+        })?;
         let status = answer.status().as_u16();
         let body = answer.bytes().await.map_err(|e| lost(chain(&e)))?;
         if status == 200 {

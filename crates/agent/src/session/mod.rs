@@ -21,6 +21,7 @@ pub(crate) use backoff::Backoff;
 pub use register::{Capacity, Identity, Registration, register};
 pub use reports::ApiReports;
 pub use tcs::{TcsSession, Telemetry};
+pub(crate) use trust::distrust;
 pub use trust::{TrustError, trust};
 
 /// What the agent calls itself in the websockets' queries.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{CertificateError, ClientConfig, RootCertStore};
 use wire::endpoint;
 
 /// Why nobody can be trusted.
@@ -37,6 +37,16 @@ pub fn trust(endpoint: &str, ca: Option<&[u8]>) -> Result<Option<Arc<ClientConfi
         None => of_the_machine()?,
     };
     Ok(Some(Arc::new(config(roots)?)))
+}
+
+/// Why somebody's certificate wasn't taken, if a request failed for that.
+pub(crate) fn distrust<'e>(error: &'e (dyn std::error::Error + 'static)) -> Option<&'e CertificateError> {
+    if let Some(rustls::Error::InvalidCertificate(why)) = error.downcast_ref() {
+        return Some(why);
+    }
+    // What an I/O error holds is not among its sources.
+    let held = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+    held.and_then(|held| distrust(held)).or_else(|| error.source().and_then(distrust))
 }
 
 /// A client's side of TLS that takes the word of these authorities.
