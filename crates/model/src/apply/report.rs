@@ -121,6 +121,10 @@ impl Draft {
     /// One report may tell of a whole short life: the task was RUNNING for a part of it if every essential container
     /// ran. Then that comes first, so that whoever follows it sees it run.
     fn take_short_life(&mut self, id: TaskId, report: &TaskReport) {
+        let stopped = |said: &ContainerReport| said.status == ContainerStatus::Stopped;
+        if report.status != Some(ReportedStatus::Stopped) && !report.containers.iter().any(stopped) {
+            return;
+        }
         let unasked = |task: &&Arc<Task>| {
             task.desired_status == DesiredStatus::Running && task.last_status < TaskStatus::Running
         };
