@@ -6,9 +6,10 @@ use model::{Command, InstanceId, Scope, TaskId, Uuid, World};
 
 use crate::access::ResourcePolicies;
 use crate::clock::Clock;
-use crate::keyring::Keyring;
+use crate::keyring::{KeyRecord, Keyring};
 use crate::metrics::Metrics;
 use crate::sessions::Hub;
+use crate::task_keys::TaskKeys;
 use crate::usage::Usages;
 use crate::writer::{Committed, SubmitError, Writer};
 
@@ -42,6 +43,7 @@ pub struct App {
     pub writer: Writer,
     pub clock: Arc<dyn Clock>,
     pub keyring: Arc<dyn Keyring>,
+    pub task_keys: TaskKeys,
     pub policies: Arc<dyn ResourcePolicies>,
     pub metrics: Arc<Metrics>,
     pub usage: Usages,
@@ -49,6 +51,12 @@ pub struct App {
 }
 
 impl App {
+    /// Whose an access key is: a person's, an agent's or a task's.
+    pub fn key(&self, access_key_id: &str) -> Option<KeyRecord> {
+        let of_task = || self.task_keys.find(&self.world(), access_key_id);
+        self.keyring.find(access_key_id).or_else(of_task)
+    }
+
     /// The world of the newest commit.
     pub fn world(&self) -> Arc<World> {
         self.writer.world()

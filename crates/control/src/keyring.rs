@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use iam::{Kind, Principal};
+use iam::{Kind, Policy, Principal};
 use wire::Credentials;
 
 use crate::app::App;
@@ -30,6 +30,22 @@ pub trait Keyring: fmt::Debug + Send + Sync + 'static {
     fn find(&self, access_key_id: &str) -> Option<KeyRecord>;
     /// Told before anything is asked: some keys are in the state.
     fn attach(&self, _app: &Arc<App>) {}
+}
+
+/// Finds the policies of roles, as they are now.
+pub trait RolePolicies: fmt::Debug + Send + Sync + 'static {
+    /// Of the account's role of that name, if there is such a role.
+    fn find(&self, account: &str, name: &str) -> Option<Arc<Policy>>;
+}
+
+/// There are no roles.
+#[derive(Debug)]
+pub struct NoRoles;
+
+impl RolePolicies for NoRoles {
+    fn find(&self, _: &str, _: &str) -> Option<Arc<Policy>> {
+        None
+    }
 }
 
 /// Keys that are known from the start.

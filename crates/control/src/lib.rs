@@ -25,6 +25,7 @@ pub mod pushes;
 pub mod server;
 mod sessions;
 mod sts;
+pub mod task_keys;
 #[cfg(test)]
 mod testing;
 pub mod tls;

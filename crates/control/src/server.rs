@@ -24,6 +24,7 @@ use crate::keyring::Keyring;
 use crate::metrics::Metrics;
 use crate::pushes::SharedPushes;
 use crate::sessions::{self, Hub, Sessions};
+use crate::task_keys::TaskKeys;
 use crate::tls::Certificates;
 use crate::usage::Usages;
 use crate::writer::{self, SubmitError, Writer};
@@ -35,6 +36,7 @@ pub struct Parts {
     pub store: Arc<dyn Store>,
     pub clock: Arc<dyn Clock>,
     pub keyring: Arc<dyn Keyring>,
+    pub task_keys: TaskKeys,
     pub policies: Arc<dyn ResourcePolicies>,
     /// Operations of the sibling services.
     pub operations: Router,
@@ -104,6 +106,7 @@ impl Server {
             writer,
             clock: parts.clock,
             keyring: parts.keyring,
+            task_keys: parts.task_keys,
             policies: parts.policies,
             metrics,
             usage: Usages::default(),

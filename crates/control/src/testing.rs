@@ -18,9 +18,10 @@ use crate::access::Nothing;
 use crate::announce::{Nobody, SharedAudience};
 use crate::app::{App, Config};
 use crate::clock::Clock;
-use crate::keyring::FixedKeys;
+use crate::keyring::{FixedKeys, NoRoles};
 use crate::metrics::Metrics;
 use crate::sessions::Hub;
+use crate::task_keys::TaskKeys;
 use crate::usage::Usages;
 use crate::writer::{Committed, Writer};
 
@@ -107,6 +108,7 @@ impl Fixture {
             writer,
             clock: clock.clone(),
             keyring,
+            task_keys: TaskKeys::new(b"a secret", Arc::new(NoRoles)),
             policies: Arc::new(Nothing),
             metrics,
             usage: Usages::default(),

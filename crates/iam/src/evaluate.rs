@@ -41,7 +41,7 @@ impl Keys {
     pub fn of(caller: &Caller<'_>, now_ms: u64) -> Keys {
         let Caller { principal, access_key_id, region, source, user_agent, secure } = *caller;
         let mut keys = Keys::default();
-        keys.put("aws:PrincipalArn", principal.arn());
+        keys.put("aws:PrincipalArn", principal.issuer_arn());
         keys.put("aws:PrincipalAccount", principal.account.as_str());
         keys.put("aws:ResourceAccount", principal.account.as_str());
         keys.put("aws:RequestedRegion", region);
@@ -55,6 +55,10 @@ impl Keys {
             Kind::Root => {
                 keys.put("aws:userid", principal.account.as_str());
                 keys.put("aws:PrincipalType", "Account");
+            }
+            Kind::Role { session, .. } => {
+                keys.put("aws:userid", format!("{access_key_id}:{session}"));
+                keys.put("aws:PrincipalType", "AssumedRole");
             }
             Kind::Agent | Kind::Instance { .. } => keys.put("aws:PrincipalType", "AssumedRole"),
         }
@@ -154,7 +158,7 @@ pub fn evaluate(request: &Request<'_>, of_resource: &[&Policy]) -> Decision {
         };
     }
     let own = match &principal.kind {
-        Kind::User { policy, .. } => policy.as_deref(),
+        Kind::User { policy, .. } | Kind::Role { policy, .. } => policy.as_deref(),
         Kind::Root | Kind::Agent | Kind::Instance { .. } => None,
     };
     if own.is_some_and(|policy| most(policy, Effect::Deny, request) > Meant::Not) {

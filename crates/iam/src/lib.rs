@@ -21,6 +21,6 @@ mod statement;
 mod strict;
 
 pub use evaluate::{Caller, Decision, Denial, Keys, Reason, Request, evaluate};
-pub use managed::{managed, managed_names};
+pub use managed::{TASK_EXECUTION, managed, managed_names};
 pub use parse::{InvalidPolicy, Policy, PolicyKind};
 pub use principal::{Grant, Granted, Kind, Principal};

@@ -17,8 +17,13 @@ const READ: &[&str] = &[
 ];
 const PUSH: &[&str] =
     &["ecr:InitiateLayerUpload", "ecr:UploadLayerPart", "ecr:CompleteLayerUpload", "ecr:PutImage"];
+const LAYERS: &[&str] = &["ecr:BatchCheckLayerAvailability"];
+const WRITE_LOGS: &[&str] = &["logs:CreateLogStream", "logs:PutLogEvents"];
 const ALL_OF_ECR: &[&str] = &["ecr:*"];
 const ALL: &[&str] = &["*"];
+
+/// What an execution role has, as a rule: to pull images and to write logs.
+pub const TASK_EXECUTION: &str = "AmazonECSTaskExecutionRolePolicy";
 
 const POLICIES: &[(&str, &[&[&str]])] = &[
     ("AdministratorAccess", &[ALL]),
@@ -26,6 +31,7 @@ const POLICIES: &[(&str, &[&[&str]])] = &[
     ("AmazonEC2ContainerRegistryPowerUser", &[PULL, READ, PUSH]),
     ("AmazonEC2ContainerRegistryPullOnly", &[PULL]),
     ("AmazonEC2ContainerRegistryReadOnly", &[PULL, READ]),
+    (TASK_EXECUTION, &[PULL, LAYERS, WRITE_LOGS]),
 ];
 
 /// The text of the policy with that name.

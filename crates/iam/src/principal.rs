@@ -36,6 +36,8 @@ pub enum Kind {
     /// The agent of one container instance. What it may do follows from what is on the instance, and nothing else
     /// gives or denies it anything.
     Instance { id: String, granted: Granted },
+    /// A task, by its role. Allowed what a policy allows, like a user.
+    Role { name: String, session: String, policy: Option<Arc<Policy>> },
     /// The agent, which fetches what tasks need: of the house, so no policy is asked.
     Agent,
 }
@@ -53,7 +55,18 @@ impl Principal {
             Kind::Instance { id, .. } => {
                 format!("arn:aws:sts::{}:assumed-role/longshore-instance/{id}", self.account)
             }
+            Kind::Role { name, session, .. } => {
+                format!("arn:aws:sts::{}:assumed-role/{name}/{session}", self.account)
+            }
             Kind::Agent => format!("arn:aws:iam::{}:role/longshore-agent", self.account),
+        }
+    }
+
+    /// The ARN of who stands behind a session: the role; of anybody else, their own.
+    pub fn issuer_arn(&self) -> String {
+        match &self.kind {
+            Kind::Role { name, .. } => format!("arn:aws:iam::{}:role/{name}", self.account),
+            Kind::Root | Kind::User { .. } | Kind::Instance { .. } | Kind::Agent => self.arn(),
         }
     }
 }

@@ -80,7 +80,7 @@ impl Named {
         match self {
             Named::Everybody => Meant::InPerson,
             Named::Account(account) if *account == principal.account => Meant::ByAccount,
-            Named::Arn(arn) if *arn == principal.arn() => Meant::InPerson,
+            Named::Arn(arn) if *arn == principal.arn() || *arn == principal.issuer_arn() => Meant::InPerson,
             Named::Account(_) | Named::Arn(_) | Named::Nobody => Meant::Not,
         }
     }

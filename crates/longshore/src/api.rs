@@ -8,7 +8,8 @@ use ::logs::{Logs, LogsConfig};
 use anyhow::{Context, Result, bail};
 use control::announce::Nobody;
 use control::clock::SystemClock;
-use control::keyring::FixedKeys;
+use control::keyring::{FixedKeys, NoRoles};
+use control::task_keys::TaskKeys;
 use control::writer::Writer;
 use control::{App, Metrics};
 use events::Events;
@@ -85,6 +86,7 @@ fn over(directory: &std::path::Path) -> Result<Router> {
             .context("open a state")?,
         clock,
         keyring: Arc::new(FixedKeys::default()),
+        task_keys: TaskKeys::new(b"", Arc::new(NoRoles)),
         policies: Arc::new(control::access::Nothing),
         metrics,
         usage: control::usage::Usages::default(),

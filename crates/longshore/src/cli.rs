@@ -4,6 +4,7 @@ mod blobs;
 mod instances;
 mod key;
 mod registry;
+mod role;
 mod services;
 mod token;
 mod values;
@@ -22,6 +23,7 @@ pub use blobs::BlobsArgs;
 pub use instances::{DrainArgs, InstancesArgs};
 pub use key::{KeyArgs, KeyCommand};
 pub use registry::{FindingsArgs, RegistryArgs, RegistryCommand, Severity, VerifyArgs};
+pub use role::{RoleArgs, RoleCommand};
 pub use services::{HaltArgs, PlanArgs};
 pub use token::{TokenArgs, TokenCommand};
 use values::{account, bytes, capacity_provider, duration, host, listen, size, variable};
@@ -116,6 +118,8 @@ pub enum Command {
     Key(KeyArgs),
     /// Make tokens by which machines join
     Token(TokenArgs),
+    /// Define the roles of tasks: what their containers may do
+    Role(RoleArgs),
     /// Look after the registry: its files, and what scanners found
     Registry(RegistryArgs),
     /// Run the control plane, the registry and the logs, without an agent

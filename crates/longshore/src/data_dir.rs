@@ -41,6 +41,15 @@ pub struct NamedKey {
     pub policy: Option<String>,
 }
 
+/// A role of tasks, with what it allows.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Role {
+    pub name: String,
+    pub created_at_ms: u64,
+    /// An IAM policy.
+    pub policy: String,
+}
+
 /// Written by a server once it listens; left behind when it is killed, so `pid` may be stale.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Running {
@@ -146,6 +155,15 @@ impl DataDir {
         }
     }
 
+    /// The roles, in the order of their names.
+    pub fn roles(&self) -> Result<Vec<Role>> {
+        Ok(read_json(&self.join("roles.json"))?.unwrap_or_default())
+    }
+
+    pub fn set_roles(&self, roles: &[Role]) -> Result<()> {
+        write_secret(&self.join("roles.json"), &roles)
+    }
+
     pub fn running(&self) -> Result<Option<Running>> {
         let running: Option<Running> = read_json(&self.join("server.json"))?;
         Ok(running.filter(|server| process_is_longshore(server.pid)))
@@ -169,6 +187,7 @@ fn is_ours(name: &str) -> bool {
     const WRITTEN: &[(&str, &str)] = &[
         ("credentials", ".json"),
         ("keys", ".json"),
+        ("roles", ".json"),
         ("server", ".json"),
         ("authority", ".pem"),
         ("ca", ".pem"),

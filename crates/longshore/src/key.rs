@@ -73,7 +73,7 @@ fn one(keys: Vec<KeyShown>) -> Result<KeyShown> {
 }
 
 /// A policy of AWS's by its name, or a file's text.
-fn policy_text(from: &str) -> Result<String> {
+pub fn policy_text(from: &str) -> Result<String> {
     if let Some(text) = iam::managed(from) {
         return Ok(text);
     }

@@ -27,6 +27,7 @@ mod node;
 mod plan;
 mod preflight;
 mod ps;
+mod role;
 mod run;
 mod sample;
 mod server;
@@ -85,6 +86,7 @@ async fn carry_out(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Api(args) => api::api(&args).await,
         Command::Key(args) => key::key(&site, &args).await,
         Command::Token(args) => token::token(&site, &args).await,
+        Command::Role(args) => role::role(&site, &args).await,
         Command::Registry(args) => match args.command {
             cli::RegistryCommand::Verify(args) => verify::verify(&site, &args).await,
             cli::RegistryCommand::Findings(args) => findings::findings(&site, &args).await,

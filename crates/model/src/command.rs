@@ -382,6 +382,12 @@ pub enum Command {
         id: InstanceId,
         away_since_ms: u64,
     },
+    /// What an agent says of itself when it connects: the version, and all of it as an API client is told.
+    ReportAgentVersion {
+        id: InstanceId,
+        agent: Arc<str>,
+        info: Document,
+    },
     /// At start: whatever sessions there were are gone.
     DropSessions,
     /// The agent has confirmed a payload that held these tasks with these desired states.

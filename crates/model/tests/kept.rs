@@ -49,6 +49,30 @@ fn an_agent_that_registers_again_leaves_what_users_put() {
 }
 
 #[test]
+fn what_an_agent_says_once_of_itself_stays() {
+    let mut bench = Bench::ready();
+    let named = |name: &str, value: &str| Attribute { name: name.into(), value: Some(value.into()) };
+    let register = |attributes| {
+        let home = Home::Cluster(cluster());
+        Command::RegisterInstance(Registration { home, attributes, ..registration(9) }.into())
+    };
+    bench.run(register(vec![named("rack", "7"), named("ecs.capability.old", "x"), attribute("ecs.os-type")]));
+    let info = Document::of(&serde_json::json!({"agentVersion": "1.105.1"})).unwrap();
+    let told = Command::ReportAgentVersion { id: InstanceId(9), agent: "1.105.1".into(), info: info.clone() };
+    bench.run(told);
+    bench.run(register(vec![attribute("ecs.os-type")]));
+    let instance = bench.world.instance(InstanceId(9)).unwrap();
+    assert_eq!(instance.all_attributes().keys().copied().collect::<Vec<_>>(), ["ecs.os-type", "rack"]);
+    assert_eq!(
+        (instance.version_info.as_ref(), instance.agent_version.as_deref()),
+        (Some(&info), Some("1.105.1"))
+    );
+    bench.run(register(vec![named("rack", "8")]));
+    let instance = bench.world.instance(InstanceId(9)).unwrap();
+    assert_eq!(instance.attribute("rack").unwrap().value.as_deref(), Some("8"));
+}
+
+#[test]
 fn attributes_are_for_instances_of_the_cluster_that_are_there() {
     let mut bench = with_machine();
     let put =

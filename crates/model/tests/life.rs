@@ -115,6 +115,25 @@ fn a_short_life_in_one_report_was_running() {
 }
 
 #[test]
+fn one_report_may_hold_a_container_several_times() {
+    let mut bench = Bench::ready();
+    bench.start(7);
+    // By the time that it is sent, the container that is said to run has ended.
+    let mut running = said("side", ContainerStatus::Running);
+    running.exit_code = Some(3);
+    bench.report(
+        7,
+        report(ReportedStatus::Running, vec![running.clone(), said("web", ContainerStatus::Running)]),
+    );
+    let side = |bench: &Bench| bench.task(7).containers.iter().find(|c| &*c.name == "side").unwrap().clone();
+    assert_eq!((side(&bench).last_status, side(&bench).exit_code), (ContainerStatus::Running, None));
+    let mut stopped = said("side", ContainerStatus::Stopped);
+    stopped.exit_code = Some(3);
+    bench.report(7, report(ReportedStatus::Running, vec![running, stopped]));
+    assert_eq!((side(&bench).last_status, side(&bench).exit_code), (ContainerStatus::Stopped, Some(3)));
+}
+
+#[test]
 fn an_image_that_cannot_be_pulled() {
     let mut bench = Bench::ready();
     bench.start(7);

@@ -20,7 +20,7 @@ fn a_payload_is_written_as_the_agent_reads_it() {
         cpu: 256,
         memory: 512,
         environment: [("A".into(), "1".into())].into(),
-        docker_config: Some(acs::container::DockerConfig::new(&Default::default(), &host).unwrap()),
+        docker_config: Some(acs::container::DockerConfig::new("1.18", &Default::default(), &host).unwrap()),
         ..Default::default()
     };
     let task = acs::Task {

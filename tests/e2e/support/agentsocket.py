@@ -18,16 +18,19 @@ TEXT, CLOSE = 1, 8
 class AgentSocket:
     """`kind`: acs or tcs. Frames are sent as they are given; what comes back is read by `receive`."""
 
-    def __init__(self, account, kind, cluster, instance):
+    def __init__(self, account, kind, cluster, instance, keys=None, **said):
+        """`keys`: an agent's own, in place of the person's. `said`: of the query."""
         names = {"acs": ("clusterArn", "containerInstanceArn"), "tcs": ("cluster", "containerInstance")}[kind]
         query = urllib.parse.urlencode({
             names[0]: cluster, names[1]: instance, "agentHash": "by-hand", "agentVersion": "1.0.0",
-            "dockerVersion": "none", "protocolVersion": "2", "seqNum": "1", "sendCredentials": "true"})
-        keys = account.environment
+            "dockerVersion": "none", "protocolVersion": "2", "seqNum": "1", "sendCredentials": "true", **said},
+            quote_via=urllib.parse.quote)
+        keys = keys or account.environment
         request = AWSRequest("GET", f"{account.server.url}/{kind}/ws?{query}")
         credentials = Credentials(keys["AWS_ACCESS_KEY_ID"], keys["AWS_SECRET_ACCESS_KEY"])
         SigV4Auth(credentials, "ecs", account.region).add_auth(request)
-        lines = [f"GET /{kind}/ws?{query} HTTP/1.1", f"Host: {account.server.host}", "Connection: Upgrade",
+        # The official agent writes a space as `+` and signs it as `%20`.
+        lines = [f"GET /{kind}/ws?{query.replace('%20', '+')} HTTP/1.1", f"Host: {account.server.host}", "Connection: Upgrade",
                  "Upgrade: websocket", "Sec-WebSocket-Version: 13",
                  f"Sec-WebSocket-Key: {base64.b64encode(os.urandom(16)).decode()}",
                  *(f"{name}: {value}" for name, value in request.headers.items())]
@@ -37,8 +40,12 @@ class AgentSocket:
         self.socket.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
         self.stream = self.socket.makefile("rb")
         self.status = int(self.stream.readline().split()[1])
-        while self.stream.readline().strip():
-            pass
+        length = 0
+        while line := self.stream.readline().strip().lower():
+            if line.startswith(b"content-length:"):
+                length = int(line.split(b":")[1])
+        # Why a handshake is refused.
+        self.refusal = self.stream.read(length).decode() if self.status != 101 else None
 
     def send(self, text, kind=TEXT):
         """One frame, masked with zeros as a client's must be masked (RFC 6455, 5.3)."""

@@ -88,7 +88,7 @@ impl Ears {
 
 pub(super) fn payload(desired: &str) -> Task {
     let host = HostConfig { network_mode: Some("awsvpc".into()), ..Default::default() };
-    let docker = DockerConfig::new(&Default::default(), &host).unwrap();
+    let docker = DockerConfig::new("1.18", &Default::default(), &host).unwrap();
     Task {
         arn: "arn:aws:ecs:us-east-1:000000000000:task/default/0123456789abcdef".into(),
         desired_status: Some(desired.into()),

@@ -16,16 +16,13 @@ pub(crate) struct OwnRegistry {
 impl OwnRegistry {
     /// Of a server's: what clients reach at its endpoint, and by its other names. A loopback address has several.
     pub(crate) fn of(config: &Config) -> Self {
-        let host = endpoint::authority(&config.endpoint);
-        let mut hosts = config.hosts.clone();
-        hosts.push(host.to_owned());
-        if let Some((name, port)) = host.rsplit_once(':') {
-            let loopback = ["127.0.0.1", "localhost", "[::1]"];
-            if loopback.contains(&name) {
-                hosts.extend(loopback.iter().map(|name| format!("{name}:{port}")));
-            }
-        }
-        Self { hosts, home: config.home() }
+        Self { hosts: config.hosts.clone(), home: config.home() }.and_at(&config.endpoint)
+    }
+
+    /// The same, which somebody reached at another `endpoint`.
+    pub(crate) fn and_at(mut self, endpoint: &str) -> Self {
+        self.hosts.extend(hosts(endpoint));
+        self
     }
 
     /// Whose registry a host means; `None` where it isn't ours.
@@ -48,6 +45,18 @@ impl OwnRegistry {
     pub(crate) fn may_be_in(&self, host: &str) -> Option<Scope> {
         let is_host = host == "localhost" || host.contains(['.', ':']);
         self.scope_of(host).or_else(|| is_host.then(|| self.home.clone()))
+    }
+}
+
+/// `host:port` of an endpoint, in every spelling.
+fn hosts(endpoint: &str) -> Vec<String> {
+    let host = endpoint::authority(endpoint);
+    let loopback = ["127.0.0.1", "localhost", "[::1]"];
+    match host.rsplit_once(':') {
+        Some((name, port)) if loopback.contains(&name) => {
+            loopback.iter().map(|name| format!("{name}:{port}")).collect()
+        }
+        _ => vec![host.to_owned()],
     }
 }
 

@@ -66,6 +66,7 @@ mod task_set;
 mod untag_resource;
 mod update_cluster;
 mod update_cluster_settings;
+mod update_container_agent;
 mod update_container_instances_state;
 pub(crate) mod update_service;
 mod update_service_primary_task_set;
@@ -135,6 +136,7 @@ pub(crate) fn operations(app: &Arc<App>) -> Router {
         DeleteTaskSet => delete_task_set,
         UpdateServicePrimaryTaskSet => update_service_primary_task_set,
         StartTask => start_task,
+        UpdateContainerAgent => update_container_agent,
         UpdateContainerInstancesState => update_container_instances_state,
         PutAttributes => put_attributes,
         DeleteAttributes => delete_attributes,

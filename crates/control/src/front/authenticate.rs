@@ -75,7 +75,7 @@ pub(crate) fn plausible(app: &App, parts: &Parts) -> Result<(), Refusal> {
 }
 
 fn live(app: &App, id: &str, now_ms: u64) -> Option<KeyRecord> {
-    app.keyring.find(id).filter(|key| key.expires_at_ms.is_none_or(|expires| expires > now_ms))
+    app.key(id).filter(|key| key.expires_at_ms.is_none_or(|expires| expires > now_ms))
 }
 
 /// The request as its signature means it.

@@ -18,7 +18,7 @@ pub(crate) fn call(app: &App, caller: &Caller, parts: &Parts, route: &Route<'_>)
     match caller.key.principal.kind {
         Kind::Agent => return Ok(()),
         Kind::Root if !has_policies => return Ok(()),
-        Kind::Root | Kind::User { .. } | Kind::Instance { .. } => {}
+        Kind::Root | Kind::User { .. } | Kind::Role { .. } | Kind::Instance { .. } => {}
     }
     let Some(operation) = service.operation(route.operation) else { return Ok(()) };
     // What isn't the operation's input never reaches it: the same decoder stands before it, and says why.

@@ -8,13 +8,16 @@ use std::time::Duration;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::extract::{FromRequestParts, Request, State};
 use axum::response::{IntoResponse, Response};
-use model::{Command, ContainerInstance, Event, Home, InstanceId, TaskId, World};
+use model::{Command, ContainerInstance, Document, Event, Home, InstanceId, InstanceStatus, TaskId, World};
 use plan::outbox::{self, Outbox, Told};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use wire::acs::{self, Decoded, Refusal, SessionQuery, TaskIdentifier, ToAgent, ToServer};
+use wire::ecs::VersionInfo;
 
 use super::hub::{Hub, Question, Seat};
+use super::payload::Runtime;
+use super::renewals::Renewals;
 use super::{handshake, identity, payload};
 use crate::app::App;
 use crate::arn;
@@ -50,10 +53,16 @@ pub(crate) async fn open(State(sessions): State<Sessions>, request: Request) -> 
         Ok(instance) => instance.id,
         Err(refusal) => return refusal,
     };
-    let peer = authenticate::source(&parts);
     let called = authenticate::header(&parts, "host").map(ToOwned::to_owned);
+    let scheme = authenticate::scheme(&parts).as_str();
+    let visitor = Visitor {
+        peer: authenticate::source(&parts),
+        origin: called.as_ref().map(|host| format!("{scheme}://{host}")),
+        called,
+        query,
+    };
     if let Some(there) = sessions.hub.answering(instance).await {
-        let message = identity::taken(&query.container_instance_arn, there.peer, peer);
+        let message = identity::taken(&visitor.query.container_instance_arn, there.peer, visitor.peer);
         tracing::warn!(%instance, message, "an agent is refused");
         return handshake::refuse(&Refusal { error: "InvalidInstanceException".into(), message });
     }
@@ -61,33 +70,35 @@ pub(crate) async fn open(State(sessions): State<Sessions>, request: Request) -> 
         Ok(upgrade) => upgrade
             .max_message_size(MAX_MESSAGE)
             .max_frame_size(MAX_MESSAGE)
-            .on_upgrade(move |socket| async move { run(sessions, socket, instance, peer, called).await }),
+            .on_upgrade(move |socket| async move { run(sessions, socket, instance, visitor).await }),
         Err(refusal) => refusal.into_response(),
     }
 }
 
-async fn run(
-    sessions: Sessions,
-    socket: WebSocket,
-    instance: InstanceId,
+/// Who opens a session, and by which address.
+#[derive(Debug)]
+struct Visitor {
     peer: Option<IpAddr>,
+    /// By which `host:port` it reached us.
     called: Option<String>,
-) {
-    let (seat, questions) = sessions.hub.sit(instance, peer);
+    /// The same with its scheme.
+    origin: Option<String>,
+    query: SessionQuery,
+}
+
+async fn run(sessions: Sessions, socket: WebSocket, instance: InstanceId, visitor: Visitor) {
+    let (seat, questions) = sessions.hub.sit(instance, visitor.peer);
     let app = sessions.app.clone();
-    let begun = match app.submit(Command::SetAgentConnected { id: instance, connected: true }).await {
-        Ok(committed) => committed,
+    let Visitor { called, origin, query, .. } = visitor;
+    let origin = origin.unwrap_or_else(|| app.config.endpoint.clone());
+    let number = match welcome(&app, instance, &query).await {
+        Ok(number) => number,
         Err(error) => {
             tracing::warn!(%instance, %error, "an agent's connection could not be recorded");
             sessions.hub.leave(&seat);
             return;
         }
     };
-    let number = begun.events().iter().find_map(|event| match event {
-        Event::InstanceUpdated(instance) => Some(instance.session),
-        _ => None,
-    });
-    drop(begun);
     tracing::info!(%instance, "agent connected");
     let mut session = Session {
         sessions: sessions.clone(),
@@ -95,11 +106,16 @@ async fn run(
         seat: seat.clone(),
         called,
         own: OwnRegistry::of(&app.config),
+        runtime: Runtime::of(&query, &origin, &app.config, &app.task_keys),
+        renewals: Renewals::default(),
         outbox: Outbox::default(),
         manifest: None,
         questions,
         asking: None,
     };
+    if query.send_credentials {
+        session.credentials_are_wanted();
+    }
     let why = session.converse().await;
     tracing::info!(%instance, why, "agent's session ended");
     if sessions.hub.leave(&seat)
@@ -120,6 +136,32 @@ async fn leave(app: &App, id: InstanceId, session: u64) {
     }
 }
 
+/// Records that an agent is there, and which one it is: ECS's own says its version nowhere else.
+/// Returns the session's number.
+async fn welcome(app: &App, instance: InstanceId, query: &SessionQuery) -> Result<Option<u64>, SubmitError> {
+    let begun = app.submit(Command::SetAgentConnected { id: instance, connected: true }).await?;
+    let number = begun.events().iter().find_map(|event| match event {
+        Event::InstanceUpdated(instance) => Some(instance.session),
+        _ => None,
+    });
+    drop(begun);
+    let info = VersionInfo {
+        agent_version: Some(query.agent_version.clone()),
+        agent_hash: Some(query.agent_hash.clone()),
+        docker_version: Some(query.docker_version.clone()),
+    };
+    let Ok(info) = Document::of(&info) else { return Ok(number) };
+    let known = app.world().instance(instance).and_then(|instance| instance.version_info.clone());
+    if known.as_ref() != Some(&info) {
+        let agent = query.agent_version.as_str().into();
+        // It is no reason to send the agent away.
+        if let Err(error) = app.submit(Command::ReportAgentVersion { id: instance, agent, info }).await {
+            tracing::debug!(%instance, %error, "an agent's version could not be recorded");
+        }
+    }
+    Ok(number)
+}
+
 struct Session {
     sessions: Sessions,
     socket: WebSocket,
@@ -127,6 +169,8 @@ struct Session {
     /// By which `host:port` the agent reached us.
     called: Option<String>,
     own: OwnRegistry,
+    runtime: Runtime,
+    renewals: Renewals,
     outbox: Outbox,
     /// The manifest that the agent may answer with candidates to stop.
     manifest: Option<String>,
@@ -148,10 +192,16 @@ impl Session {
             if !self.sessions.hub.holds(&self.seat) {
                 return "a newer connection took over";
             }
-            if self.send_due().await.is_err() {
+            if self.is_deregistered() {
+                // It comes back at once, and is told why not.
+                let _ = self.socket.send(Message::Close(None)).await;
+                return "the container instance was deregistered";
+            }
+            if self.send_due().await.is_err() || self.renew().await.is_err() {
                 return "the connection broke";
             }
-            let again = self.outbox.wake_at_ms().map(|at_ms| {
+            let again = [self.outbox.wake_at_ms(), self.renewals.wake_at_ms()].into_iter().flatten().min();
+            let again = again.map(|at_ms| {
                 Instant::now() + Duration::from_millis(at_ms.saturating_sub(self.sessions.app.now_ms()))
             });
             let wake = self.seat.wake.clone();
@@ -187,6 +237,11 @@ impl Session {
         }
     }
 
+    fn is_deregistered(&self) -> bool {
+        let world = self.sessions.app.world();
+        world.instance(self.seat.instance).is_none_or(|instance| instance.status == InstanceStatus::Inactive)
+    }
+
     /// The manifest: what should run here. The payloads follow.
     async fn introduce(&mut self) -> Result<(), axum::Error> {
         let world = self.sessions.app.world();
@@ -220,8 +275,42 @@ impl Session {
         for tasks in self.outbox.due(&world, instance, now_ms) {
             let payload = self.payload(&world, instance, &tasks);
             let message_id = payload.message_id.clone();
+            let given = payload.tasks.iter().filter(|task| task.has_credentials());
+            given.filter_map(|task| named(&task.arn)).for_each(|id| self.renewals.given(id, now_ms));
             self.send(&ToAgent::PayloadMessage(payload)).await?;
             self.outbox.sent(message_id, tasks, now_ms);
+        }
+        Ok(())
+    }
+
+    /// A process that is new has forgotten what it was told of the tasks that it finds.
+    fn credentials_are_wanted(&mut self) {
+        let world = self.sessions.app.world();
+        let known = world.live_tasks_on(self.seat.instance).filter(|task| task.acknowledged.is_some());
+        known.for_each(|task| self.renewals.wanted(task.id));
+    }
+
+    /// After the payloads: what the agent has not heard of, it gives no credentials to.
+    async fn renew(&mut self) -> Result<(), axum::Error> {
+        let now_ms = self.sessions.app.now_ms();
+        let world = self.sessions.app.world();
+        for id in self.renewals.due(now_ms) {
+            let Some(task) = world.task(id).filter(|_| outbox::is_wanted_on(&world, self.seat.instance, id))
+            else {
+                continue;
+            };
+            let given = payload::credentials(&world, task, &self.runtime, now_ms);
+            for (role_type, role_credentials) in given.unwrap_or_default() {
+                let message = acs::IamRoleCredentialsMessage {
+                    message_id: self.message_id(),
+                    task_arn: arn::task(&task.cluster, id),
+                    task_cluster_arn: Some(arn::cluster(&task.cluster)),
+                    role_type,
+                    role_credentials,
+                };
+                self.send(&ToAgent::IamRoleCredentialsMessage(message)).await?;
+                self.renewals.given(id, now_ms);
+            }
         }
         Ok(())
     }
@@ -232,8 +321,9 @@ impl Session {
         instance: &ContainerInstance,
         tasks: &[Told],
     ) -> acs::PayloadMessage {
+        let now_ms = self.sessions.app.now_ms();
         let describe = |id: &TaskId| {
-            let described = payload::task(world, world.task(*id)?);
+            let described = payload::task(world, world.task(*id)?, &self.runtime, now_ms);
             let mut task =
                 described.inspect_err(|error| tracing::error!(%error, "a task can't be described")).ok()?;
             for container in &mut task.containers {
@@ -306,8 +396,7 @@ impl Session {
         self.manifest = None;
         let world = self.sessions.app.world();
         let wanted = |candidate: &TaskIdentifier| {
-            let id = candidate.task_arn.rsplit('/').next().and_then(|id| id.parse::<TaskId>().ok());
-            id.is_some_and(|id| outbox::is_wanted_on(&world, self.seat.instance, id))
+            named(&candidate.task_arn).is_some_and(|id| outbox::is_wanted_on(&world, self.seat.instance, id))
         };
         let stop_tasks: Vec<TaskIdentifier> =
             candidates.stop_candidates.into_iter().filter(|candidate| !wanted(candidate)).collect();
@@ -355,4 +444,9 @@ impl Session {
             Home::Pool => arn::cluster(&self.sessions.app.config.home().cluster(arn::POOL)),
         }
     }
+}
+
+/// The task that an ARN names.
+fn named(arn: &str) -> Option<TaskId> {
+    arn.rsplit('/').next()?.parse().ok()
 }

@@ -5,6 +5,7 @@ mod handshake;
 mod hub;
 pub(crate) mod identity;
 pub mod payload;
+mod renewals;
 mod tcs;
 
 use axum::routing::get;

@@ -113,24 +113,67 @@ async fn report_health(app: &App, instance: InstanceId, task: &tcs::TaskHealth) 
     }
 }
 
-/// As DescribeContainerInstances gives it back: `overallStatus` and a line for each check.
 async fn report_instance(app: &App, id: InstanceId, request: &tcs::PublishInstanceStatusRequest) {
-    let mut worst = "OK";
-    let details: Vec<serde_json::Value> = request
-        .statuses
-        .iter()
-        .map(|status| {
-            if status.status == "IMPAIRED" || worst == "OK" && status.status != "OK" {
-                worst = if status.status == "IMPAIRED" { "IMPAIRED" } else { "INSUFFICIENT_DATA" };
-            }
-            json!({
-                "type": "CONTAINER_RUNTIME", "status": status.status,
-                "lastUpdated": status.last_updated, "lastStatusChange": status.last_status_change,
-            })
-        })
-        .collect();
-    let Ok(health) = Document::of(&json!({"overallStatus": worst, "details": details})) else { return };
+    let Ok(health) = Document::of(&instance_health(request)) else { return };
     if let Err(error) = app.submit(Command::ReportInstanceHealth { id, health }).await {
         tracing::debug!(%id, %error, "an instance's health could not be recorded");
+    }
+}
+
+/// As DescribeContainerInstances gives it back: `overallStatus` and a line for each check that the API has a name for.
+fn instance_health(request: &tcs::PublishInstanceStatusRequest) -> serde_json::Value {
+    let checks = request.statuses.iter().filter_map(|status| {
+        let kind = match status.r#type.as_str() {
+            "ContainerRuntime" => "CONTAINER_RUNTIME",
+            "AcceleratedCompute" => "ACCELERATED_COMPUTE",
+            "Agent" => "AGENT_CONNECTIVITY",
+            name if name.ends_with("Daemon") => "DAEMON",
+            _ => return None,
+        };
+        Some((kind, status))
+    });
+    let checks: Vec<_> = checks.collect();
+    let worst = ["IMPAIRED", "INSUFFICIENT_DATA", "INITIALIZING"];
+    let overall = worst.into_iter().find(|bad| checks.iter().any(|(_, status)| status.status == *bad));
+    let details = checks.iter().map(|(kind, status)| {
+        let mut detail = json!({
+            "type": kind, "status": status.status,
+            "lastUpdated": status.last_updated, "lastStatusChange": status.last_status_change,
+        });
+        if let Some(reason) = status.status_reason.as_deref().filter(|reason| !reason.is_empty()) {
+            detail["statusReason"] = reason.into();
+        }
+        detail
+    });
+    json!({"overallStatus": overall.unwrap_or("OK"), "details": details.collect::<Vec<_>>()})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_instance_is_as_well_as_its_worst_check() {
+        let told = |statuses: serde_json::Value| {
+            let metadata = json!({"cluster": "c", "containerInstance": "i"});
+            let request =
+                serde_json::from_value(json!({"metadata": metadata, "statuses": statuses})).unwrap();
+            instance_health(&request)
+        };
+        let check = |kind: &str, status: &str| json!({"type": kind, "status": status, "statusReason": ""});
+        assert_eq!(told(json!([])), json!({"overallStatus": "OK", "details": []}));
+        let starting = told(json!([
+            check("ContainerRuntime", "OK"),
+            check("EBSDaemon", "INITIALIZING"),
+            check("X", "IMPAIRED")
+        ]));
+        assert_eq!(starting["overallStatus"], "INITIALIZING");
+        assert_eq!(starting["details"][0]["type"], "CONTAINER_RUNTIME");
+        assert_eq!(starting["details"].as_array().unwrap().len(), 2, "the API has no name for the third");
+        let mut bad = check("ContainerRuntime", "IMPAIRED");
+        bad["statusReason"] = json!("docker is gone");
+        let bad = told(json!([bad, check("Agent", "INSUFFICIENT_DATA")]));
+        assert_eq!(bad["overallStatus"], "IMPAIRED");
+        assert_eq!(bad["details"][0]["statusReason"], "docker is gone");
     }
 }

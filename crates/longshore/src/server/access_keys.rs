@@ -171,11 +171,11 @@ impl Known {
 }
 
 /// A policy that another version took and this one can't read allows nothing, and denies what others allow.
-fn read(text: &str) -> Arc<Policy> {
+pub(super) fn read(text: &str) -> Arc<Policy> {
     Arc::new(Policy::parse(text, PolicyKind::Identity).unwrap_or_else(|_| Policy::unreadable()))
 }
 
-fn check(policy: Option<&str>) -> Result<(), Unchanged> {
+pub(super) fn check(policy: Option<&str>) -> Result<(), Unchanged> {
     match policy {
         Some(text) => Ok(Policy::parse(text, PolicyKind::Identity).map(drop)?),
         None => Ok(()),
@@ -183,7 +183,7 @@ fn check(policy: Option<&str>) -> Result<(), Unchanged> {
 }
 
 /// What IAM takes for the name of a user (IAM API reference, `CreateUser`).
-fn is_name(name: &str) -> bool {
+pub(super) fn is_name(name: &str) -> bool {
     (1..=64).contains(&name.len())
         && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"+=,.@_-".contains(&b))
 }

@@ -99,7 +99,7 @@ fn carry_out(keys: &AccessKeys, asked: KeysRequest) -> Result<KeysAnswer, Unchan
     Ok(KeysAnswer { keys: shown })
 }
 
-fn status(why: &Unchanged) -> StatusCode {
+pub(super) fn status(why: &Unchanged) -> StatusCode {
     match why {
         Unchanged::Unknown(_) => StatusCode::NOT_FOUND,
         Unchanged::Exists(_) => StatusCode::CONFLICT,
@@ -108,7 +108,7 @@ fn status(why: &Unchanged) -> StatusCode {
     }
 }
 
-fn told(why: &Unchanged) -> String {
+pub(super) fn told(why: &Unchanged) -> String {
     match why {
         Unchanged::Write(error) => format!("{why}: {}", crate::talk::told(error)),
         why => why.to_string(),

@@ -11,6 +11,8 @@ mod keys_route;
 mod log;
 mod policies;
 mod pushes;
+mod roles;
+mod roles_route;
 mod rotate;
 mod signed;
 pub mod taken_down;
@@ -25,6 +27,7 @@ use ::logs::{Logs, LogsConfig};
 use anyhow::{Context, Result, bail};
 use control::clock::SystemClock;
 use control::server::{Parts, Server};
+use control::task_keys::TaskKeys;
 use registry::{Registry, RegistryConfig};
 use store::{SqliteStore, StoreError};
 use tokio::net::TcpListener;
@@ -39,6 +42,7 @@ pub use descriptors::raise as raise_descriptors;
 pub use drain::{DrainAnswer, DrainRequest, PATH as DRAIN_PATH};
 pub use keys_route::{KeyShown, KeysAnswer, KeysRequest, PATH as KEYS_PATH};
 pub use log::{to_file as log_to_file, to_stderr as log_to_stderr};
+pub use roles_route::{PATH as ROLES_PATH, RoleShown, RolesAnswer, RolesRequest};
 pub use tokens_route::{PATH as TOKENS_PATH, TokenShown, TokensAnswer, TokensRequest};
 
 /// Blobs that nothing refers to are looked for that often.
@@ -78,12 +82,14 @@ pub async fn start(dir: &DataDir, keys: &Keys, listen: SocketAddr, args: &Server
     let rules = Arc::new(self::events::Rules(events.clone()));
     let in_use = Arc::new(in_use::InUse::default());
     let access_keys = Arc::new(AccessKeys::open(dir, keys).context("read the access keys")?);
+    let owners = Arc::new(roles::Owners::new(access_keys.clone()));
+    let task_roles = Arc::new(roles::Roles::open(dir, &keys.account).context("read the roles")?);
     let registry = RegistryConfig {
         bucket: args.blobs.bucket()?,
         create_on_push: args.create_on_push,
         expire_every: args.expire_every,
         in_use: in_use.clone(),
-        principals: access_keys.clone(),
+        principals: owners.clone(),
         audience: rules.clone(),
         one_host: args.advertise.is_some(),
         ..RegistryConfig::new(dir.join("registry"), advertised)
@@ -102,6 +108,7 @@ pub async fn start(dir: &DataDir, keys: &Keys, listen: SocketAddr, args: &Server
     let keys_route = keys_route::Route::new(keys, access_keys.clone()).routes();
     let tokens_route = tokens_route::Route::new(keys, access_keys.clone(), fingerprint).routes();
     let joining = join_route::routes(access_keys.clone()).merge(tokens_route);
+    let roles_route = roles_route::Route::new(keys, task_roles.clone()).routes();
     let parts = Parts {
         config: control::Config {
             endpoint: endpoint.clone(),
@@ -114,9 +121,11 @@ pub async fn start(dir: &DataDir, keys: &Keys, listen: SocketAddr, args: &Server
         store: state,
         clock: Arc::new(SystemClock),
         keyring: access_keys.clone(),
+        // The first key's secret is never told to an agent, and stays as long as the data directory.
+        task_keys: TaskKeys::new(keys.user.secret_access_key.as_bytes(), task_roles),
         policies: Arc::new(policies::OfRegistry(registry.clone())),
         operations,
-        routes: registry.routes().merge(drain.routes()).merge(keys_route).merge(joining),
+        routes: registry.routes().merge(drain.routes()).merge(keys_route).merge(joining).merge(roles_route),
         pushes: Arc::new(pushes::Outbox(registry.clone())),
         audience: rules,
         certificates,
@@ -126,6 +135,7 @@ pub async fn start(dir: &DataDir, keys: &Keys, listen: SocketAddr, args: &Server
     taken_down::settle(dir, &server.app, drain.instance()).await?;
     drain.attach(server.app.clone()).await?;
     in_use.attach(server.app.clone());
+    owners.attach(server.app.clone());
     let sources = [("ecs", server.app.writer.outbox()), ("ecr", registry.outbox())];
     let source = |(name, outbox): (_, &Arc<store::Outbox>)| {
         Arc::new(self::events::OutboxOf { name, outbox: outbox.clone() }) as Arc<dyn ::events::Source>

@@ -55,12 +55,13 @@ impl Draft {
             return Err(Refusal::InstanceInactive(new.id));
         }
         self.change_instance(new.id, |instance| {
-            instance.attributes = new.attributes.clone();
+            instance.attributes = again(&instance.attributes, &new.attributes);
             instance.total = new.total;
             instance.reserved_ports = new.reserved_ports.clone();
             instance.subnet = new.subnet;
-            instance.version_info = new.version_info.clone();
-            instance.agent_version = new.agent_version.clone();
+            // An agent that tells its version when it connects is silent about it here.
+            instance.version_info = new.version_info.clone().or(instance.version_info.take());
+            instance.agent_version = new.agent_version.clone().or(instance.agent_version.take());
             instance.ec2_instance_id = new.ec2_instance_id.clone();
             instance.document = new.document.clone();
         })
@@ -162,6 +163,18 @@ impl Draft {
         }
     }
 
+    pub(super) fn report_agent_version(
+        &mut self,
+        id: InstanceId,
+        agent: &Arc<str>,
+        info: &Document,
+    ) -> Result<(), Refusal> {
+        self.change_instance(id, |instance| {
+            instance.agent_version = Some(agent.clone());
+            instance.version_info = Some(info.clone());
+        })
+    }
+
     pub(super) fn report_instance_health(
         &mut self,
         id: InstanceId,
@@ -188,4 +201,12 @@ impl Draft {
         }
         Ok(())
     }
+}
+
+/// The attributes of an instance that registers again. What it can do is said anew; what its owner had it say of itself
+/// is said with the first registration alone (amazon-ecs-agent, `ECS_INSTANCE_ATTRIBUTES`), and stays.
+fn again(old: &[Attribute], new: &[Attribute]) -> Vec<Attribute> {
+    let said = |name: &str| new.iter().any(|attribute| &*attribute.name == name);
+    let kept = old.iter().filter(|attribute| !attribute.is_reserved() && !said(&attribute.name));
+    new.iter().chain(kept).cloned().collect()
 }

@@ -106,6 +106,7 @@ fn decide(draft: &mut Draft, command: &Command) -> Result<(), Refusal> {
         Command::SetAgentConnected { id, connected } => draft.set_agent_connected(*id, *connected)?,
         Command::EndSession { id, session } => draft.end_session(*id, *session)?,
         Command::LoseInstance { id, away_since_ms } => draft.lose_instance(*id, *away_since_ms)?,
+        Command::ReportAgentVersion { id, agent, info } => draft.report_agent_version(*id, agent, info)?,
         Command::DropSessions => draft.drop_sessions(),
         Command::AcknowledgePayload { instance, tasks } => draft.acknowledge(*instance, tasks),
         Command::ReportTask { cluster, task, report } => draft.report_task(cluster, *task, report)?,

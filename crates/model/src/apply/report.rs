@@ -199,7 +199,10 @@ fn told(old: &Container, report: &ContainerReport) -> Container {
     }
     new.last_status = report.status;
     new.runtime_id = new.runtime_id.or_else(|| report.runtime_id.clone());
-    new.exit_code = new.exit_code.or(report.exit_code);
+    // The official agent tells RUNNING with the exit code of a container that has ended since.
+    if report.status == ContainerStatus::Stopped {
+        new.exit_code = new.exit_code.or(report.exit_code);
+    }
     new.reason = new.reason.or_else(|| report.reason.clone().filter(|reason| !reason.is_empty()));
     new.image_digest = new.image_digest.or_else(|| report.image_digest.clone());
     new.network_bindings = new.network_bindings.or_else(|| report.network_bindings.clone());

@@ -103,9 +103,14 @@ pub struct DockerConfig {
 }
 
 impl DockerConfig {
-    pub fn new(config: &ContainerConfig, host: &HostConfig) -> Result<Self, serde_json::Error> {
+    /// `version`: of Docker's API.
+    pub fn new(
+        version: &str,
+        config: &ContainerConfig,
+        host: &HostConfig,
+    ) -> Result<Self, serde_json::Error> {
         Ok(Self {
-            version: Some("1.18".to_owned()),
+            version: Some(version.to_owned()),
             config: Some(serde_json::to_string(config)?),
             host_config: Some(serde_json::to_string(host)?),
         })

@@ -75,6 +75,13 @@ pub struct Task {
     pub ephemeral_storage_mib: Option<u64>,
 }
 
+impl Task {
+    /// Whether it holds any of its roles' credentials.
+    pub fn has_credentials(&self) -> bool {
+        self.role_credentials.is_some() || self.execution_role_credentials.is_some()
+    }
+}
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ProxyConfiguration {

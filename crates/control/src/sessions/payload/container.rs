@@ -8,6 +8,7 @@ use wire::acs::container::{
 };
 use wire::{acs, ecs};
 
+use super::agent::Runtime;
 use super::docker;
 use crate::arn;
 
@@ -20,6 +21,9 @@ pub(super) struct Source<'a> {
     pub record: &'a Record,
     /// The account's `defaultLogDriverMode`, where it was set.
     pub log_mode: Option<&'a str>,
+    pub runtime: &'a Runtime,
+    /// Whether the agent has credentials of the task's execution role.
+    pub by_role: bool,
 }
 
 impl Source<'_> {
@@ -35,8 +39,15 @@ impl Source<'_> {
             .unwrap_or_default();
         let config = docker::config(self);
         let host = docker::host_config(self, &own);
+        let image = container.image.as_deref().unwrap_or_default();
+        let (image, registry_authentication) = match self.runtime {
+            Runtime::Docker(docker) => docker.image(image, self.by_role),
+            Runtime::Own => None,
+        }
+        .map_or((image.to_owned(), None), |(image, authentication)| (image, Some(authentication)));
         Ok(acs::Container {
-            image: container.image.clone().unwrap_or_default(),
+            image,
+            registry_authentication,
             essential: container.essential.unwrap_or(true),
             cpu: own.cpu.or(container.cpu).unwrap_or(0).into(),
             memory: own.memory.or(container.memory).unwrap_or(0).into(),
@@ -85,7 +96,7 @@ impl Source<'_> {
                 .collect(),
             start_timeout: container.start_timeout.map(Into::into),
             stop_timeout: container.stop_timeout.map(Into::into),
-            docker_config: Some(DockerConfig::new(&config, &host)?),
+            docker_config: Some(DockerConfig::new(docker::api_version(self.definition), &config, &host)?),
             health_check_type: self.record.health_checked.then(|| "docker".to_owned()),
             restart_policy: container.restart_policy.as_ref().map(|policy| RestartPolicy {
                 enabled: policy.enabled,
@@ -97,6 +108,8 @@ impl Source<'_> {
                     .collect(),
                 restart_attempt_period: policy.restart_attempt_period.map(Into::into),
             }),
+            logs_auth_strategy: (self.by_role && docker::logs_to_us(container))
+                .then(|| "ExecutionRole".to_owned()),
             secrets: container.secrets.iter().flatten().map(docker::secret).collect(),
             container_arn: Some(arn::container(&self.task.cluster, self.task.id, self.record.id)),
             name,

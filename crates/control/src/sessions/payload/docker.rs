@@ -2,14 +2,27 @@
 
 use std::collections::BTreeMap;
 
+use model::TaskDefinition;
 use wire::acs::container::Secret;
 use wire::acs::docker::{ContainerConfig, Device, Healthcheck, HostConfig, LogConfig, Ulimit};
 use wire::ecs;
 
+use super::agent::Runtime;
 use super::container::Source;
 
 const NANOSECONDS: i64 = 1_000_000_000;
 const MIB: i64 = 1024 * 1024;
+
+/// The version of Docker's API that has all that is asked for: of an older one the daemon passes over what it didn't
+/// have. The definition requires it of the instance.
+pub(super) fn api_version(definition: &TaskDefinition) -> &str {
+    let versions = definition.requires_attributes.iter().filter_map(|attribute| {
+        let version = attribute.name.strip_prefix("com.amazonaws.ecs.capability.docker-remote-api.")?;
+        let minor: u32 = version.strip_prefix("1.")?.parse().ok()?;
+        Some((minor, version))
+    });
+    versions.max().map_or("1.18", |(_, version)| version)
+}
 
 pub(super) fn config(source: &Source<'_>) -> ContainerConfig {
     let container = source.container;
@@ -118,6 +131,10 @@ fn tmpfs(mount: &ecs::Tmpfs) -> (String, String) {
     (mount.container_path.clone(), options.join(","))
 }
 
+pub(super) fn logs_to_us(container: &ecs::ContainerDefinition) -> bool {
+    container.log_configuration.as_ref().is_some_and(|log| log.log_driver == ecs::LogDriver::Awslogs)
+}
+
 /// The options with what ECS itself fills in for `awslogs`: the region, and the stream's whole name
 /// `prefix/container/task` (ECS developer guide, "Using the awslogs log driver").
 fn log_config(source: &Source<'_>, log: &ecs::LogConfiguration) -> LogConfig {
@@ -132,6 +149,9 @@ fn log_config(source: &Source<'_>, log: &ecs::LogConfiguration) -> LogConfig {
             None => source.record.id.to_string(),
         };
         options.insert("awslogs-stream".to_owned(), stream);
+        if let Runtime::Docker(docker) = source.runtime {
+            options.entry("awslogs-endpoint".to_owned()).or_insert_with(|| docker.logs_endpoint().to_owned());
+        }
     }
     // FireLens hands its options to the router, which knows no such option.
     if log.log_driver != ecs::LogDriver::Awsfirelens {

@@ -4,17 +4,23 @@
 //! The agent protocol knows fewer fields than the API. What it can't carry in a field of its own
 //! goes into Docker's `Config` and `HostConfig`, as ECS does it.
 
+mod agent;
 mod container;
 mod docker;
 
-use model::{Eni, LaunchType, NetworkMode, Task, World};
+pub(crate) use agent::Runtime;
+
+use std::sync::Arc;
+
+use model::{Eni, LaunchType, NetworkMode, Task, TaskDefinition, World};
 use wire::acs::network::Ipv4Address;
-use wire::acs::{self, ElasticNetworkInterface};
+use wire::acs::{self, ElasticNetworkInterface, IamRoleCredentials, RoleType};
 use wire::ecs;
 
 use crate::arn;
 use crate::ecs::account_setting;
 use crate::ecs::launch::capacity::FARGATE_STORAGE_GIB;
+use crate::task_keys::Roles;
 
 /// Why a task can't be described to an agent. None of these happens to a definition that
 /// RegisterTaskDefinition took.
@@ -32,15 +38,17 @@ pub enum PayloadError {
 }
 
 /// The task as the agent on its instance is told of it.
-pub fn task(world: &World, task: &Task) -> Result<acs::Task, PayloadError> {
-    let definition = world.definition(&task.definition_key()).ok_or(PayloadError::DefinitionGone(task.id))?;
+pub(crate) fn task(
+    world: &World,
+    task: &Task,
+    runtime: &Runtime,
+    now_ms: u64,
+) -> Result<acs::Task, PayloadError> {
+    let Read { definition, document, overrides } = read(world, task)?;
     let unreadable = |what| move |source| PayloadError::Unreadable { task: task.id, what, source };
-    let document =
-        definition.document.shared::<ecs::TaskDefinition>().map_err(unreadable("task definition"))?;
-    let overrides: ecs::TaskOverride = match &task.overrides {
-        Some(overrides) => overrides.to().map_err(unreadable("overrides"))?,
-        None => ecs::TaskOverride::default(),
-    };
+    let given = runtime.credentials(task.id, &Roles::new(&document, &overrides), now_ms);
+    let of = |role| given.iter().find(|(of, _)| *of == role).map(|(_, credentials)| credentials.clone());
+    let execution_role_credentials = of(RoleType::TaskExecution);
     let scope = &task.cluster.scope;
     let root = account_setting::root(scope);
     let log_mode = account_setting::set(world, scope, &root, ecs::SettingName::DefaultLogDriverMode);
@@ -50,8 +58,16 @@ pub fn task(world: &World, task: &Task) -> Result<acs::Task, PayloadError> {
         .flatten()
         .zip(&task.containers)
         .map(|(container, record)| {
-            let own =
-                container::Source { task, definition, document: &document, container, record, log_mode };
+            let own = container::Source {
+                task,
+                definition,
+                document: &document,
+                container,
+                record,
+                log_mode,
+                runtime,
+                by_role: execution_role_credentials.is_some(),
+            };
             own.build(&overrides)
         })
         .collect::<Result<_, _>>()
@@ -83,8 +99,40 @@ pub fn task(world: &World, task: &Task) -> Result<acs::Task, PayloadError> {
         ephemeral_storage_mib: (task.launch_type == LaunchType::Fargate)
             .then(|| u64::from(task.ephemeral_storage_gib.unwrap_or(FARGATE_STORAGE_GIB)) * 1024),
         enable_fault_injection: document.enable_fault_injection,
+        role_credentials: of(RoleType::TaskApplication),
+        execution_role_credentials,
         ..acs::Task::default()
     })
+}
+
+/// Fresh credentials of the task's roles.
+pub(crate) fn credentials(
+    world: &World,
+    task: &Task,
+    runtime: &Runtime,
+    now_ms: u64,
+) -> Result<Vec<(RoleType, IamRoleCredentials)>, PayloadError> {
+    let Read { document, overrides, .. } = read(world, task)?;
+    Ok(runtime.credentials(task.id, &Roles::new(&document, &overrides), now_ms))
+}
+
+struct Read<'w> {
+    definition: &'w TaskDefinition,
+    document: Arc<ecs::TaskDefinition>,
+    overrides: ecs::TaskOverride,
+}
+
+/// What the task was made of.
+fn read<'w>(world: &'w World, task: &Task) -> Result<Read<'w>, PayloadError> {
+    let definition = world.definition(&task.definition_key()).ok_or(PayloadError::DefinitionGone(task.id))?;
+    let unreadable = |what| move |source| PayloadError::Unreadable { task: task.id, what, source };
+    let document =
+        definition.document.shared::<ecs::TaskDefinition>().map_err(unreadable("task definition"))?;
+    let overrides = match &task.overrides {
+        Some(overrides) => overrides.to().map_err(unreadable("overrides"))?,
+        None => ecs::TaskOverride::default(),
+    };
+    Ok(Read { definition, document, overrides })
 }
 
 /// A task-level limit exists where the definition or an override (or, for FARGATE, the size) has one.

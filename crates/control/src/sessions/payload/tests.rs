@@ -1,7 +1,10 @@
 use serde_json::json;
-use wire::ecs;
+use wire::{acs, ecs};
 
+use super::Runtime;
 use super::container::Source;
+use crate::keyring::NoRoles;
+use crate::task_keys::TaskKeys;
 
 /// The payload of one container, as JSON with Docker's texts unfolded.
 fn described(definition: serde_json::Value, overrides: serde_json::Value) -> serde_json::Value {
@@ -10,6 +13,15 @@ fn described(definition: serde_json::Value, overrides: serde_json::Value) -> ser
 
 /// `log_mode`: the account's setting.
 fn described_with(
+    definition: serde_json::Value,
+    overrides: serde_json::Value,
+    log_mode: Option<&str>,
+) -> serde_json::Value {
+    described_to(&Runtime::Own, definition, overrides, log_mode)
+}
+
+fn described_to(
+    runtime: &Runtime,
     definition: serde_json::Value,
     overrides: serde_json::Value,
     log_mode: Option<&str>,
@@ -27,6 +39,8 @@ fn described_with(
         container,
         record: &task.containers[0],
         log_mode,
+        runtime,
+        by_role: false,
     };
     let mut value = serde_json::to_value(source.build(&overrides).unwrap()).unwrap();
     for text in ["config", "hostConfig"] {
@@ -121,7 +135,7 @@ fn entities(document: &ecs::TaskDefinition) -> (model::Task, model::TaskDefiniti
     }
     let task = world.task(TaskId(0xabc)).unwrap();
     // The whole task can be described, too, and names what ECS's agent insists on.
-    let whole = super::task(&world, task).unwrap();
+    let whole = super::task(&world, task, &Runtime::Own, 0).unwrap();
     assert_eq!(whole.arn, "arn:aws:ecs:us-east-1:000000000000:task/default/00000000000000000000000000000abc");
     assert_eq!((whole.cpu, whole.memory, whole.version.as_str()), (Some(0.25), Some(512), "1"));
     assert_eq!(whole.elastic_network_interfaces.len(), 1);
@@ -174,6 +188,48 @@ fn a_log_stream_is_named_after_prefix_container_and_task() {
     );
     let elsewhere = log(json!({"awslogs-group": "g", "awslogs-region": "eu-west-1"}));
     assert_eq!(elsewhere["Config"]["awslogs-region"], "eu-west-1");
+}
+
+fn docker() -> Runtime {
+    let query = acs::SessionQuery { docker_version: "DockerVersion: 27.0".into(), ..Default::default() };
+    let config = crate::app::Config {
+        endpoint: "http://127.0.0.1:4580".into(),
+        hosts: Vec::new(),
+        account: "000000000000".into(),
+        region: "us-east-1".into(),
+        stopped_task_retention_ms: 0,
+        lost_after_ms: 0,
+    };
+    let keys = TaskKeys::new(b"a", std::sync::Arc::new(NoRoles));
+    Runtime::of(&query, "http://10.0.0.1:4580", &config, &keys)
+}
+
+#[test]
+fn a_docker_daemon_is_told_where_our_services_are() {
+    let docker = docker();
+    let definition = || {
+        json!({
+            "name": "app", "image": "000000000000.dkr.ecr.us-east-1.amazonaws.com/web:1",
+            "logConfiguration": {"logDriver": "awslogs", "options": {"awslogs-group": "g"}},
+        })
+    };
+    let told = described_to(&docker, definition(), json!({}), None);
+    assert_eq!(told["image"], "10.0.0.1:4580/web:1");
+    assert_eq!(
+        told["registryAuthentication"],
+        json!({"type": "ecr", "ecrAuthData": {
+            "registryId": "000000000000", "region": "us-east-1", "endpointOverride": "http://10.0.0.1:4580",
+            "useExecutionRole": false,
+        }})
+    );
+    let endpoint = |told: &serde_json::Value| {
+        told["dockerConfig"]["hostConfig"]["LogConfig"]["Config"]["awslogs-endpoint"].clone()
+    };
+    assert_eq!(endpoint(&told), "http://10.0.0.1:4580");
+    // Ours goes by the name, and knows where the logs are.
+    let own = described(definition(), json!({}));
+    assert_eq!(own["image"], "000000000000.dkr.ecr.us-east-1.amazonaws.com/web:1");
+    assert_eq!((&own["registryAuthentication"], endpoint(&own)), (&json!(null), json!(null)));
 }
 
 #[test]
