@@ -8,6 +8,10 @@ from botocore import xform_name
 from kit import shapes, wrong
 
 
+# Implemented, and the true answer is always one of the model's own refusals.
+ALWAYS_REFUSED = {("ecs", "UpdateContainerAgent")}
+
+
 def test_the_table_is_the_models(coverage):
     """No operation is left out of `longshore api`, none invented."""
     assert set(coverage) == set(shapes.operations())
@@ -23,7 +27,8 @@ def test_operation(request, coverage, service, name):
         before = set(scene.account.succeeded)
         scene.account.succeeded.clear()
         run(scene)
-        assert (service, name) in scene.account.succeeded, f"the scenario of {name} never calls it with success"
+        assert ((service, name) in scene.account.succeeded) != ((service, name) in ALWAYS_REFUSED), (
+            f"the scenario of {name} never calls it with success")
         scene.account.succeeded |= before
     elif service == "sts":
         refuses_in_xml(request.getfixturevalue("caller"), name)

@@ -1,4 +1,4 @@
-from support.aws import NETWORK, unique
+from support.aws import NETWORK, refused, unique
 from support.waiting import wait_until
 
 TAGS = [{"key": "team", "value": "harbour"}]
@@ -352,6 +352,15 @@ def update_container_instances_state(scene):
     answer = scene.ecs.update_container_instances_state(
         cluster=scene.cluster, containerInstances=[arn, arn[:-4] + "0000"], status="DRAINING")
     assert answer["containerInstances"][0]["status"] == "DRAINING" and answer["failures"][0]["reason"] == "MISSING"
+
+
+def update_container_agent(scene):
+    """Nobody publishes agents here, so the truthful answer is a refusal."""
+    arn = scene.instance()
+    refused(lambda: scene.ecs.update_container_agent(cluster=scene.cluster, containerInstance=arn),
+            "NoUpdateAvailableException")
+    refused(lambda: scene.ecs.update_container_agent(cluster=scene.cluster, containerInstance=arn[:-4] + "0000"),
+            "InvalidParameterException")
 
 
 def put_attributes(scene):
