@@ -2,20 +2,22 @@
 //! own matter (`files.rs`, `bucket.rs`).
 
 use std::{
-    fs, io,
+    fs,
+    io::{self, Read, Seek},
     ops::Range,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use bytes::Bytes;
-use futures_util::{StreamExt, TryStreamExt, stream::BoxStream};
+use futures_util::{
+    Stream, StreamExt, TryStreamExt,
+    stream::{self, BoxStream},
+};
 use object_store::{
     GetOptions, GetRange, GetResultPayload, ObjectStore, ObjectStoreExt, local::LocalFileSystem,
     path::Path as ObjectPath,
 };
-use tokio::io::{AsyncReadExt, AsyncSeekExt};
-use tokio_util::io::ReaderStream;
 
 use super::{
     bucket::Bucket,
@@ -273,13 +275,11 @@ impl BlobStorage {
         let Range { start, end } = result.range.clone();
         match result.payload {
             // `object_store` reads files in 8 KiB steps, each a trip to another thread.
-            GetResultPayload::File(file, path) => {
-                let mut file = tokio::fs::File::from_std(file);
+            GetResultPayload::File(mut file, path) => {
                 if start > 0 {
-                    file.seek(io::SeekFrom::Start(start)).await.map_err(BlobError::file("seek in", &path))?;
+                    file.seek(io::SeekFrom::Start(start)).map_err(BlobError::file("seek in", &path))?;
                 }
-                let bytes = file.take(end - start);
-                Ok(ReaderStream::with_capacity(bytes, READ_CHUNK).boxed())
+                Ok(chunks(file, end - start).boxed())
             }
             GetResultPayload::Stream(stream) => Ok(stream.map_err(io::Error::from).boxed()),
         }
@@ -300,6 +300,31 @@ impl BlobStorage {
         let result = self.objects.get(&object_path(digest)).await.map_err(read)?;
         result.bytes().await.map_err(read)
     }
+}
+
+/// The next `left` bytes of a file. Each chunk is read while the one before it is being sent.
+fn chunks(file: fs::File, left: u64) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
+    let read = |mut file: fs::File, left: u64| {
+        tokio::task::spawn_blocking(move || {
+            let length = usize::try_from(left).map_or(READ_CHUNK, |left| left.min(READ_CHUNK));
+            let mut chunk = Vec::with_capacity(length);
+            (&mut file).take(length as u64).read_to_end(&mut chunk)?;
+            Ok::<_, io::Error>((file, chunk))
+        })
+    };
+    let first = (left > 0).then(|| (read(file, left), left));
+    stream::unfold(first, move |reading| async move {
+        let (reading, left) = reading?;
+        match reading.await.unwrap_or_else(|panicked| Err(io::Error::other(panicked))) {
+            Ok((file, chunk)) => {
+                let left = left - chunk.len() as u64;
+                // A file that has become shorter ends early.
+                let next = (left > 0 && !chunk.is_empty()).then(|| (read(file, left), left));
+                Some((Ok(Bytes::from(chunk)), next))
+            }
+            Err(error) => Some((Err(error), None)),
+        }
+    })
 }
 
 pub(crate) fn object_path(digest: &Digest) -> ObjectPath {
