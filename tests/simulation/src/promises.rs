@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::{Context, ensure};
 use model::command::ServiceStep;
 use model::{
-    ConstraintKind, ControllerType, DesiredStatus, Event, InstanceId, RolloutState, SchedulingStrategy,
-    Service, ServiceKey, ServiceStatus, Size, Stop, Task, TaskId, World,
+    ConstraintKind, ControllerType, DesiredStatus, Event, HostPort, InstanceId, RolloutState,
+    SchedulingStrategy, Service, ServiceKey, ServiceStatus, Size, Stop, Task, TaskId, World,
 };
 use plan::reconcile::Counts;
 
@@ -237,8 +237,25 @@ pub fn at_rest(world: &World, service: &Service) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Where no instance may have two of its tasks, there must be one for each, also while they are replaced.
+/// Where no instance may have two of its tasks, there must be one for each, also while they are replaced. And a daemon
+/// that takes the same port of every instance leaves none.
 fn has_places(world: &World, service: &Service) -> bool {
+    let ports = |of: &Service| -> BTreeSet<HostPort> {
+        let scope = &of.key.cluster.scope;
+        let keys = of.deployments.iter().map(|one| one.definition.in_scope(scope));
+        let definitions = keys.filter_map(|key| world.definition(&key));
+        definitions.flat_map(|definition| definition.host_ports()).collect()
+    };
+    let own = ports(service);
+    let taken = |other: &Service| {
+        other.scheduling == SchedulingStrategy::Daemon
+            && other.status == ServiceStatus::Active
+            && other.key != service.key
+            && !ports(other).is_disjoint(&own)
+    };
+    if service.scheduling != SchedulingStrategy::Daemon && world.all_services().any(|other| taken(other)) {
+        return false;
+    }
     let apart =
         service.placement_constraints.iter().any(|rule| rule.kind == ConstraintKind::DistinctInstance);
     let sets = service.deployments.iter().filter(|one| one.task_set.is_some());
