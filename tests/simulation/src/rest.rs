@@ -81,7 +81,10 @@ impl Episode {
         for task in world.all_tasks().filter(|task| task.is_live()).filter(seen) {
             ensure!(self.truth.runs(task.id), "task {} is RUNNING and doesn't run", task.id);
         }
-        for (task, on) in self.truth.running().filter(|(_, on)| !self.is_deregistered(*on)) {
+        // Nor does anybody know what runs on a machine that has never come back: one that was asked to stop before its agent
+        // had said that it has it may.
+        let heard = |on: &InstanceId| !self.is_deregistered(*on) && !self.machines[on].gone;
+        for (task, on) in self.truth.running().filter(|(_, on)| heard(on)) {
             let known = world.task(task).is_some_and(|task| task.is_live());
             ensure!(known, "task {task} runs on {on} and nobody wants it");
         }
