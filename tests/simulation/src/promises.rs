@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::{Context, ensure};
 use model::command::ServiceStep;
 use model::{
-    ConstraintKind, ControllerType, DesiredStatus, Event, HostPort, InstanceId, RolloutState,
-    SchedulingStrategy, Service, ServiceKey, ServiceStatus, Size, Stop, Task, TaskId, World,
+    ConstraintKind, ContainerInstance, ControllerType, DesiredStatus, Event, HostPort, InstanceId,
+    RolloutState, SchedulingStrategy, Service, ServiceKey, ServiceStatus, Size, Stop, Task, TaskId, World,
 };
 use plan::reconcile::Counts;
 
@@ -237,30 +237,25 @@ pub fn at_rest(world: &World, service: &Service) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Where no instance may have two of its tasks, there must be one for each, also while they are replaced. And a daemon
-/// that takes the same port of every instance leaves none.
+/// Where no instance may have two of its tasks, be it for a port that they want, there must be one for each, also while
+/// they are replaced. Instances whose port is another's, as a daemon's is on all of them, are none.
 fn has_places(world: &World, service: &Service) -> bool {
-    let ports = |of: &Service| -> BTreeSet<HostPort> {
-        let scope = &of.key.cluster.scope;
-        let keys = of.deployments.iter().map(|one| one.definition.in_scope(scope));
-        let definitions = keys.filter_map(|key| world.definition(&key));
-        definitions.flat_map(|definition| definition.host_ports()).collect()
+    let scope = &service.key.cluster.scope;
+    let keys = service.deployments.iter().map(|one| one.definition.in_scope(scope));
+    let definitions = keys.filter_map(|key| world.definition(&key));
+    let ports: BTreeSet<HostPort> = definitions.flat_map(|definition| definition.host_ports()).collect();
+    let is_free = |instance: &ContainerInstance| {
+        let others =
+            world.live_tasks_on(instance.id).filter(|task| task.service != Some(service.key.name.clone()));
+        others.flat_map(|task| &task.host_ports).all(|port| !ports.contains(port))
     };
-    let own = ports(service);
-    let taken = |other: &Service| {
-        other.scheduling == SchedulingStrategy::Daemon
-            && other.status == ServiceStatus::Active
-            && other.key != service.key
-            && !ports(other).is_disjoint(&own)
-    };
-    if service.scheduling != SchedulingStrategy::Daemon && world.all_services().any(|other| taken(other)) {
-        return false;
-    }
     let apart =
         service.placement_constraints.iter().any(|rule| rule.kind == ConstraintKind::DistinctInstance);
     let sets = service.deployments.iter().filter(|one| one.task_set.is_some());
     let most = sets.map(|set| set.desired_count).sum::<u32>().max(2 * service.desired_count);
-    !apart || daemon::places(world, service).count() >= most as usize
+    let places = daemon::places(world, service).filter(|instance| is_free(instance)).count();
+    let is_daemon = service.scheduling == SchedulingStrategy::Daemon;
+    is_daemon || !apart && ports.is_empty() || places >= most as usize
 }
 
 /// Nobody is about to stop, and what is wanted runs; but what a lost machine does nobody knows.
