@@ -41,10 +41,7 @@ def server():
     server = Server()
     server.start()
     yield server
-    server.down()
-    left = server.leftovers()
-    assert left == [], "something is left after `longshore down`:\n" + "\n".join(left)
-    server.remove()
+    server.end()
 
 
 @pytest.fixture
@@ -52,10 +49,7 @@ def own_server():
     """For tests that kill it."""
     server = Server("longshore-own-")
     yield server
-    server.down()
-    left = server.leftovers()
-    assert left == [], "something is left after `longshore down`:\n" + "\n".join(left)
-    server.remove()
+    server.end()
 
 
 @pytest.fixture(scope="session")

@@ -30,10 +30,7 @@ def server():
     server = Server("longshore-elsewhere-", everywhere=True)
     server.start()
     yield server
-    server.down()
-    left = server.leftovers()
-    assert left == [], left
-    server.remove()
+    server.end()
 
 
 @pytest.fixture(scope="module")

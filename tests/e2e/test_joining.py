@@ -34,10 +34,7 @@ def server(place):
     server = Server("longshore-joining-", ip=place.machine)
     server.start()
     yield server
-    server.down()
-    left = server.leftovers()
-    assert left == [], left
-    server.remove()
+    server.end()
 
 
 @pytest.fixture(scope="module")

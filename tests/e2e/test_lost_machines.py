@@ -32,10 +32,7 @@ def server(places):
     server = Server("longshore-lost-", ip=places[0].machine)
     server.start("--lost-after", "1s")
     yield server
-    server.down()
-    left = server.leftovers()
-    assert left == [], left
-    server.remove()
+    server.end()
 
 
 @pytest.fixture

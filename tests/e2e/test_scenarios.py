@@ -33,10 +33,7 @@ def server():
     yield server
     if server.process is None:
         server.start()
-    server.down()
-    left = server.leftovers()
-    assert left == [], left
-    server.remove()
+    server.end()
 
 
 @pytest.fixture(scope="module")

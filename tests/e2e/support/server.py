@@ -203,6 +203,13 @@ class Server:
                 found.append(f"process {entry.name}: {told[:200]!r}")
         return found
 
+    def end(self):
+        """Down, and nothing may be left."""
+        self.down()
+        left = self.leftovers()
+        assert left == [], "something is left after `longshore down`:\n" + "\n".join(left)
+        self.remove()
+
     def remove(self):
         """After `down`: forget the directory."""
         shutil.rmtree(self.home, ignore_errors=True)

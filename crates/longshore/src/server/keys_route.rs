@@ -62,16 +62,19 @@ impl Route {
 }
 
 async fn answer(State(route): State<Route>, request: Request) -> Response {
-    let body = match signed::by(&route.user, request).await {
-        Ok(body) => body,
+    let asked = match signed::asked::<KeysRequest>(&route.user, request).await {
+        Ok(asked) => asked,
         Err(refusal) => return refusal,
     };
-    let asked = match serde_json::from_slice::<KeysRequest>(&body) {
-        Ok(asked) => asked,
-        Err(error) => return (StatusCode::BAD_REQUEST, error.to_string()).into_response(),
-    };
     let keys = route.keys.clone();
-    match tokio::task::spawn_blocking(move || carry_out(&keys, asked)).await {
+    done(move || carry_out(&keys, asked)).await
+}
+
+/// Does what writes a file of the data directory, and tells what came of it.
+pub(super) async fn done<T: Serialize + Send + 'static>(
+    change: impl FnOnce() -> Result<T, Unchanged> + Send + 'static,
+) -> Response {
+    match tokio::task::spawn_blocking(change).await {
         Ok(Ok(answer)) => axum::Json(answer).into_response(),
         Ok(Err(why)) => (status(&why), told(&why)).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
@@ -99,7 +102,7 @@ fn carry_out(keys: &AccessKeys, asked: KeysRequest) -> Result<KeysAnswer, Unchan
     Ok(KeysAnswer { keys: shown })
 }
 
-pub(super) fn status(why: &Unchanged) -> StatusCode {
+fn status(why: &Unchanged) -> StatusCode {
     match why {
         Unchanged::Unknown(_) => StatusCode::NOT_FOUND,
         Unchanged::Exists(_) => StatusCode::CONFLICT,
@@ -108,7 +111,7 @@ pub(super) fn status(why: &Unchanged) -> StatusCode {
     }
 }
 
-pub(super) fn told(why: &Unchanged) -> String {
+fn told(why: &Unchanged) -> String {
     match why {
         Unchanged::Write(error) => format!("{why}: {}", crate::talk::told(error)),
         why => why.to_string(),

@@ -4,14 +4,13 @@
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use axum::routing::post;
 use serde::{Deserialize, Serialize};
 use wire::Credentials;
 
 use super::access_keys::Unchanged;
-use super::keys_route::{status, told};
+use super::keys_route::done;
 use super::roles::Roles;
 use super::signed;
 use crate::data_dir::{Keys, Role};
@@ -59,20 +58,12 @@ impl Route {
 }
 
 async fn answer(State(route): State<Route>, request: Request) -> Response {
-    let body = match signed::by(&route.user, request).await {
-        Ok(body) => body,
+    let asked = match signed::asked::<RolesRequest>(&route.user, request).await {
+        Ok(asked) => asked,
         Err(refusal) => return refusal,
     };
-    let asked = match serde_json::from_slice::<RolesRequest>(&body) {
-        Ok(asked) => asked,
-        Err(error) => return (StatusCode::BAD_REQUEST, error.to_string()).into_response(),
-    };
     let roles = route.roles.clone();
-    match tokio::task::spawn_blocking(move || carry_out(&roles, asked)).await {
-        Ok(Ok(answer)) => axum::Json(answer).into_response(),
-        Ok(Err(why)) => (status(&why), told(&why)).into_response(),
-        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
-    }
+    done(move || carry_out(&roles, asked)).await
 }
 
 fn carry_out(roles: &Roles, asked: RolesRequest) -> Result<RolesAnswer, Unchanged> {

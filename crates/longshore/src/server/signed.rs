@@ -5,11 +5,19 @@ use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use http_body_util::{BodyExt, Limited};
+use serde::de::DeserializeOwned;
 use wire::{Credentials, sigv4};
 
 use crate::talk::now_ms;
 
 const MAX_BODY_BYTES: usize = 64 * 1024;
+
+/// What a request asks that `user` signed.
+#[allow(clippy::result_large_err, reason = "the refusal is an HTTP response, made once a request")]
+pub(super) async fn asked<T: DeserializeOwned>(user: &Credentials, request: Request) -> Result<T, Response> {
+    let body = by(user, request).await?;
+    serde_json::from_slice(&body).map_err(|e| (StatusCode::BAD_REQUEST, e.to_string()).into_response())
+}
 
 /// The body of a request that `user` signed for the service `longshore`.
 #[allow(clippy::result_large_err, reason = "the refusal is an HTTP response, made once a request")]

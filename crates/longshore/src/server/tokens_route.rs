@@ -66,13 +66,9 @@ impl Route {
 }
 
 async fn answer(State(route): State<Route>, request: Request) -> Response {
-    let body = match signed::by(&route.user, request).await {
-        Ok(body) => body,
-        Err(refusal) => return refusal,
-    };
-    let asked = match serde_json::from_slice::<TokensRequest>(&body) {
+    let asked = match signed::asked::<TokensRequest>(&route.user, request).await {
         Ok(asked) => asked,
-        Err(error) => return (StatusCode::BAD_REQUEST, error.to_string()).into_response(),
+        Err(refusal) => return refusal,
     };
     match carry_out(&route, asked).await {
         Ok(tokens) => axum::Json(TokensAnswer { tokens }).into_response(),
