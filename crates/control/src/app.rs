@@ -8,6 +8,7 @@ use crate::access::ResourcePolicies;
 use crate::clock::Clock;
 use crate::keyring::{KeyRecord, Keyring};
 use crate::metrics::Metrics;
+use crate::placements::Placements;
 use crate::sessions::Hub;
 use crate::task_keys::TaskKeys;
 use crate::usage::Usages;
@@ -48,6 +49,8 @@ pub struct App {
     pub metrics: Arc<Metrics>,
     pub usage: Usages,
     pub hub: Arc<Hub>,
+    /// What placements of calls remember of each other.
+    pub placements: Arc<Placements>,
 }
 
 impl App {

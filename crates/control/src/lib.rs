@@ -21,6 +21,7 @@ mod front;
 pub mod images;
 pub mod keyring;
 mod metrics;
+pub mod placements;
 pub mod pushes;
 pub mod server;
 mod sessions;

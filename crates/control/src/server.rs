@@ -111,6 +111,7 @@ impl Server {
             metrics,
             usage: Usages::default(),
             hub: Arc::new(Hub::default()),
+            placements: Arc::default(),
         });
         app.keyring.attach(&app);
         // Whatever was connected before is gone; agents come back by themselves.

@@ -113,6 +113,7 @@ impl Fixture {
             metrics,
             usage: Usages::default(),
             hub: Arc::new(Hub::default()),
+            placements: Arc::default(),
         });
         let router = crate::ecs::operations(&app);
         Self { app, clock, context: context(ACCOUNT, REGION), router, store }

@@ -91,6 +91,7 @@ fn over(directory: &std::path::Path) -> Result<Router> {
         metrics,
         usage: control::usage::Usages::default(),
         hub: Arc::default(),
+        placements: Arc::default(),
     };
     Ok(control::server::operations(&Arc::new(app), siblings))
 }

@@ -30,4 +30,4 @@ pub use lost::lost;
 pub use outbox::Outbox;
 pub use reap::reap;
 pub use runs::runs;
-pub use schedule::{Placement, Rules, Shares, Want, place};
+pub use schedule::{Memory, Placement, Rules, Shares, Want, place};

@@ -1,6 +1,6 @@
 //! Tasks that run to their end: which deadlines have come, and which further attempts are due.
 
-use crate::{Ids, Rules, Want, reconcile::PLACE_AGAIN_MS, schedule};
+use crate::{Ids, Rules, Want, reconcile::PLACE_AGAIN_MS, schedule::Memory};
 use model::{Command, DesiredStatus, InstanceId, StopCode, Tag, Task, TaskId, World, command::NewTask};
 
 /// Most commands of one plan; their commit wakes the next.
@@ -46,9 +46,10 @@ pub fn runs(world: &World, now_ms: u64, seed: u128) -> Runs {
         }
     }
     // Each by its own rules. Where two would take one place, the second is refused and looked at again.
+    let mut memory = Memory::default();
     for old in due {
         let rules = rules(old);
-        let placement = schedule::place(world, &[want(old)], &rules, now_ms, seed);
+        let placement = memory.place(world, &[want(old)], &rules, seed);
         match placement.placed.first() {
             Some(placed) => {
                 let task = NewTask {

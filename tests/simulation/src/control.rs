@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail, ensure};
 use model::{Command, Event, InstanceId, Refusal, ServiceKey, TaskStatus, Transaction, World};
-use plan::reconcile;
+use plan::{Memory, reconcile};
 use store::{Batch, CommitError, Fault, Faulty, MemoryStore, Revision, Store};
 
 use crate::episode::{Due, Episode};
@@ -57,6 +57,8 @@ pub struct Control {
     pub asked: BTreeSet<Arc<str>>,
     /// The services' scheduler waits for the commit of a step.
     busy: bool,
+    /// Of that scheduler.
+    memory: Memory,
     /// Processes before this one.
     pub life: u64,
 }
@@ -77,6 +79,7 @@ impl Control {
             hooks_at_ms: None,
             asked: BTreeSet::new(),
             busy: false,
+            memory: Memory::default(),
             life: 0,
         }
     }
@@ -313,10 +316,11 @@ impl Episode {
             self.control.later.remove(&key);
             let seed = self.dice.id();
             let world = self.control.world.clone();
-            let Some(plan) = reconcile::service(&world, &key, now_ms, seed) else { continue };
+            let memory = &mut self.control.memory;
+            let Some(plan) = reconcile::remembering(memory, &world, &key, now_ms, seed) else { continue };
             self.tally.count("plans");
             if self.dice.chance(1) && reconcile::service(&world, &key, now_ms, seed).as_ref() != Some(&plan) {
-                bail!("two plans of one world differ: {plan:?}");
+                bail!("a plan that remembers others differs from one that doesn't: {plan:?}");
             }
             if let Some(at_ms) = plan.wake_at_ms {
                 self.look_later(key.clone(), at_ms);
@@ -380,6 +384,7 @@ impl Episode {
         let control = &mut self.control;
         control.up = false;
         control.busy = false;
+        control.memory = Memory::default();
         control.inbox.clear();
         control.now.clear();
         control.later.clear();

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::{Command, Refusal, ServiceKey};
-use plan::reconcile;
+use plan::{Memory, reconcile};
 use tokio::sync::{broadcast, watch};
 
 use agenda::Agenda;
@@ -27,6 +27,7 @@ pub(super) async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
     let mut changes = app.writer.follow();
     let mut sweep = tokio::time::interval(SWEEP);
     let mut agenda = Agenda::default();
+    let mut memory = Memory::default();
     loop {
         let wait = agenda.next_at_ms().map(|at_ms| Duration::from_millis(at_ms.saturating_sub(app.now_ms())));
         tokio::select! {
@@ -49,17 +50,18 @@ pub(super) async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
             }
         }
         for key in agenda.take_due(app.now_ms()) {
-            look(&app, &key, &mut agenda).await;
+            look(&app, &key, &mut agenda, &mut memory).await;
         }
     }
 }
 
-async fn look(app: &App, key: &ServiceKey, agenda: &mut Agenda) {
+async fn look(app: &App, key: &ServiceKey, agenda: &mut Agenda, memory: &mut Memory) {
     let (world, now_ms) = (app.world(), app.now_ms());
     // A planner that panics over one service must not end the care for all others. It is pure: what it
     // leaves behind is dropped.
-    let planned = catch_unwind(AssertUnwindSafe(|| reconcile::service(&world, key, now_ms, app.seed())));
-    let Ok(plan) = planned else {
+    let plan = || reconcile::remembering(memory, &world, key, now_ms, app.seed());
+    let Ok(plan) = catch_unwind(AssertUnwindSafe(plan)) else {
+        *memory = Memory::default();
         tracing::error!(service = %key, "planning panicked; the service is tried again with the next sweep");
         return;
     };

@@ -95,7 +95,7 @@ impl Request {
         let mut shares = Shares::new(&self.capacity.strategy, []);
         let wants: Vec<Want> =
             (0..self.count).map(|_| Want { capacity_provider: shares.give(), ..want.clone() }).collect();
-        let placement = plan::place(world, &wants, &self.rules, app.now_ms(), app.seed());
+        let placement = app.placements.place(world, &wants, &self.rules, app.seed());
         let launch_type = self.capacity.launch_type;
         let on = |placed: &Placed| {
             let provider = wants[placed.want].capacity_provider.clone();

@@ -122,9 +122,7 @@ impl Draft {
             return Err(Stale::Port(id));
         }
         let group = new.group.as_ref().filter(|_| new.distinct_instance);
-        match group.is_some_and(|group| {
-            self.world.wanted_tasks_of_group(&new.cluster, group).any(|t| t.instance == id)
-        }) {
+        match group.is_some_and(|group| self.world.has_of_group(id, &new.cluster, group)) {
             true => Err(Stale::Group(id)),
             false => Ok(instance.clone()),
         }

@@ -40,6 +40,7 @@ impl World {
             }
             Event::ServiceForgotten(key) => {
                 self.services.remove(key);
+                self.daemons.remove(key);
             }
             Event::ServiceDeploymentRecorded(record) => self.put_service_deployment(record.clone()),
             Event::ServiceDeploymentForgotten(key, number) => {
@@ -97,6 +98,12 @@ impl World {
     }
 
     pub(crate) fn put_service(&mut self, service: Arc<Service>) {
+        let is_daemon =
+            service.scheduling == SchedulingStrategy::Daemon && service.status == ServiceStatus::Active;
+        match is_daemon {
+            true => drop(self.daemons.insert(service.key.clone())),
+            false => drop(self.daemons.remove(&service.key)),
+        }
         self.services.insert(service.key.clone(), service);
     }
 
@@ -168,11 +175,7 @@ impl World {
         if before.is_wanted != after.is_wanted
             && let Some(group) = &task.group
         {
-            let key = (task.cluster.clone(), group.clone());
-            match after.is_wanted {
-                true => self.tasks_of_group.insert(key, task.id),
-                false => self.tasks_of_group.remove(&key, &task.id),
-            }
+            self.groups.count(task, group, after.is_wanted);
         }
         match (before.awaits_agent, after.awaits_agent) {
             (false, true) => self.awaiting_agent.insert(task.instance, task.id),
@@ -224,7 +227,7 @@ impl World {
             self.tasks_of_service.insert((service, task.is_live()), task.id);
         }
         if let Some(group) = task.group.as_ref().filter(|_| task.is_wanted()) {
-            self.tasks_of_group.insert((cluster.clone(), group.clone()), task.id);
+            self.groups.count(task, group, true);
         }
         if let Some(by) = &task.started_by {
             self.tasks_started_by.insert((cluster.clone(), by.clone()), task.id);
@@ -254,8 +257,8 @@ impl World {
         if let Some(service) = task.service_key() {
             self.tasks_of_service.remove(&(service, task.is_live()), &task.id);
         }
-        if let Some(group) = &task.group {
-            self.tasks_of_group.remove(&(cluster.clone(), group.clone()), &task.id);
+        if let Some(group) = task.group.as_ref().filter(|_| task.is_wanted()) {
+            self.groups.count(task, group, false);
         }
         if let Some(by) = &task.started_by {
             self.tasks_started_by.remove(&(cluster.clone(), by.clone()), &task.id);

@@ -24,6 +24,11 @@ impl<K: Ord + Clone, V: Ord + Clone> Index<K, V> {
         }
     }
 
+    /// `None` where there is no member.
+    pub fn set(&self, key: &K) -> Option<&OrdSet<V>> {
+        self.0.get(key)
+    }
+
     /// Members in their order.
     pub fn of<'a>(&'a self, key: &K) -> impl Iterator<Item = &'a V> + use<'a, K, V> {
         self.0.get(key).into_iter().flatten()

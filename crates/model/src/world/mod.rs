@@ -6,12 +6,16 @@
 //! or the world is restored.
 
 mod evolve;
+mod grounds;
+mod groups;
 mod history;
 mod index;
 mod joining;
 mod queries;
 mod usage;
 
+pub use grounds::Grounds;
+pub use groups::GroupTasks;
 pub use history::DeploymentHistory;
 pub use queries::{ClusterCounts, DeploymentCounts};
 pub use usage::{TaskCounts, Usage};
@@ -44,8 +48,9 @@ pub struct World {
     tasks_of_service: Index<(ServiceKey, bool), TaskId>,
     tasks_on: Index<InstanceId, TaskId>,
     tasks_of_family: Index<(ClusterKey, Family), TaskId>,
-    /// Live ones that are to run.
-    tasks_of_group: Index<(ClusterKey, Group), TaskId>,
+    groups: groups::Groups,
+    /// The DAEMON ones that are ACTIVE.
+    daemons: OrdSet<ServiceKey>,
     tasks_started_by: Index<(ClusterKey, StartedBy), TaskId>,
     awaiting_agent: Index<InstanceId, TaskId>,
     tasks_with_attachment: OrdMap<Uuid, TaskId>,

@@ -1,7 +1,7 @@
 //! What readers ask. Lists are in the order of their ids, so that a page can begin where the last
 //! one ended.
 
-use super::{TaskCounts, Usage, World};
+use super::{GroupTasks, TaskCounts, Usage, World};
 use crate::{entity::*, ids::*, key::*};
 use std::sync::Arc;
 
@@ -186,13 +186,14 @@ impl World {
         self.tasks_of_family.of(&(cluster.clone(), family.clone())).filter_map(|id| self.tasks.get(id))
     }
 
-    /// Of one task group: those that are to run, and aren't STOPPED.
-    pub fn wanted_tasks_of_group(
-        &self,
-        cluster: &ClusterKey,
-        group: &Group,
-    ) -> impl Iterator<Item = &Arc<Task>> {
-        self.tasks_of_group.of(&(cluster.clone(), group.clone())).filter_map(|id| self.tasks.get(id))
+    /// Where the tasks of a group are that are to run, and aren't STOPPED; `None` when it has none.
+    pub fn group_tasks(&self, cluster: &ClusterKey, group: &Group) -> Option<&GroupTasks> {
+        self.groups.of(cluster, group)
+    }
+
+    /// Whether the instance has one of them.
+    pub fn has_of_group(&self, id: InstanceId, cluster: &ClusterKey, group: &Group) -> bool {
+        self.group_tasks(cluster, group).is_some_and(|tasks| tasks.on(id).next().is_some())
     }
 
     pub fn tasks_started_by(&self, cluster: &ClusterKey, by: &StartedBy) -> impl Iterator<Item = &Arc<Task>> {
@@ -238,6 +239,13 @@ impl World {
             .range(cluster.service("")..)
             .map(|(_, service)| service)
             .take_while(move |service| service.key.cluster == *cluster)
+    }
+
+    /// The ACTIVE ones of a cluster that have a task on each instance, by name.
+    pub fn daemons(&self, cluster: &ClusterKey) -> impl Iterator<Item = &Arc<Service>> {
+        let of_cluster =
+            self.daemons.range(cluster.service("")..).take_while(move |key| key.cluster == *cluster);
+        of_cluster.filter_map(|key| self.services.get(key))
     }
 
     pub fn all_services(&self) -> impl Iterator<Item = &Arc<Service>> {

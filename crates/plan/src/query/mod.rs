@@ -58,6 +58,15 @@ impl Expression {
         parse::expression(text)
     }
 
+    /// Whether it is also about which tasks an instance hosts.
+    pub fn asks_for_tasks(&self) -> bool {
+        match self {
+            Self::Is(subject, _) => *subject == Subject::TaskGroup,
+            Self::Not(inner) => inner.asks_for_tasks(),
+            Self::And(a, b) | Self::Or(a, b) => a.asks_for_tasks() || b.asks_for_tasks(),
+        }
+    }
+
     pub fn matches(&self, world: &World, instance: &ContainerInstance) -> bool {
         match self {
             Self::Is(subject, test) => test.passes(subject, &subject.values(world, instance)),

@@ -50,7 +50,8 @@ impl Planner<'_> {
         let mut shares = Shares::new(&deployment.capacity_strategy, present);
         let wants: Vec<Want> =
             (0..moves.start.min(STARTS_PER_STEP)).map(|_| self.want(deployment, shares.give())).collect();
-        let placement = schedule::place(self.world, &wants, &self.rules(deployment), self.now_ms, self.seed);
+        let rules = self.rules(deployment);
+        let placement = self.memory.borrow_mut().place(self.world, &wants, &rules, self.seed);
         let unplaced = placement.failures.len() as u32;
         if unplaced > 0 {
             // Without room for the new, room has to come from the old, as far as the bounds let it.

@@ -18,7 +18,10 @@ pub(crate) use stages::rests_until;
 pub use throttle::delay_ms;
 pub use wake::concerned;
 
-use crate::{Ids, schedule};
+use crate::{
+    Ids,
+    schedule::{self, Memory},
+};
 use census::Census;
 use model::{
     ControllerType, Deployment, InstanceId, RolloutState, Service, ServiceKey, ServiceStatus, Stop, StopCode,
@@ -26,7 +29,7 @@ use model::{
     apply::completed_reason,
     command::{DeploymentChange, DeploymentStep, ServiceStep},
 };
-use std::{collections::BTreeSet, sync::Arc};
+use std::{cell::RefCell, collections::BTreeSet, sync::Arc};
 
 /// How long until a task that had no place is tried again, if nothing else wakes the service.
 pub const PLACE_AGAIN_MS: u64 = 2_000;
@@ -65,6 +68,17 @@ pub struct Plan {
 /// The next step for the service; `None` when there is no such service, it is INACTIVE, or its
 /// tasks aren't ours to decide (the controller CODE_DEPLOY).
 pub fn service(world: &World, key: &ServiceKey, now_ms: u64, seed: u128) -> Option<Plan> {
+    remembering(&mut Memory::default(), world, key, now_ms, seed)
+}
+
+/// The same, by who looks at one service after the other.
+pub fn remembering(
+    memory: &mut Memory,
+    world: &World,
+    key: &ServiceKey,
+    now_ms: u64,
+    seed: u128,
+) -> Option<Plan> {
     let service = world.service(key)?;
     let ours = service.controller == ControllerType::Ecs;
     let members = daemon::members(world, service);
@@ -76,6 +90,7 @@ pub fn service(world: &World, key: &ServiceKey, now_ms: u64, seed: u128) -> Opti
         now_ms,
         ids: Ids::new(seed),
         seed,
+        memory: RefCell::new(memory),
     };
     match service.status {
         ServiceStatus::Inactive => None,
@@ -94,6 +109,7 @@ struct Planner<'w> {
     now_ms: u64,
     ids: Ids,
     seed: u128,
+    memory: RefCell<&'w mut Memory>,
 }
 
 impl<'w> Planner<'w> {

@@ -1,147 +1,258 @@
 //! The instances that can take a task, the best of them first.
 //!
 //! Attributes that are spread over first are tiers of buckets, the emptiest bucket at the front; at the bottom the
-//! instances of a bucket are in a heap. So a placement costs a step in each tier and in one heap, however many
-//! instances there are.
+//! instances of a bucket lie in order. So a placement, or a change of an instance, costs a step in each tier and in one
+//! ordered set, however many instances there are.
 
-use super::{Field, Strategy, filter, filter::Demand, room::Room, score::Score};
+use super::{
+    Field, Strategy,
+    filter::{self, Demand},
+    room::{Room, mix},
+    score::Score,
+};
 use std::{
-    cmp::Reverse,
-    collections::{BTreeMap, BTreeSet, BinaryHeap},
+    collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
 
-pub(super) struct Candidates<'s> {
+#[derive(Debug)]
+pub(super) struct Candidates {
     root: Node,
+    strategy: Vec<Strategy>,
+    /// How many of them, from the first on, spread over an attribute.
     tiers: usize,
-    strategy: &'s [Strategy],
     /// Tasks of the group by attribute and value, for strategies below the tiers that spread over one.
-    counts: BTreeMap<Arc<str>, BTreeMap<Option<Arc<str>>, usize>>,
+    counts: BTreeMap<Arc<str>, BTreeMap<Value, usize>>,
+    /// What stands for each room at the bottom; `None` for one that can take nothing.
+    entries: Vec<Option<Entry>>,
 }
 
+/// Equals are in a ring, each at a spot of its own; which of them is next, a draw says. With the number of the room or
+/// the bucket.
+type Entry = (Score, u64, usize);
+type Value = Option<Arc<str>>;
+
+#[derive(Debug)]
 enum Node {
-    Tier {
-        /// The number of the strategy.
-        level: usize,
-        /// With the tasks of the group in each.
-        buckets: Vec<(usize, Node)>,
-        /// By the score of its best instance: buckets with equally many tasks are told apart by what comes next.
-        order: BTreeSet<(Score, usize)>,
-    },
-    Heap(BinaryHeap<Reverse<(Score, usize)>>),
+    Tier(Tier),
+    Bottom(BTreeSet<Entry>),
 }
 
-impl<'s> Candidates<'s> {
-    pub fn new(strategy: &'s [Strategy], rooms: &[Room<'_>], demand: &Demand<'_>) -> Self {
+#[derive(Debug, Default)]
+struct Tier {
+    numbers: BTreeMap<Value, usize>,
+    buckets: Vec<Bucket>,
+    /// By the score of its best instance: buckets with equally many tasks are told apart by what comes next.
+    order: BTreeSet<Entry>,
+}
+
+#[derive(Debug)]
+struct Bucket {
+    /// Of the group. Those on instances that can take nothing more count too: what is there is there.
+    tasks: usize,
+    spot: u64,
+    node: Node,
+}
+
+impl Candidates {
+    pub fn new(strategy: &[Strategy], rooms: &[Room], demand: &Demand<'_>) -> Self {
         let tiers = strategy.iter().map_while(attribute).count();
-        let mut counts = BTreeMap::new();
-        for name in strategy[tiers..].iter().filter_map(attribute) {
-            let values: &mut BTreeMap<_, usize> = counts.entry(name.clone()).or_default();
-            if values.is_empty() {
-                rooms.iter().for_each(|room| *values.entry(value(room, name)).or_default() += room.alike);
-            }
+        let counted = strategy[tiers..].iter().filter_map(attribute);
+        let mut candidates = Self {
+            root: Node::at(0, tiers),
+            strategy: strategy.to_vec(),
+            tiers,
+            counts: counted.map(|name| (name.clone(), BTreeMap::new())).collect(),
+            entries: vec![None; rooms.len()],
+        };
+        // The counts first: scores look at them.
+        rooms.iter().for_each(|room| candidates.count(room, true));
+        for (index, room) in rooms.iter().enumerate() {
+            let able = filter::refusal(room, demand).is_none();
+            candidates.enter(room, index, able, demand);
         }
-        let mut candidates = Self { root: Node::Heap(BinaryHeap::new()), tiers, strategy, counts };
-        candidates.root = candidates.node(0, rooms, demand, (0..rooms.len()).collect());
         candidates
     }
 
-    fn node(&self, level: usize, rooms: &[Room<'_>], demand: &Demand<'_>, members: Vec<usize>) -> Node {
-        let Some(name) = self.strategy[..self.tiers].get(level).and_then(attribute) else {
-            let able = members.into_iter().filter(|index| filter::refusal(&rooms[*index], demand).is_none());
-            return Node::Heap(
-                able.map(|index| Reverse((self.score(&rooms[index], demand), index))).collect(),
-            );
-        };
-        let mut values: BTreeMap<Option<Arc<str>>, Vec<usize>> = BTreeMap::new();
-        for index in members {
-            values.entry(value(&rooms[index], name)).or_default().push(index);
-        }
-        let (mut buckets, mut order) = (Vec::new(), BTreeSet::new());
-        for members in values.into_values() {
-            // Instances that can take nothing more count too: what is there is there.
-            let tasks = members.iter().map(|index| rooms[*index].alike).sum();
-            let node = self.node(level + 1, rooms, demand, members);
-            order.extend(node.first().map(|best| (best.at(level, tasks), buckets.len())));
-            buckets.push((tasks, node));
-        }
-        Node::Tier { level, buckets, order }
+    /// Whether a score depends on its own room alone. If not, those of others go stale with each change, which
+    /// [`Self::take`] allows for only where it makes them worse.
+    pub fn are_independent(&self) -> bool {
+        self.counts.is_empty()
     }
 
-    /// Gives the best instance one more task; `None` when no instance can take it.
-    pub fn take(&mut self, rooms: &mut [Room<'_>], demand: &Demand<'_>) -> Option<usize> {
-        let mut root = std::mem::replace(&mut self.root, Node::Heap(BinaryHeap::new()));
-        let taken =
-            self.refresh(&mut root, rooms, demand).and_then(|_| self.take_first(&mut root, rooms, demand));
-        self.root = root;
-        taken
+    /// Gives the best instance one more task; `None` when no instance can take it. `draw` decides between equals.
+    pub fn take(&mut self, rooms: &mut [Room], demand: &Demand<'_>, draw: u64) -> Option<usize> {
+        let index = self.first(rooms, demand, draw)?;
+        self.change(
+            rooms,
+            index,
+            |room| room.take(demand),
+            |room| filter::refusal_of_rest(room, demand),
+            demand,
+        );
+        Some(index)
     }
 
-    /// Sees to it that what is first is the best. What a placement changes for other instances only makes them worse,
-    /// so it is the first whose score still holds.
-    fn refresh(&self, node: &mut Node, rooms: &[Room<'_>], demand: &Demand<'_>) -> Option<Score> {
-        match node {
-            Node::Heap(heap) => loop {
-                let Reverse((score, index)) = *heap.peek()?;
-                let now = self.score(&rooms[index], demand);
-                if now == score {
-                    return Some(score);
-                }
-                heap.pop();
-                heap.push(Reverse((now, index)));
-            },
-            Node::Tier { level, buckets, order } => loop {
-                let (score, bucket) = *order.first()?;
-                let (tasks, node) = &mut buckets[bucket];
-                let now = self.refresh(node, rooms, demand).map(|best| best.at(*level, *tasks));
-                if now == Some(score) {
-                    return now;
-                }
-                order.pop_first();
-                order.extend(now.map(|now| (now, bucket)));
-            },
-        }
+    /// The room is no longer as it was: `change` makes it what it is now.
+    pub fn renew(
+        &mut self,
+        rooms: &mut [Room],
+        index: usize,
+        change: impl FnOnce(&mut Room),
+        demand: &Demand<'_>,
+    ) {
+        self.change(
+            rooms,
+            index,
+            change,
+            |room| filter::refusal(room, demand).map(|(_, reason)| reason),
+            demand,
+        );
     }
 
-    fn take_first(&mut self, node: &mut Node, rooms: &mut [Room<'_>], demand: &Demand<'_>) -> Option<usize> {
-        match node {
-            Node::Heap(heap) => {
-                let Reverse((_, index)) = heap.pop()?;
-                rooms[index].take(demand);
-                for (name, values) in &mut self.counts {
-                    *values.entry(value(&rooms[index], name)).or_default() += 1;
-                }
-                if filter::refusal_of_rest(&rooms[index], demand).is_none() {
-                    heap.push(Reverse((self.score(&rooms[index], demand), index)));
-                }
-                Some(index)
+    fn change<R>(
+        &mut self,
+        rooms: &mut [Room],
+        index: usize,
+        change: impl FnOnce(&mut Room),
+        refusal: impl FnOnce(&Room) -> Option<R>,
+        demand: &Demand<'_>,
+    ) {
+        let room = &mut rooms[index];
+        self.leave(room, index);
+        self.count(room, false);
+        change(room);
+        self.count(room, true);
+        self.enter(room, index, refusal(room).is_none(), demand);
+    }
+
+    /// The best one now. A score may be stale, but never better than it was, so the first that still holds is the best.
+    fn first(&mut self, rooms: &[Room], demand: &Demand<'_>, draw: u64) -> Option<usize> {
+        loop {
+            let index = self.root.first(draw)?;
+            let room = &rooms[index];
+            if self.are_independent() || self.entries[index] == Some(self.entry(room, index, demand)) {
+                return Some(index);
             }
-            Node::Tier { level, buckets, order } => {
-                let (_, bucket) = order.pop_first()?;
-                let (tasks, node) = &mut buckets[bucket];
-                let taken = self.take_first(node, rooms, demand);
-                *tasks += 1;
-                order.extend(node.first().map(|best| (best.at(*level, *tasks), bucket)));
-                taken
-            }
+            self.leave(room, index);
+            self.enter(room, index, true, demand);
         }
     }
 
-    fn score(&self, room: &Room<'_>, demand: &Demand<'_>) -> Score {
+    fn enter(&mut self, room: &Room, index: usize, able: bool, demand: &Demand<'_>) {
+        let entry = able.then(|| self.entry(room, index, demand));
+        self.root.enter(&self.strategy[..self.tiers], 0, room, entry);
+        self.entries[index] = entry;
+    }
+
+    fn leave(&mut self, room: &Room, index: usize) {
+        let entry = self.entries[index].take();
+        self.root.leave(&self.strategy[..self.tiers], 0, room, entry);
+    }
+
+    fn entry(&self, room: &Room, index: usize, demand: &Demand<'_>) -> Entry {
         let in_bucket = |name: &Arc<str>| {
             self.counts.get(name).and_then(|values| values.get(&value(room, name))).copied().unwrap_or(0)
         };
-        Score::of(&self.strategy[self.tiers..], self.tiers, room, demand, in_bucket)
+        let score = Score::of(&self.strategy[self.tiers..], self.tiers, room, demand, in_bucket);
+        (score, room.spot(), index)
+    }
+
+    fn count(&mut self, room: &Room, enters: bool) {
+        for (name, values) in &mut self.counts {
+            let count = values.entry(value(room, name)).or_default();
+            *count = if enters { *count + room.alike } else { *count - room.alike };
+        }
     }
 }
 
 impl Node {
-    fn first(&self) -> Option<Score> {
+    fn at(level: usize, tiers: usize) -> Self {
+        if level < tiers { Self::Tier(Tier::default()) } else { Self::Bottom(BTreeSet::new()) }
+    }
+
+    fn best(&self) -> Option<Score> {
+        let order = match self {
+            Self::Tier(tier) => &tier.order,
+            Self::Bottom(order) => order,
+        };
+        order.first().map(|(score, ..)| *score)
+    }
+
+    /// The number of the room that is next.
+    fn first(&self, draw: u64) -> Option<usize> {
         match self {
-            Self::Tier { order, .. } => order.first().map(|(score, _)| *score),
-            Self::Heap(heap) => heap.peek().map(|Reverse((score, _))| *score),
+            Self::Bottom(order) => drawn(order, draw),
+            // Each tier with a draw of its own: else a bucket's instances would be drawn from one part of the ring.
+            Self::Tier(tier) => tier.buckets[drawn(&tier.order, draw)?].node.first(mix(draw)),
         }
     }
+
+    fn enter(&mut self, tiers: &[Strategy], level: usize, room: &Room, entry: Option<Entry>) {
+        match self {
+            Self::Bottom(order) => order.extend(entry),
+            Self::Tier(tier) => {
+                let number = tier.number(tiers, level, room);
+                tier.change(level, number, |bucket| {
+                    bucket.tasks += room.alike;
+                    bucket.node.enter(tiers, level + 1, room, entry);
+                });
+            }
+        }
+    }
+
+    /// The room must be as it was when it entered.
+    fn leave(&mut self, tiers: &[Strategy], level: usize, room: &Room, entry: Option<Entry>) {
+        match self {
+            Self::Bottom(order) => drop(entry.map(|entry| order.remove(&entry))),
+            Self::Tier(tier) => {
+                let number = tier.number(tiers, level, room);
+                tier.change(level, number, |bucket| {
+                    bucket.tasks -= room.alike;
+                    bucket.node.leave(tiers, level + 1, room, entry);
+                });
+            }
+        }
+    }
+}
+
+impl Tier {
+    /// The bucket that the room is in; a new one if it is the first of its kind.
+    fn number(&mut self, tiers: &[Strategy], level: usize, room: &Room) -> usize {
+        let value = attribute(&tiers[level]).and_then(|name| value(room, name));
+        if let Some(number) = self.numbers.get(&value) {
+            return *number;
+        }
+        let number = self.buckets.len();
+        let spot = value
+            .as_deref()
+            .unwrap_or_default()
+            .bytes()
+            .fold(level as u64, |spot, byte| mix(spot ^ u64::from(byte)));
+        self.buckets.push(Bucket { tasks: 0, spot, node: Node::at(level + 1, tiers.len()) });
+        self.numbers.insert(value, number);
+        number
+    }
+
+    fn change(&mut self, level: usize, number: usize, change: impl FnOnce(&mut Bucket)) {
+        let bucket = &mut self.buckets[number];
+        let entry =
+            |bucket: &Bucket| Some((bucket.node.best()?.at(level, bucket.tasks), bucket.spot, number));
+        let before = entry(bucket);
+        change(bucket);
+        let after = entry(bucket);
+        if before != after {
+            before.map(|before| self.order.remove(&before));
+            self.order.extend(after);
+        }
+    }
+}
+
+/// Of those that are as good as the first, the next in the ring.
+fn drawn(order: &BTreeSet<Entry>, draw: u64) -> Option<usize> {
+    let first = order.first()?;
+    let next = order.range((first.0, draw, 0)..).next().filter(|next| next.0 == first.0);
+    Some(next.unwrap_or(first).2)
 }
 
 fn attribute(strategy: &Strategy) -> Option<&Arc<str>> {
@@ -151,6 +262,6 @@ fn attribute(strategy: &Strategy) -> Option<&Arc<str>> {
     }
 }
 
-fn value(room: &Room<'_>, name: &str) -> Option<Arc<str>> {
+fn value(room: &Room, name: &str) -> Value {
     room.instance.attribute(name).map(|attribute| attribute.value.clone().unwrap_or_default())
 }

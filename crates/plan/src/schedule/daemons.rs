@@ -6,13 +6,11 @@ use super::{
     filter::{self, Demand},
     room::Room,
 };
-use model::{
-    ClusterKey, HostPort, InstanceId, RolloutState, SchedulingStrategy, Service, ServiceStatus, Size, World,
-};
+use model::{ClusterKey, HostPort, InstanceId, RolloutState, Service, Size, World};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What daemons still need of an instance.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq)]
 pub(super) struct Kept {
     pub size: Size,
     pub addresses: u32,
@@ -24,7 +22,7 @@ pub(super) struct Kept {
 pub fn members(world: &World, want: &Want, rules: &Rules) -> Option<BTreeSet<InstanceId>> {
     let demand = Demand::of(world, want, rules)?;
     let belongs = |id: &InstanceId| {
-        world.instance(*id).is_some_and(|instance| filter::belongs(&Room::of(world, instance, 0), &demand))
+        world.instance(*id).is_some_and(|instance| filter::belongs(&Room::of(world, instance), &demand))
     };
     Some(world.instances(&demand.home).map(|instance| instance.id).filter(belongs).collect())
 }
@@ -32,14 +30,10 @@ pub fn members(world: &World, want: &Want, rules: &Rules) -> Option<BTreeSet<Ins
 /// By instance, for all daemons of the cluster together.
 pub(super) fn kept_free(world: &World, cluster: &ClusterKey) -> BTreeMap<InstanceId, Kept> {
     let mut kept: BTreeMap<InstanceId, Kept> = BTreeMap::new();
-    for service in world.services(cluster).filter(|service| is_daemon(service)) {
+    for service in world.daemons(cluster) {
         keep_for(world, service, &mut kept);
     }
     kept
-}
-
-fn is_daemon(service: &Service) -> bool {
-    service.scheduling == SchedulingStrategy::Daemon && service.status == ServiceStatus::Active
 }
 
 fn keep_for(world: &World, service: &Service, kept: &mut BTreeMap<InstanceId, Kept>) {

@@ -102,7 +102,7 @@ impl Failure {
     }
 
     /// The caller has chosen the instance, and it refuses.
-    pub(super) fn on(index: usize, demand: &Demand<'_>, room: &Room<'_>, reason: FailureReason) -> Self {
+    pub(super) fn on(index: usize, demand: &Demand<'_>, room: &Room, reason: FailureReason) -> Self {
         Self {
             want: index,
             reason,
@@ -113,7 +113,7 @@ impl Failure {
     }
 
     /// Called when every instance refuses. The number of the want is the caller's to fill in.
-    pub(super) fn explain(demand: &Demand<'_>, rooms: &[Room<'_>]) -> Self {
+    pub(super) fn explain(demand: &Demand<'_>, rooms: &[Room]) -> Self {
         let pool = demand.home == Home::Pool;
         let mut refusals = BTreeMap::new();
         let mut closest: Option<(usize, FailureReason, InstanceId)> = None;
@@ -139,7 +139,7 @@ impl Failure {
     }
 }
 
-fn detail(demand: &Demand<'_>, rooms: &[Room<'_>], refusals: &BTreeMap<FailureReason, usize>) -> String {
+fn detail(demand: &Demand<'_>, rooms: &[Room], refusals: &BTreeMap<FailureReason, usize>) -> String {
     if rooms.is_empty() {
         return match demand.want.launch_type {
             LaunchType::Fargate => {
@@ -158,18 +158,13 @@ fn detail(demand: &Demand<'_>, rooms: &[Room<'_>], refusals: &BTreeMap<FailureRe
 }
 
 /// The most that an instance which was refused for this reason has.
-fn most(
-    reason: FailureReason,
-    demand: &Demand<'_>,
-    rooms: &[Room<'_>],
-    of: impl Fn(&Room<'_>) -> i64,
-) -> i64 {
+fn most(reason: FailureReason, demand: &Demand<'_>, rooms: &[Room], of: impl Fn(&Room) -> i64) -> i64 {
     let refused =
         rooms.iter().filter(|room| filter::refusal(room, demand).is_some_and(|(_, why)| why == reason));
     refused.map(of).max().unwrap_or(0).max(0)
 }
 
-fn lack(reason: FailureReason, demand: &Demand<'_>, rooms: &[Room<'_>]) -> String {
+fn lack(reason: FailureReason, demand: &Demand<'_>, rooms: &[Room]) -> String {
     match reason {
         FailureReason::Provider => format!(
             "of other capacity providers; `longshore agent --serverless --capacity-provider {}` starts one",

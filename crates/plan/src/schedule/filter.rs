@@ -43,7 +43,7 @@ impl<'w> Demand<'w> {
     }
 }
 
-type Filter = fn(&Room<'_>, &Demand<'_>) -> Option<FailureReason>;
+type Filter = fn(&Room, &Demand<'_>) -> Option<FailureReason>;
 
 /// What a placement on an instance doesn't change there, and what it may.
 const STANDING: &[Filter] = &[provider, agent, attributes, member_of];
@@ -51,14 +51,14 @@ const CHANGING: &[Filter] = &[distinct, ports, address, cpu, memory];
 
 /// Why the instance can't take the task, and how many filters let it through before; `None` when
 /// all do.
-pub(super) fn refusal(room: &Room<'_>, demand: &Demand<'_>) -> Option<(usize, FailureReason)> {
+pub(super) fn refusal(room: &Room, demand: &Demand<'_>) -> Option<(usize, FailureReason)> {
     let chain = STANDING.iter().chain(CHANGING);
     chain.enumerate().find_map(|(passed, filter)| filter(room, demand).map(|reason| (passed, reason)))
 }
 
 /// Whether the instance is one that such a task belongs on, be there room or an agent now or not. Nothing belongs on one
 /// that is lost.
-pub(super) fn belongs(room: &Room<'_>, demand: &Demand<'_>) -> bool {
+pub(super) fn belongs(room: &Room, demand: &Demand<'_>) -> bool {
     let standing: &[Filter] = &[provider, attributes, member_of];
     room.instance.status == InstanceStatus::Active
         && !room.instance.lost
@@ -66,25 +66,25 @@ pub(super) fn belongs(room: &Room<'_>, demand: &Demand<'_>) -> bool {
 }
 
 /// As [`refusal`], of an instance that has just taken such a task.
-pub(super) fn refusal_of_rest(room: &Room<'_>, demand: &Demand<'_>) -> Option<FailureReason> {
+pub(super) fn refusal_of_rest(room: &Room, demand: &Demand<'_>) -> Option<FailureReason> {
     CHANGING.iter().find_map(|filter| filter(room, demand))
 }
 
 /// An agent of the pool can say which capacity providers it is of (`--capacity-provider`); one that doesn't
 /// is of both that exist without being made. Launch type FARGATE means the provider of that name.
-fn provider(room: &Room<'_>, demand: &Demand<'_>) -> Option<FailureReason> {
+fn provider(room: &Room, demand: &Demand<'_>) -> Option<FailureReason> {
     let wanted = demand.want.capacity_provider.as_deref().unwrap_or(model::BUILT_IN_PROVIDERS[0]);
     let refused = demand.home == Home::Pool && !room.instance.capacity_providers().any(|has| has == wanted);
     refused.then_some(FailureReason::Provider)
 }
 
-fn agent(room: &Room<'_>, _: &Demand<'_>) -> Option<FailureReason> {
+fn agent(room: &Room, _: &Demand<'_>) -> Option<FailureReason> {
     let ready = room.instance.status == InstanceStatus::Active && room.instance.agent_connected;
     (!ready).then_some(FailureReason::Agent)
 }
 
 /// An instance that doesn't say what it is has what is usual: only a contradiction refuses.
-fn attributes(room: &Room<'_>, demand: &Demand<'_>) -> Option<FailureReason> {
+fn attributes(room: &Room, demand: &Demand<'_>) -> Option<FailureReason> {
     let value = |name: &str| room.instance.attribute(name).and_then(|attribute| attribute.value.as_deref());
     let platform = &demand.definition.platform;
     let differs = |asked: &Option<std::sync::Arc<str>>, name: &str| {
@@ -109,27 +109,27 @@ fn same_platform(asked: &str, has: &str) -> bool {
     asked.eq_ignore_ascii_case(has)
 }
 
-fn member_of(room: &Room<'_>, demand: &Demand<'_>) -> Option<FailureReason> {
-    let includes = |one: &Membership| one.includes(demand.world, room.instance);
+fn member_of(room: &Room, demand: &Demand<'_>) -> Option<FailureReason> {
+    let includes = |one: &Membership| one.includes(demand.world, &room.instance);
     (!demand.member_of.iter().all(includes)).then_some(FailureReason::MemberOf)
 }
 
-fn distinct(room: &Room<'_>, demand: &Demand<'_>) -> Option<FailureReason> {
+fn distinct(room: &Room, demand: &Demand<'_>) -> Option<FailureReason> {
     (demand.distinct_instance && room.of_group > 0).then_some(FailureReason::Distinct)
 }
 
-fn ports(room: &Room<'_>, demand: &Demand<'_>) -> Option<FailureReason> {
+fn ports(room: &Room, demand: &Demand<'_>) -> Option<FailureReason> {
     (!demand.ports.iter().all(|port| room.has_port(port))).then_some(FailureReason::Ports)
 }
 
-fn address(room: &Room<'_>, demand: &Demand<'_>) -> Option<FailureReason> {
+fn address(room: &Room, demand: &Demand<'_>) -> Option<FailureReason> {
     (demand.own_address && room.addresses == 0).then_some(FailureReason::Eni)
 }
 
-fn cpu(room: &Room<'_>, demand: &Demand<'_>) -> Option<FailureReason> {
+fn cpu(room: &Room, demand: &Demand<'_>) -> Option<FailureReason> {
     (demand.size.cpu > room.left.cpu).then_some(FailureReason::Cpu)
 }
 
-fn memory(room: &Room<'_>, demand: &Demand<'_>) -> Option<FailureReason> {
+fn memory(room: &Room, demand: &Demand<'_>) -> Option<FailureReason> {
     (demand.size.memory_mib > room.left.memory_mib).then_some(FailureReason::Memory)
 }

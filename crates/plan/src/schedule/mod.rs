@@ -5,6 +5,8 @@ mod candidates;
 mod daemons;
 mod failure;
 mod filter;
+mod memory;
+mod ranking;
 mod room;
 mod rules;
 mod score;
@@ -13,13 +15,13 @@ mod want;
 
 pub use daemons::members;
 pub use failure::{Failure, FailureReason};
+pub use memory::Memory;
 pub use rules::{Field, MOST_CONSTRAINTS, MOST_STRATEGIES, Membership, Resource, Rules, Strategy};
 pub use share::Shares;
 pub use want::Want;
 
-use candidates::Candidates;
 use filter::Demand;
-use model::{Home, InstanceId, InstanceStatus, World};
+use model::{InstanceId, InstanceStatus, World};
 use room::Room;
 use std::collections::BTreeMap;
 
@@ -38,23 +40,9 @@ pub struct Placement {
     pub failures: Vec<Failure>,
 }
 
-/// Finds a place for each want. `seed` decides between equals.
+/// Finds a place for each want. `seed` decides between equals. Who asks again and again has a [`Memory`].
 pub fn place(world: &World, wants: &[Want], rules: &Rules, _now_ms: u64, seed: u128) -> Placement {
-    let mut placement = Placement::default();
-    let mut rooms: BTreeMap<Home, Vec<Room<'_>>> = BTreeMap::new();
-    for group in want::groups(wants) {
-        let want = &wants[group[0]];
-        let Some(demand) = Demand::of(world, want, rules) else {
-            placement.failures.extend(group.iter().map(|index| Failure::no_definition(*index, want)));
-            continue;
-        };
-        let home = demand.home.clone();
-        let rooms = rooms.entry(home).or_insert_with_key(|home| room::rooms(world, home, rules, seed));
-        place_group(&demand, rules, &group, rooms, &mut placement);
-    }
-    placement.placed.sort_by_key(|placed| placed.want);
-    placement.failures.sort_by_key(|failure| failure.want);
-    placement
+    Memory::default().place(world, wants, rules, seed)
 }
 
 /// As [`place`], where the caller has chosen: one task on each of `instances`. What another schedule
@@ -66,7 +54,7 @@ pub fn place_on(world: &World, want: &Want, rules: &Rules, instances: &[Instance
         placement.failures.extend((0..instances.len()).map(|index| Failure::no_definition(index, want)));
         return placement;
     };
-    let mut rooms: BTreeMap<InstanceId, Room<'_>> = BTreeMap::new();
+    let mut rooms: BTreeMap<InstanceId, Room> = BTreeMap::new();
     for (index, id) in instances.iter().enumerate() {
         let Some(instance) = world.instance(*id).filter(|instance| instance.home == demand.home) else {
             placement.failures.push(Failure::no_instance(index));
@@ -76,7 +64,7 @@ pub fn place_on(world: &World, want: &Want, rules: &Rules, instances: &[Instance
             placement.failures.push(Failure::not_active(index, instance));
             continue;
         }
-        let room = rooms.entry(*id).or_insert_with(|| Room::of(world, instance, 0));
+        let room = rooms.entry(*id).or_insert_with(|| Room::of(world, instance));
         match filter::refusal(room, &demand) {
             Some((_, reason)) => placement.failures.push(Failure::on(index, &demand, room, reason)),
             None => {
@@ -86,25 +74,4 @@ pub fn place_on(world: &World, want: &Want, rules: &Rules, instances: &[Instance
         }
     }
     placement
-}
-
-fn place_group(
-    demand: &Demand<'_>,
-    rules: &Rules,
-    group: &[usize],
-    rooms: &mut [Room<'_>],
-    placement: &mut Placement,
-) {
-    let mut candidates = Candidates::new(&rules.strategy, rooms, demand);
-    let mut left = group.iter();
-    for index in left.by_ref() {
-        let Some(room) = candidates.take(rooms, demand) else {
-            // Every instance refuses now, and the ones after this want the same.
-            let failure = Failure::explain(demand, rooms);
-            placement.failures.push(Failure { want: *index, ..failure.clone() });
-            placement.failures.extend(left.map(|index| Failure { want: *index, ..failure.clone() }));
-            return;
-        };
-        placement.placed.push(Placed { want: *index, instance: rooms[room].instance.id });
-    }
 }

@@ -75,6 +75,11 @@ impl Membership {
         Self { text: text.clone(), expression: Expression::parse(text).ok() }
     }
 
+    /// Whether the answer depends on which tasks the instance hosts.
+    pub(super) fn asks_for_tasks(&self) -> bool {
+        self.expression.as_ref().is_some_and(Expression::asks_for_tasks)
+    }
+
     pub(super) fn includes(&self, world: &World, instance: &ContainerInstance) -> bool {
         self.expression.as_ref().is_some_and(|expression| expression.matches(world, instance))
     }

@@ -2,13 +2,12 @@ use super::{Field, Resource, Strategy, filter::Demand, room::Room, rules::MOST_S
 use model::Size;
 use std::sync::Arc;
 
-/// The lower, the better: what the strategies say, in their order; then the emptiest; then by lot.
+/// The lower, the better: what the strategies say, in their order; then the emptiest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Score {
     said: [i64; MOST_STRATEGIES],
     used: i64,
     tasks: usize,
-    lot: u64,
 }
 
 impl Score {
@@ -17,15 +16,15 @@ impl Score {
     pub fn of(
         strategy: &[Strategy],
         from: usize,
-        room: &Room<'_>,
+        room: &Room,
         demand: &Demand<'_>,
         in_bucket: impl Fn(&Arc<str>) -> usize,
     ) -> Self {
         let mut said = [0; MOST_STRATEGIES];
         for (slot, strategy) in said[from..].iter_mut().zip(strategy) {
             *slot = match strategy {
-                // It is below 2^63: a draw has 40 bits.
-                Strategy::Random => room.lot as i64,
+                // All that are left are equal, whatever comes after.
+                Strategy::Random => return Self { said, used: 0, tasks: 0 },
                 Strategy::Spread(Field::Instance) => number(room.alike),
                 Strategy::Spread(Field::Attribute(name)) => number(in_bucket(name)),
                 Strategy::Binpack(Resource::Cpu) => room.left.cpu,
@@ -33,7 +32,7 @@ impl Score {
             };
         }
         let used = share(room.instance.total - room.left + demand.size, room.instance.total);
-        Self { said, used, tasks: room.tasks, lot: room.lot }
+        Self { said, used, tasks: room.tasks }
     }
 
     /// The same in a bucket with so many tasks of the group.
