@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::Semaphore;
 use tokio::time::{MissedTickBehavior, interval};
 use wire::Timestamp;
 use wire::acs::{AckRequest, Decoded, HeartbeatAckRequest, SessionQuery, Task, ToAgent, ToServer};
@@ -19,6 +19,7 @@ use crate::CLUSTER;
 use crate::channel::{Channel, now_ms};
 use crate::fleet::Tally;
 use crate::identity::{self, AGENT_VERSION};
+use crate::lines::Lines;
 use crate::site::Caller;
 use crate::socket::Socket;
 
@@ -34,13 +35,16 @@ pub struct Agent {
     tcs: String,
     tally: Arc<Tally>,
     room: Arc<Semaphore>,
-    /// Connections that wait for the next report.
-    idle: Arc<Mutex<Vec<Channel>>>,
+    lines: Arc<Lines>,
 }
 
 impl Agent {
-    pub async fn register(caller: Caller, tally: Arc<Tally>) -> anyhow::Result<Agent> {
-        let mut channel = Channel::open(caller.clone()).await?;
+    pub async fn register(
+        caller: Caller,
+        channel: &mut Channel,
+        tally: Arc<Tally>,
+        lines: Arc<Lines>,
+    ) -> anyhow::Result<Agent> {
         let answer = channel.call::<ecs::ops::RegisterContainerInstance>(&identity::registration()).await?;
         let arn = answer.container_instance.and_then(|it| it.container_instance_arn).context("no ARN")?;
         let input = ecs::DiscoverPollEndpointRequest {
@@ -55,13 +59,16 @@ impl Agent {
             tcs: endpoints.telemetry_endpoint.context("no telemetry endpoint")?,
             tally,
             room: Arc::new(Semaphore::new(REPORTS)),
-            idle: Arc::new(Mutex::new(vec![channel])),
+            lines,
         })
     }
 
-    /// Both sessions, until one of them ends.
-    pub async fn run(self) -> anyhow::Result<()> {
-        tokio::try_join!(self.commands(), self.telemetry()).map(drop)
+    /// Its sessions, until one of them ends.
+    pub async fn run(self, telemetry: bool) -> anyhow::Result<()> {
+        match telemetry {
+            true => tokio::try_join!(self.commands(), self.telemetry()).map(drop),
+            false => self.commands().await,
+        }
     }
 
     async fn commands(&self) -> anyhow::Result<()> {
@@ -90,7 +97,11 @@ impl Agent {
                     self.tally.told.fetch_add(payload.tasks.len(), Ordering::Relaxed);
                     self.tally.more.notify_waiters();
                     socket.send(self.ack(payload.cluster_arn, payload.message_id).encode()?).await?;
-                    payload.tasks.into_iter().for_each(|task| self.start(task));
+                    let wanted = payload
+                        .tasks
+                        .into_iter()
+                        .filter(|task| task.desired_status.as_deref() == Some("RUNNING"));
+                    wanted.for_each(|task| self.start(task));
                 }
                 other => bail!("unexpected: {other:?}"),
             }
@@ -115,15 +126,6 @@ impl Agent {
     }
 
     async fn report(&self, task: &Task) -> anyhow::Result<()> {
-        let idle = {
-            let mut idle = self.idle.lock().await;
-            idle.retain(Channel::is_open);
-            idle.pop()
-        };
-        let mut channel = match idle {
-            Some(channel) => channel,
-            None => Channel::open(self.caller.clone()).await?,
-        };
         let now = Timestamp::from_ms(now_ms());
         let running = |container: &wire::acs::Container| ContainerStateChange {
             container_name: Some(container.name.clone()),
@@ -142,9 +144,7 @@ impl Agent {
             pull_stopped_at: Some(now),
             ..Default::default()
         };
-        channel.call::<ecs::ops::SubmitTaskStateChange>(&input).await?;
-        self.idle.lock().await.push(channel);
-        Ok(())
+        self.lines.call::<ecs::ops::SubmitTaskStateChange>(&input).await
     }
 
     /// Metrics of an instance whose tasks have none yet; heartbeats need no answer.

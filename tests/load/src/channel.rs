@@ -1,39 +1,34 @@
-//! One connection on which signed calls are made, one after the other.
+//! One connection on which signed calls are made, one after the other. It speaks just enough HTTP/1.1 for that: the
+//! generator shares the processors with the server that it measures, and a general client costs several times as much.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::Context;
-use bytes::Bytes;
-use http_body_util::{BodyExt, Full};
-use hyper::client::conn::http1::{SendRequest, handshake};
-use hyper_util::rt::TokioIo;
+use anyhow::{Context, bail, ensure};
+use bytes::{Buf, Bytes, BytesMut};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use wire::client::{self, ServiceError};
+use wire::client;
 use wire::operation::Operation;
 
 use crate::site::Caller;
+
+/// Headers of an answer, at most.
+const HEADERS: usize = 32;
 
 #[derive(Debug)]
 pub struct Channel {
     caller: Caller,
     endpoint: String,
-    sender: SendRequest<Full<Bytes>>,
+    stream: TcpStream,
+    /// What was read of the next answer.
+    read: BytesMut,
 }
 
 impl Channel {
     pub async fn open(caller: Caller) -> anyhow::Result<Channel> {
-        let stream = TcpStream::connect(caller.address()).await.context("connect")?;
-        stream.set_nodelay(true)?;
-        let (sender, connection) = handshake(TokioIo::new(stream)).await?;
-        // It ends when the sender is dropped, or the server is gone; the next call says so.
-        tokio::spawn(connection);
+        let stream = caller.connect().await?;
         let endpoint = format!("http://{}", caller.address());
-        Ok(Channel { caller, endpoint, sender })
-    }
-
-    /// The server closes one that was idle for long.
-    pub fn is_open(&self) -> bool {
-        !self.sender.is_closed()
+        Ok(Channel { caller, endpoint, stream, read: BytesMut::with_capacity(8192) })
     }
 
     pub async fn call<O: Operation>(&mut self, input: &O::Input) -> anyhow::Result<O::Output> {
@@ -45,10 +40,10 @@ impl Channel {
     pub async fn body<O: Operation>(&mut self, input: &O::Input) -> anyhow::Result<Bytes> {
         match self.raw::<O>(input).await? {
             (200, body) => Ok(body),
-            (status, body) => Err(client::parse::<O>(status, &body).err().map_or_else(
-                || anyhow::anyhow!("status {status}"),
-                |error: ServiceError| anyhow::anyhow!("{}: {error}", O::INFO.name),
-            )),
+            (status, body) => match client::parse::<O>(status, &body) {
+                Err(error) => bail!("{}: {error}", O::INFO.name),
+                Ok(_) => bail!("{}: status {status}", O::INFO.name),
+            },
         }
     }
 
@@ -59,16 +54,47 @@ impl Channel {
             region: self.caller.region(),
         };
         let signed = client::build::<O>(input, &caller, now_ms())?;
-        let mut request = http::Request::builder().method(signed.method).uri("/");
+        let mut request = Vec::with_capacity(1024 + signed.body.len());
+        request.extend_from_slice(signed.method.as_bytes());
+        request.extend_from_slice(b" / HTTP/1.1\r\n");
         for (name, value) in &signed.headers {
-            request = request.header(name, value);
+            for part in [name, ": ", value, "\r\n"] {
+                request.extend_from_slice(part.as_bytes());
+            }
         }
-        let request = request.body(Full::new(Bytes::from(signed.body)))?;
-        self.sender.ready().await?;
-        let answer = self.sender.send_request(request).await?;
-        let status = answer.status().as_u16();
-        Ok((status, answer.into_body().collect().await?.to_bytes()))
+        request.extend_from_slice(format!("content-length: {}\r\n\r\n", signed.body.len()).as_bytes());
+        request.extend_from_slice(&signed.body);
+        self.stream.write_all(&request).await?;
+        self.answer().await
     }
+
+    async fn answer(&mut self) -> anyhow::Result<(u16, Bytes)> {
+        loop {
+            if let Some((status, head, length)) = head(&self.read)? {
+                while self.read.len() < head + length {
+                    self.more().await?;
+                }
+                self.read.advance(head);
+                return Ok((status, self.read.split_to(length).freeze()));
+            }
+            self.more().await?;
+        }
+    }
+
+    async fn more(&mut self) -> anyhow::Result<()> {
+        ensure!(self.stream.read_buf(&mut self.read).await? > 0, "the server closed the connection");
+        Ok(())
+    }
+}
+
+/// The status, where the body begins and how long it is; `None` while the head isn't whole.
+fn head(read: &[u8]) -> anyhow::Result<Option<(u16, usize, usize)>> {
+    let mut headers = [httparse::EMPTY_HEADER; HEADERS];
+    let mut answer = httparse::Response::new(&mut headers);
+    let httparse::Status::Complete(head) = answer.parse(read)? else { return Ok(None) };
+    let length = answer.headers.iter().find(|header| header.name.eq_ignore_ascii_case("content-length"));
+    let length = std::str::from_utf8(length.context("an answer without a length")?.value)?.parse()?;
+    Ok(Some((answer.code.context("an answer without a status")?, head, length)))
 }
 
 /// Milliseconds since the epoch.

@@ -4,10 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use anyhow::ensure;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use crate::agent::Agent;
+use crate::channel::Channel;
+use crate::lines::Lines;
 use crate::site::Caller;
 
 /// What the agents have come to.
@@ -45,14 +48,17 @@ pub struct Fleet {
 
 impl Fleet {
     /// Registers them, one after the other, and lets each open its sessions.
-    pub async fn connect(caller: &Caller, size: usize) -> anyhow::Result<Fleet> {
+    /// So many of them, the first, have a telemetry session too.
+    pub async fn connect(caller: &Caller, size: usize, measuring: usize) -> anyhow::Result<Fleet> {
         let tally = Arc::new(Tally::default());
+        let lines = Arc::new(Lines::new(caller.clone()));
+        let mut channel = Channel::open(caller.clone()).await?;
         let mut agents = JoinSet::new();
-        for _ in 0..size {
-            let agent = Agent::register(caller.clone(), tally.clone()).await?;
+        for number in 0..size {
+            let agent = Agent::register(caller.clone(), &mut channel, tally.clone(), lines.clone()).await?;
             let tally = tally.clone();
             agents.spawn(async move {
-                if let Err(error) = agent.run().await {
+                if let Err(error) = agent.run(number < measuring).await {
                     tally.failed("an agent's session ended", &error);
                 }
             });
@@ -60,8 +66,10 @@ impl Fleet {
         Ok(Fleet { size, tally, _agents: agents })
     }
 
-    pub fn ready(&self) -> bool {
-        self.tally.connected.load(Ordering::Relaxed) == self.size
+    /// Whether all have connected.
+    pub fn ready(&self) -> anyhow::Result<bool> {
+        ensure!(self.failures() == 0, "{} agents could not connect", self.failures());
+        Ok(self.tally.connected.load(Ordering::Relaxed) == self.size)
     }
 
     /// Tasks that agents were told of so far.

@@ -9,10 +9,12 @@
 //! docs/performance.md. Start at [`measure`].
 
 mod agent;
+mod asking;
 mod burst;
 mod channel;
 mod fleet;
 mod identity;
+mod lines;
 mod site;
 mod socket;
 mod standing;
@@ -22,17 +24,23 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use clap::Parser;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use serde_json::json;
 use wire::ecs;
 
 use burst::Burst;
 use channel::Channel;
 use fleet::Fleet;
-use site::{Site, processor_time};
+use site::{Site, processor_time, resident_mib};
 use standing::Standing;
 
 /// How long the fleet may take to connect, or the last task to be RUNNING.
-const PATIENCE: Duration = Duration::from_secs(300);
+const PATIENCE: Duration = Duration::from_secs(900);
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// For everything but the sessions.
+const DESCRIPTORS: u64 = 1024;
 const CLUSTER: &str = "load";
 const FAMILY: &str = "load";
 
@@ -57,6 +65,9 @@ struct Args {
     /// Tasks of each of them
     #[arg(long, default_value_t = 20)]
     each: i32,
+    /// In the end, ask the full site how soon it answers, and what it keeps in memory
+    #[arg(long)]
+    ask: bool,
     /// Keep the server's directory, and say where it is
     #[arg(long)]
     keep: bool,
@@ -64,10 +75,29 @@ struct Args {
 
 fn main() -> anyhow::Result<()> {
     let args = Args::parse();
+    raise_descriptors(2 * args.instances as u64 + DESCRIPTORS)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let figures = runtime.block_on(measure(&args))?;
     println!("{figures:#}");
     Ok(())
+}
+
+/// Or to as many as there may be.
+fn raise_descriptors(wanted: u64) -> anyhow::Result<()> {
+    let (_, most) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    if wanted > most && setrlimit(Resource::RLIMIT_NOFILE, wanted, wanted).is_ok() {
+        return Ok(());
+    }
+    Ok(setrlimit(Resource::RLIMIT_NOFILE, most, most)?)
+}
+
+/// How many instances can have a telemetry session: where a process may not have descriptors for two sockets of each,
+/// some have their session of commands alone.
+fn measuring(instances: usize) -> anyhow::Result<usize> {
+    let (limit, _) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    let left = usize::try_from(limit.saturating_sub(DESCRIPTORS))?;
+    ensure!(left >= instances, "{limit} descriptors are too few for {instances} instances");
+    Ok(instances.min(left - instances))
 }
 
 async fn measure(args: &Args) -> anyhow::Result<serde_json::Value> {
@@ -82,8 +112,9 @@ async fn measure(args: &Args) -> anyhow::Result<serde_json::Value> {
     let mut asking = Channel::open(user.clone()).await?;
     prepare(&mut asking).await?;
 
-    let fleet = Fleet::connect(&user, args.instances).await?;
-    wait(|| async { Ok::<_, anyhow::Error>(fleet.ready()) }, "the fleet to connect").await?;
+    let measuring = measuring(args.instances)?;
+    let fleet = Fleet::connect(&user, args.instances, measuring).await?;
+    wait(|| async { fleet.ready() }, "the fleet to connect").await?;
 
     if args.services > 0 {
         let Args { services, each, clients, .. } = *args;
@@ -95,6 +126,8 @@ async fn measure(args: &Args) -> anyhow::Result<serde_json::Value> {
     let begun = Instant::now();
     let taken = burst.run().await?;
     let reported = fleet.reported();
+    // Who says nothing for that long is hung up on.
+    let mut asking = Channel::open(user.clone()).await?;
     let mut running = 0;
     while running < args.tasks {
         ensure!(begun.elapsed() < PATIENCE, "{running} of {} tasks are RUNNING", args.tasks);
@@ -104,21 +137,30 @@ async fn measure(args: &Args) -> anyhow::Result<serde_json::Value> {
     }
     let all_running = begun.elapsed();
     let (server_after, own_after) = used()?;
+    let asked = match args.ask {
+        true => Some(asking::measure(&mut asking).await?),
+        false => None,
+    };
+    // Asking starts some, and stops one.
+    let tasks = args.tasks + asked.as_ref().map_or(0, |_| asking::CALLS - 1);
+    let memory = resident_mib(site.pid())?;
     drop(asking);
     drop(fleet);
 
     // What was acknowledged outlives whoever acknowledged it.
     let restart = site.kill_and_restart().await?;
     let (running, pending) = counts(&mut Channel::open(user).await?).await?;
-    ensure!(running + pending == args.tasks, "{running} + {pending} of {} tasks are left", args.tasks);
+    ensure!(running + pending == tasks, "{running} + {pending} of {tasks} tasks are left");
 
     let tasks = args.tasks as f64;
     let us_a_task =
         |before: Duration, after: Duration| ((after - before).as_secs_f64() * 1e6 / tasks).round();
     let ms = |of: Duration| (of.as_secs_f64() * 1e4).round() / 10.0;
-    Ok(json!({
+    let mut figures = json!({
         "load_tasks": args.tasks,
         "load_instances": args.instances,
+        "load_telemetry_sessions": measuring,
+        "load_server_rss_mib": memory,
         "load_clients": args.clients,
         "load_acknowledged_tasks_per_s": (tasks / taken.took.as_secs_f64()).round(),
         "load_call_ms_p50": ms(taken.percentile(0.5)),
@@ -129,7 +171,11 @@ async fn measure(args: &Args) -> anyhow::Result<serde_json::Value> {
         "load_server_cpu_us_per_task": us_a_task(server_before, server_after),
         "load_generator_cpu_us_per_task": us_a_task(own_before, own_after),
         "load_restart_s": (restart.as_secs_f64() * 100.0).round() / 100.0,
-    }))
+    });
+    figures.as_object_mut().into_iter().for_each(|figures| {
+        figures.extend(asked.clone().map(|asked| ("load_api_ms_p50_p99".to_owned(), asked)));
+    });
+    Ok(figures)
 }
 
 /// The cluster and the one task definition.

@@ -1,19 +1,22 @@
 //! The server under load: the product's program, in a directory of its own.
 
 use std::fs::File;
-use std::net::TcpListener;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use wire::Credentials;
 
 /// How long a server may take until it answers.
 const PATIENCE: Duration = Duration::from_secs(60);
+const CONNECTIONS_FROM_ONE: u32 = 10_000;
+const ADDRESSES: u32 = 100;
 
 /// Where to call, and as whom.
 #[derive(Clone, Debug)]
@@ -23,6 +26,7 @@ pub struct Caller(Arc<Inner>);
 struct Inner {
     address: String,
     region: String,
+    opened: AtomicU32,
     credentials: Credentials,
 }
 
@@ -30,6 +34,17 @@ impl Caller {
     /// `127.0.0.1:port`
     pub fn address(&self) -> &str {
         &self.0.address
+    }
+
+    /// From the next of several addresses of this machine: one has ports for 28,000 connections to the same place.
+    pub async fn connect(&self) -> anyhow::Result<TcpStream> {
+        let number = self.0.opened.fetch_add(1, Ordering::Relaxed) / CONNECTIONS_FROM_ONE;
+        let socket = TcpSocket::new_v4()?;
+        let from = Ipv4Addr::from(u32::from(Ipv4Addr::new(127, 0, 1, 1)) + number % ADDRESSES);
+        socket.bind(SocketAddr::from((from, 0)))?;
+        let stream = socket.connect(self.0.address.parse()?).await.context("connect")?;
+        stream.set_nodelay(true)?;
+        Ok(stream)
     }
 
     pub fn region(&self) -> &str {
@@ -74,6 +89,7 @@ impl Site {
         Ok(Caller(Arc::new(Inner {
             address: self.address.clone(),
             region: get("AWS_REGION")?,
+            opened: AtomicU32::new(0),
             credentials: Credentials {
                 access_key_id: get("AWS_ACCESS_KEY_ID")?,
                 secret_access_key: get("AWS_SECRET_ACCESS_KEY")?,

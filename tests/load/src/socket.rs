@@ -3,12 +3,16 @@
 use anyhow::Context;
 use futures_util::{SinkExt, StreamExt};
 use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{self, Message, Utf8Bytes};
-use tokio_tungstenite::{WebSocketStream, client_async};
+use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 use wire::sigv4::{Request, Signer, sign};
 
 use crate::channel::now_ms;
 use crate::site::Caller;
+
+/// There are two sockets for each instance; what they usually hold is small.
+const READ_BUFFER: usize = 4 * 1024;
 
 #[derive(Debug)]
 pub struct Socket {
@@ -35,9 +39,11 @@ impl Socket {
         for (name, value) in signature(&caller, &path, &query, b"") {
             upgrade = upgrade.header(name, value);
         }
-        let tcp = TcpStream::connect(&host).await?;
-        tcp.set_nodelay(true)?;
-        let (stream, _) = client_async(upgrade.body(())?, tcp).await.context("the websocket's handshake")?;
+        let tcp = caller.connect().await?;
+        let config = WebSocketConfig::default().read_buffer_size(READ_BUFFER);
+        let (stream, _) = client_async_with_config(upgrade.body(())?, tcp, Some(config))
+            .await
+            .context("the websocket's handshake")?;
         Ok(Socket { stream, caller, path, query })
     }
 

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
-use axum::extract::{FromRequestParts, Request, State};
+use axum::extract::ws::{Message, WebSocket};
+use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use model::{Command, ContainerInstance, Document, Event, Home, InstanceId, InstanceStatus, TaskId, World};
 use plan::outbox::{self, Outbox, Told};
@@ -66,11 +66,10 @@ pub(crate) async fn open(State(sessions): State<Sessions>, request: Request) -> 
         tracing::warn!(%instance, message, "an agent is refused");
         return handshake::refuse(&Refusal { error: "InvalidInstanceException".into(), message });
     }
-    match WebSocketUpgrade::from_request_parts(&mut parts, &()).await {
-        Ok(upgrade) => upgrade
-            .max_message_size(MAX_MESSAGE)
-            .max_frame_size(MAX_MESSAGE)
-            .on_upgrade(move |socket| async move { run(sessions, socket, instance, visitor).await }),
+    match handshake::upgrade(&mut parts, MAX_MESSAGE).await {
+        Ok(upgrade) => {
+            upgrade.on_upgrade(move |socket| async move { run(sessions, socket, instance, visitor).await })
+        }
         Err(refusal) => refusal.into_response(),
     }
 }

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use axum::extract::FromRequestParts;
+use axum::extract::ws::{WebSocketUpgrade, rejection::WebSocketUpgradeRejection};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -10,6 +12,8 @@ use wire::acs::Refusal;
 
 use crate::app::App;
 use crate::front::{authenticate, authorize};
+
+const BUFFER: usize = 4 * 1024;
 
 /// The container instance that an agent's session is for. `action`: what IAM calls opening it.
 #[allow(clippy::result_large_err, reason = "the refusal is an HTTP response, made once a handshake")]
@@ -41,6 +45,20 @@ pub(crate) fn instance(
         return Err(refuse(&Refusal::inactive_instance("The container instance was deregistered.")));
     }
     Ok(instance.clone())
+}
+
+/// A websocket that keeps little memory while nothing is said, since every instance has two: the library's own buffers
+/// would be 2.6 GB for 10,000 instances. What is large is read and written in several pieces.
+pub(super) async fn upgrade(
+    parts: &mut Parts,
+    largest: usize,
+) -> Result<WebSocketUpgrade, WebSocketUpgradeRejection> {
+    let upgrade = WebSocketUpgrade::from_request_parts(parts, &()).await?;
+    Ok(upgrade
+        .read_buffer_size(BUFFER)
+        .write_buffer_size(BUFFER)
+        .max_message_size(largest)
+        .max_frame_size(largest))
 }
 
 pub(super) fn refuse(refusal: &Refusal) -> Response {

@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
-use axum::extract::{FromRequestParts, Request, State};
+use axum::extract::ws::{Message, WebSocket};
+use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use model::{Command, Document, Health, InstanceId, TaskId};
 use serde_json::json;
@@ -32,13 +32,11 @@ pub(crate) async fn open(State(sessions): State<Sessions>, request: Request) -> 
         Ok(instance) => instance.id,
         Err(refusal) => return refusal,
     };
-    match WebSocketUpgrade::from_request_parts(&mut parts, &()).await {
-        Ok(upgrade) => upgrade.max_message_size(MAX_MESSAGE).max_frame_size(MAX_MESSAGE).on_upgrade(
-            move |socket| async move {
-                converse(&sessions.app, socket, instance).await;
-                sessions.app.usage.forget(instance);
-            },
-        ),
+    match handshake::upgrade(&mut parts, MAX_MESSAGE).await {
+        Ok(upgrade) => upgrade.on_upgrade(move |socket| async move {
+            converse(&sessions.app, socket, instance).await;
+            sessions.app.usage.forget(instance);
+        }),
         Err(refusal) => refusal.into_response(),
     }
 }

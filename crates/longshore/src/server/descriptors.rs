@@ -3,18 +3,28 @@
 
 /// The most connections that are served at once, where the limit allows so many.
 const MOST_CONNECTIONS: u64 = 16 * 1024;
+/// Two sessions of each container instance, which don't count as connections (their agents are known).
+const AGENTS: u64 = 128 * 1024;
 /// Kept for the rest: the state, blobs and logs that are open, agents, the pipes of containers.
 const RESERVED: u64 = 2048;
 
-/// Raises the limit to what the process may have. Containers don't inherit it: their own is always set.
+/// Raises the limit to what the process may have, and, where it is allowed to, to what the sessions of fifty thousand
+/// container instances take. Containers don't inherit it: their own is always set.
 pub fn raise() {
-    let Some(mut limit) = limit() else { return };
-    limit.rlim_cur = limit.rlim_max;
-    // SAFETY: the structure is whole and outlives the call.
-    if unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) } != 0 {
+    let Some(limit) = limit() else { return };
+    let most = limit.rlim_max.max(AGENTS);
+    let wide = libc::rlimit { rlim_cur: most, rlim_max: most };
+    let may_have = libc::rlimit { rlim_cur: limit.rlim_max, ..limit };
+    if set(&wide).or_else(|_| set(&may_have)).is_err() {
         let error = std::io::Error::last_os_error();
         tracing::warn!(%error, "the limit of file descriptors stays as it is");
     }
+}
+
+fn set(limit: &libc::rlimit) -> Result<(), ()> {
+    // SAFETY: the structure is whole and outlives the call.
+    let set = unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, limit) };
+    if set == 0 { Ok(()) } else { Err(()) }
 }
 
 /// How many connections to serve at once, by the limit in force.
