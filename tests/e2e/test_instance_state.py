@@ -75,6 +75,12 @@ def test_a_machine_is_chosen_marked_and_drained(server, stage, machines):
     shown = server.run("instances", "--cluster", stage.cluster, "--filter", "attribute:rack == r1").stdout
     assert [line.split()[0] for line in shown.splitlines()] == ["INSTANCE", one.split("/")[-1][:12]]
     assert "connected" in shown and "rack=r1" in shown
+    tried = server.run("query", "attribute:rack == r1 and runningTasksCount < 9", "--cluster", stage.cluster).stdout
+    assert "1 of 2 container instances" in tried and one.split("/")[-1][:12] in tried
+    assert "1   attribute:rack == 'r1'" in tried and "2   runningTasksCount < '9'" in tried
+    mistaken = server.run("query", "attribute:rack = r1", "--cluster", stage.cluster, check=False)
+    assert mistaken.returncode == 1
+    assert mistaken.stderr.splitlines()[1].index("^") == 15, "below what can't be read"
     server.run("drain", one.split("/")[-1][:8], "--cluster", stage.cluster)
     described = stage.ecs.describe_container_instances(cluster=stage.cluster, containerInstances=[one])
     assert described["containerInstances"][0]["status"] == "DRAINING"

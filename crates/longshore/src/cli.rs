@@ -20,7 +20,7 @@ use wire::join::JoinToken;
 use crate::completion;
 use crate::top::Sort;
 pub use blobs::BlobsArgs;
-pub use instances::{DrainArgs, InstancesArgs};
+pub use instances::{DrainArgs, InstancesArgs, QueryArgs};
 pub use key::{KeyArgs, KeyCommand};
 pub use registry::{FindingsArgs, RegistryArgs, RegistryCommand, Severity, VerifyArgs};
 pub use role::{RoleArgs, RoleCommand};
@@ -104,6 +104,8 @@ pub enum Command {
     Start(HaltArgs),
     /// Show the container instances of a cluster, and what is free on them
     Instances(InstancesArgs),
+    /// Try an expression that chooses container instances
+    Query(QueryArgs),
     /// Let a container instance take no new tasks, and move those of services away
     Drain(DrainArgs),
     /// Show the log lines of a task or a service

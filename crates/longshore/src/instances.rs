@@ -26,7 +26,7 @@ pub async fn instances(site: &Site, args: &InstancesArgs) -> Result<ExitCode> {
         }
         return Ok(ExitCode::SUCCESS);
     }
-    println!("{}", table(&HEAD, instances.iter().map(row)));
+    println!("{}", shown(&instances));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -58,8 +58,12 @@ pub async fn drain(site: &Site, args: &DrainArgs) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+pub fn shown(instances: &[ecs::ContainerInstance]) -> String {
+    table(&HEAD, instances.iter().map(row))
+}
+
 /// ACTIVE and DRAINING ones, in the order of their ids.
-async fn list(
+pub async fn list(
     client: &Client,
     cluster: &str,
     filter: Option<&str>,

@@ -27,6 +27,7 @@ mod node;
 mod plan;
 mod preflight;
 mod ps;
+mod query;
 mod role;
 mod run;
 mod sample;
@@ -77,6 +78,7 @@ async fn carry_out(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Explain(args) => explain::explain(&site, &args).await,
         Command::Plan(args) => plan::plan(&site, &args).await,
         Command::Instances(args) => instances::instances(&site, &args).await,
+        Command::Query(args) => query::query(&site, &args).await,
         Command::Drain(args) => instances::drain(&site, &args).await,
         Command::Stop(args) => halt::stop(&site, &args).await,
         Command::Start(args) => halt::start(&site, &args).await,
