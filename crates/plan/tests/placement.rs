@@ -108,6 +108,22 @@ fn zones_first_then_the_fullest_machine() {
 }
 
 #[test]
+fn packed_on_what_is_in_use_where_an_idle_machine_has_as_little_left() {
+    // The idle one would be the emptier.
+    let idle = machine("a", "1", 4);
+    let in_use = Machine { has: 4, ..idle.clone() };
+    for machines in [[idle.clone(), in_use.clone()], [in_use, idle]] {
+        let sim = site(&machines);
+        let used = machines.iter().position(|machine| machine.has > 0).unwrap();
+        for resource in ["cpu", "memory"] {
+            let rules = rules(&[], &[strategy(StrategyKind::Binpack, resource)]);
+            assert_eq!(placed_on(&sim, 1, &rules), [used], "{resource}");
+        }
+        assert_eq!(placed_on(&sim, 1, &rules(&[], &[])), [1 - used], "without a strategy the emptiest");
+    }
+}
+
+#[test]
 fn a_constraint_binds_and_a_failure_names_it() {
     let sim = site(&[machine("a", "1", 1), machine("b", "1", 9)]);
     let only_a = rules(&[constraint("attribute:zone == a")], &[]);

@@ -2,7 +2,8 @@ use super::{Field, Resource, Strategy, filter::Demand, room::Room, rules::MOST_S
 use model::Size;
 use std::sync::Arc;
 
-/// The lower, the better: what the strategies say, in their order; then the emptiest.
+/// The lower, the better: what the strategies say, in their order; then the emptiest, though what is idle last where
+/// tasks are packed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Score {
     said: [i64; MOST_STRATEGIES],
@@ -32,7 +33,10 @@ impl Score {
             };
         }
         let used = share(room.instance.total - room.left + demand.size, room.instance.total);
-        Self { said, used, tasks: room.tasks }
+        // Nobody gains by an idle instance taken into use while another that is has as little left.
+        let packs = strategy.iter().any(|one| matches!(one, Strategy::Binpack(_)));
+        let idle = if packs && room.tasks == 0 { WHOLE } else { 0 };
+        Self { said, used: used + idle, tasks: room.tasks }
     }
 
     /// The same in a bucket with so many tasks of the group.
@@ -46,8 +50,11 @@ fn number(tasks: usize) -> i64 {
     i64::try_from(tasks).unwrap_or(i64::MAX)
 }
 
+/// Of [`share`]: what is able to take a task is used to that at most, with it.
+const WHOLE: i64 = 1000;
+
 /// The scarcer of the two resources, per mille used.
 fn share(used: Size, total: Size) -> i64 {
-    let of = |used: i64, total: i64| used.saturating_mul(1000) / total.max(1);
+    let of = |used: i64, total: i64| used.saturating_mul(WHOLE) / total.max(1);
     of(used.cpu, total.cpu).max(of(used.memory_mib, total.memory_mib))
 }
