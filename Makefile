@@ -63,10 +63,13 @@ fuzz: ## every fuzz target for SECONDS (SECONDS=600 TARGETS="layer json" SEED=7 
 	@scripts/deps fuzz
 	SEED=$(SEED) scripts/fuzz $(SECONDS) $(TARGETS)
 
-bench: build $(VENV) ## the figures, each beside its peer; also written to target/bench.json
+bench: build $(VENV) ## the figures, each beside its peer; also written to target/bench.json, and docs/charts drawn
 	@scripts/deps bench
 	cargo build --locked --release -p longshore -p load
-	$(VENV)/bin/python tests/bench/bench.py --bin $(BIN) --load target/release/load --out target/bench.json
+	cargo build --locked --release -p plan --examples
+	$(VENV)/bin/python tests/bench/bench.py --bin $(BIN) --load target/release/load \
+		--examples target/release/examples --out target/bench.json
+	$(VENV)/bin/python tests/bench/chart.py target/bench.json docs/charts
 
 conformance: checked $(VENV) ## the registry and the API against their specifications
 	LONGSHORE_BIN=$(CHECKED) $(VENV)/bin/python -m pytest -q tests/conformance

@@ -80,6 +80,17 @@ def standing(args):
     return json.loads(done.stdout)
 
 
+def placement(args):
+    """Placement alone, without a server: how many a second, and how good they are (crates/plan/examples)."""
+    figures = {}
+    for example in ("placements", "quality"):
+        done = subprocess.run([args.examples / example, "--json"], capture_output=True, text=True)
+        if done.returncode:
+            raise SystemExit(f"{example} failed:\n{done.stdout}{done.stderr}")
+        figures.update(json.loads(done.stdout))
+    return figures
+
+
 def measure(args):
     figures = {"cores": os.cpu_count(), "time": int(time.time())}
     with longshore_server.Server(args.bin) as server:
@@ -106,6 +117,8 @@ def measure(args):
     if args.load:
         figures.update(load(args))
         figures.update(standing(args))
+    if args.examples:
+        figures.update(placement(args))
     if args.peers:
         figures.update(docker_peer.measure(max(3, args.rounds // 5), SERVICE))
     return figures
@@ -137,6 +150,32 @@ ROWS = [
     ("  p99", "standing_change_to_agent_ms_p99", "ms", None, None),
 ]
 
+# Instances, as crates/plan/examples/placements.rs has them.
+for size in (1_000, 3_000, 10_000, 30_000):
+    ROWS += [
+        (f"placements, {size:,} instances, one call", f"placement_{size}_bulk_per_s", "/s", None, None),
+        ("  in calls of 100", f"placement_{size}_calls_of_100_per_s", "/s", None, None),
+        ("  in calls of 10", f"placement_{size}_calls_of_10_per_s", "/s", None, None),
+    ]
+# How much worse than the optimum: docs/performance.md, "Placement quality".
+for name, scheme in (("memory", "binpack_memory"), ("cpu", "binpack_cpu"), ("zone, memory", "spread_zone_binpack_memory")):
+    ROWS += [
+        (f"less used, packed by {name}: calls", f"quality_{scheme}_call_used_mean", "%", None, None),
+        ("  p95", f"quality_{scheme}_call_used_p95", "%", None, None),
+        ("  that take an instance into use", f"quality_{scheme}_call_used_where_opening_mean", "%", None, None),
+        ("  beside what ECS's words allow", f"quality_{scheme}_call_used_own_mean", "%", None, None),
+        ("  batches of calls", f"quality_{scheme}_batch_used_mean", "%", None, None),
+        ("  fewer of a batch placed", f"quality_{scheme}_batch_placed_mean", "%", None, None),
+        ("  where not all have a place", f"quality_{scheme}_batch_placed_where_full_mean", "%", None, None),
+    ]
+for name, scheme in (("zones", "spread_zone"), ("instances", "spread_instance")):
+    ROWS += [
+        (f"less even over {name}: calls, worst", f"quality_{scheme}_call_spread_worst", "%", None, None),
+        ("  batches of calls", f"quality_{scheme}_batch_spread_mean", "%", None, None),
+        ("  fewer of a batch placed", f"quality_{scheme}_batch_placed_mean", "%", None, None),
+        ("  where not all have a place", f"quality_{scheme}_batch_placed_where_full_mean", "%", None, None),
+    ]
+
 # What a figure must reach where it isn't set against a peer: at least, or at most.
 MARKS = {
     "load_acknowledged_tasks_per_s": "≥ 10000",
@@ -144,6 +183,8 @@ MARKS = {
     "standing_change_to_agent_ms_p50": "≤ 5",
     "registry_peak_rss_mb": "< 100",
 }
+MARKS.update((key, "≥ 100000") for _, key, *_ in ROWS if key.startswith("placement_10000_"))
+MARKS.update((key, "≤ 2") for _, key, *_ in ROWS if key.startswith("quality_"))
 
 
 def table(figures):
@@ -168,6 +209,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=50)
     parser.add_argument("--services", type=int, default=3)
     parser.add_argument("--load", type=Path, help="the load generator (tests/load); without it that part is left out")
+    parser.add_argument("--examples", type=Path, help="folder with plan's examples; without it that part is left out")
     parser.add_argument("--no-peers", dest="peers", action="store_false")
     args = parser.parse_args()
     figures = measure(args)

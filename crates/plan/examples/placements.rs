@@ -1,5 +1,5 @@
 //! How many placements a second, with two strategies and a constraint, by the number of container instances.
-//! `cargo run --release -p plan --example placements`
+//! `cargo run --release -p plan --example placements [-- --json] [INSTANCES …]`
 #![allow(clippy::disallowed_methods)] // it measures
 
 #[path = "../tests/support/mod.rs"]
@@ -14,15 +14,31 @@ use support::*;
 const PER_INSTANCE: usize = 5;
 
 fn main() {
+    let json = std::env::args().any(|arg| arg == "--json");
     let given: Vec<usize> = std::env::args().skip(1).filter_map(|n| n.parse().ok()).collect();
     let sizes = if given.is_empty() { vec![1_000, 3_000, 10_000, 30_000] } else { given };
     let step = plan::reconcile::STARTS_PER_STEP as usize;
+    let mut figures = Vec::new();
     for instances in sizes {
         let sim = site(instances);
         let (all, of_step, ten) = (rate(&sim, instances * PER_INSTANCE), rate(&sim, step), rate(&sim, 10));
-        println!(
-            "{instances} instances: {all:.0} placements a second; {of_step:.0} in calls of {step}, {ten:.0} in calls of 10"
-        );
+        if json {
+            let calls = [
+                ("bulk".to_owned(), all),
+                (format!("calls_of_{step}"), of_step),
+                ("calls_of_10".to_owned(), ten),
+            ];
+            figures.extend(
+                calls.map(|(calls, rate)| format!("  \"placement_{instances}_{calls}_per_s\": {rate:.0}")),
+            );
+        } else {
+            println!(
+                "{instances} instances: {all:.0} placements a second; {of_step:.0} in calls of {step}, {ten:.0} in calls of 10"
+            );
+        }
+    }
+    if json {
+        println!("{{\n{}\n}}", figures.join(",\n"));
     }
 }
 
