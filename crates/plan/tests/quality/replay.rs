@@ -213,9 +213,10 @@ impl Replay {
         let count = |kind: &usize| {
             let mut on = vec![0; self.zones.len()];
             let (cluster, group) = (cluster(), group(*kind));
-            world
-                .wanted_tasks_of_group(&cluster, &group)
-                .for_each(|task| on[task.instance.0 as usize - 1] += 1);
+            let tasks = world.group_tasks(&cluster, &group).cloned().unwrap_or_default();
+            for (index, count) in on.iter_mut().enumerate() {
+                *count = tasks.on(InstanceId(index as u128 + 1)).map(|(_, count)| count).sum();
+            }
             on
         };
         let counts: Vec<Vec<usize>> = kinds.iter().map(count).collect();
