@@ -21,6 +21,8 @@ import longshore_server
 import registries
 
 SERVICE = 40
+# Container instances, with a hundred tasks each: up to a million.
+GROWTH = (1_000, 3_000, 10_000)
 
 
 def percentile(values, share):
@@ -80,6 +82,26 @@ def standing(args):
     return json.loads(done.stdout)
 
 
+def growth(args):
+    """A hundred tasks for each of more and more simulated instances, from none to all RUNNING, through the product's own
+    writer and the agents' protocol; then the full site is asked, killed, and started again."""
+    figures = {}
+    for instances in GROWTH:
+        command = [args.load, "--bin", args.bin, "--instances", str(instances), "--tasks", str(100 * instances), "--ask"]
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode:
+            raise SystemExit(f"{args.load} failed:\n{done.stdout}{done.stderr}")
+        run = json.loads(done.stdout)
+        figures[f"scale_{instances}_all_running_s"] = run["load_all_running_s"]
+        figures[f"scale_{instances}_running_tasks_per_s"] = run["load_running_tasks_per_s"]
+        figures[f"scale_{instances}_rss_mb"] = run["load_server_rss_mib"]
+        figures[f"scale_{instances}_restart_s"] = run["load_restart_s"]
+        figures[f"scale_{instances}_api_ms_p50_p99"] = run["load_api_ms_p50_p99"]
+        slowest = max(run["load_api_ms_p50_p99"].values(), key=lambda p50_p99: p50_p99[0])
+        figures[f"scale_{instances}_slowest_call_ms_p50"], figures[f"scale_{instances}_slowest_call_ms_p99"] = slowest
+    return figures
+
+
 def placement(args):
     """Placement alone, without a server: how many a second, and how good they are (crates/plan/examples)."""
     figures = {}
@@ -117,6 +139,7 @@ def measure(args):
     if args.load:
         figures.update(load(args))
         figures.update(standing(args))
+        figures.update(growth(args))
     if args.examples:
         figures.update(placement(args))
     if args.peers:
@@ -150,6 +173,14 @@ ROWS = [
     ("  p99", "standing_change_to_agent_ms_p99", "ms", None, None),
 ]
 
+for size in GROWTH:
+    ROWS += [
+        (f"{size:,} instances, {100 * size:,} tasks: RUNNING in", f"scale_{size}_all_running_s", "s", None, None),
+        ("  tasks a second", f"scale_{size}_running_tasks_per_s", "/s", None, None),
+        ("  server's memory", f"scale_{size}_rss_mb", "MB", None, None),
+        ("  slowest operation then, p50", f"scale_{size}_slowest_call_ms_p50", "ms", None, None),
+        ("  restart", f"scale_{size}_restart_s", "s", None, None),
+    ]
 # Instances, as crates/plan/examples/placements.rs has them.
 for size in (1_000, 3_000, 10_000, 30_000):
     ROWS += [
@@ -182,6 +213,8 @@ MARKS = {
     "standing_core_percent": "≤ 2",
     "standing_change_to_agent_ms_p50": "≤ 5",
     "registry_peak_rss_mb": "< 100",
+    "scale_10000_all_running_s": "< 300",
+    "scale_10000_rss_mb": "< 4096",
 }
 MARKS.update((key, "≥ 100000") for _, key, *_ in ROWS if key.startswith("placement_10000_"))
 MARKS.update((key, "≤ 2") for _, key, *_ in ROWS if key.startswith("quality_"))

@@ -210,7 +210,8 @@ def growth(figures):
         ("server's memory, MB", r"scale_(\d+)_rss_mb"),
     )
     y_name = "tasks a second until all are RUNNING; MB of memory"
-    return Chart("The whole, as the cluster grows", "container instances", y_name, series)
+    title = "A hundred tasks an instance, until all are RUNNING"
+    return Chart(title, "container instances", y_name, series)
 
 
 CHARTS = {"placement.svg": placement, "growth.svg": growth}

@@ -9,8 +9,8 @@ use wire::operation::Operation;
 use crate::channel::Channel;
 use crate::site::Caller;
 
-/// Reports under way at once.
-const MOST: usize = 256;
+/// Reports under way at once, of all agents: each is a connection.
+const MOST: usize = 2_048;
 /// The server closes what is idle for longer.
 const FRESH: Duration = Duration::from_secs(5);
 

@@ -40,7 +40,7 @@ const PATIENCE: Duration = Duration::from_secs(900);
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// For everything but the sessions.
-const DESCRIPTORS: u64 = 1024;
+const DESCRIPTORS: u64 = 2_560;
 const CLUSTER: &str = "load";
 const FAMILY: &str = "load";
 

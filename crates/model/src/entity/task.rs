@@ -71,6 +71,7 @@ pub struct Eni {
     /// `xx:xx:xx:xx:xx:xx`
     pub mac: Box<str>,
     /// The subnet that the user named, given back as it was.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub subnet: Option<Arc<str>>,
     pub status: AttachmentStatus,
 }
@@ -107,14 +108,21 @@ pub struct Task {
     pub cluster: ClusterKey,
     pub definition: DefinitionRef,
     pub launch_type: LaunchType,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub capacity_provider: Option<Arc<str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub platform_version: Option<Arc<str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub platform_family: Option<Arc<str>>,
     pub instance: InstanceId,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub group: Option<Group>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub started_by: Option<StartedBy>,
     /// The service whose scheduler started it, and for which deployment.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub service: Option<ServiceName>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub deployment: Option<DeploymentId>,
     pub desired_status: DesiredStatus,
     pub last_status: TaskStatus,
@@ -125,9 +133,13 @@ pub struct Task {
     pub size: Size,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub host_ports: Vec<super::HostPort>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub overrides: Option<Document>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub network: Option<Document>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub eni: Option<Eni>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub stop: Option<Stop>,
     #[serde(default)]
     pub tags: Tags,
@@ -136,26 +148,36 @@ pub struct Task {
     /// Until then neither scale-in nor a deployment stops it (milliseconds since the epoch).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub protected_until_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub ephemeral_storage_gib: Option<u32>,
     /// Of a task with a deadline or a retry policy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<Box<super::Run>>,
     /// Anything else that is given back.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub document: Option<Document>,
     /// Grows with each change.
     pub version: u64,
     /// The desired status that the agent has confirmed to know.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub acknowledged: Option<DesiredStatus>,
 
     pub created_at_ms: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub connectivity_at_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub pull_started_at_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub pull_stopped_at_ms: Option<u64>,
     /// When it came to RUNNING.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub started_at_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub stopping_at_ms: Option<u64>,
     /// When its containers had ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub execution_stopped_at_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub stopped_at_ms: Option<u64>,
 }
 
