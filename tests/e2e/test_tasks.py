@@ -151,8 +151,8 @@ def test_overrides(stage):
     refused(own(command=["x" * 8192]), "InvalidParameterException", "8192")
     refused(own(environmentFiles=[{"value": "arn:aws:s3:::b/f", "type": "s3"}]), "UnsupportedFeatureException",
             "environmentFiles")
-    refused(own(resourceRequirements=[{"type": "GPU", "value": "1"}]), "UnsupportedFeatureException",
-            "resourceRequirements")
+    refused(own(resourceRequirements=[{"type": "GPU", "value": "1"}]), "InvalidParameterException",
+            "do not support GPU resource requirements")
     refused(lambda: stage.run(definition, overrides={"containerOverrides": [{"name": "other"}]}),
             "InvalidParameterException", "other")
 

@@ -172,6 +172,7 @@ impl Fixture {
             attributes: attributes.iter().map(attribute).collect(),
             total: Size::new(4096, 8192),
             reserved_ports: Vec::new(),
+            gpus: Vec::new(),
             subnet: Some(format!("10.{number}.0.0/16").parse().expect("a subnet")),
             version_info: None,
             agent_version: None,

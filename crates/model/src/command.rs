@@ -17,7 +17,7 @@ pub struct Token {
 }
 
 /// A task that the planner has found a place for. Its containers, size and ports follow from the
-/// definition; addresses are given when the command is applied.
+/// definition; addresses and GPUs are given when the command is applied.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewTask {
     pub id: TaskId,
@@ -36,6 +36,8 @@ pub struct NewTask {
     pub deployment: Option<DeploymentId>,
     /// The size after overrides; `None` takes the definition's.
     pub size: Option<Size>,
+    /// How many GPUs each container asks for after overrides, in the definition's order; `None` takes the definition's.
+    pub gpus: Option<Vec<u32>>,
     pub overrides: Option<Document>,
     pub network: Option<Document>,
     /// The subnet that the user named, to be given back.
@@ -144,6 +146,8 @@ pub struct Registration {
     pub attributes: Vec<Attribute>,
     pub total: Size,
     pub reserved_ports: Vec<HostPort>,
+    /// Ids, each once.
+    pub gpus: Vec<Arc<str>>,
     pub subnet: Option<Subnet>,
     pub version_info: Option<Document>,
     pub agent_version: Option<Arc<str>>,

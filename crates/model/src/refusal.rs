@@ -102,6 +102,8 @@ pub enum Stale {
     Size(InstanceId),
     #[error("a host port is taken on container instance {0}")]
     Port(InstanceId),
+    #[error("container instance {0} has too few GPUs left")]
+    Gpu(InstanceId),
     #[error("container instance {0} has a task of the group already")]
     Group(InstanceId),
     #[error("container instance {0} has no address left")]

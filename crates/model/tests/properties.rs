@@ -30,11 +30,13 @@ fn any_container() -> impl Strategy<Value = ContainerReport> {
 }
 
 fn any_task() -> impl Strategy<Value = NewTask> {
-    let family = prop::sample::select(vec!["web", "ports"]);
-    (1..12u128, 1..4u128, family, any::<bool>(), any::<bool>()).prop_map(
-        |(id, on, family, other, of_service)| {
+    let family = prop::sample::select(vec!["web", "ports", "gpus"]);
+    let gpus = prop::option::of(prop::collection::vec(0..3u32, 2));
+    (1..12u128, 1..4u128, family, any::<bool>(), any::<bool>(), gpus).prop_map(
+        |(id, on, family, other, of_service, gpus)| {
             let mut new = task(id, on);
             new.definition.family = family.into();
+            new.gpus = gpus.filter(|_| family == "gpus");
             if on == 3 {
                 new.launch_type = LaunchType::Ec2;
             }
@@ -51,6 +53,17 @@ fn any_task() -> impl Strategy<Value = NewTask> {
             new
         },
     )
+}
+
+/// Those that an agent finds this time: they may be others than before.
+fn any_gpus() -> impl Strategy<Value = Vec<std::sync::Arc<str>>> {
+    prop::sample::subsequence(vec!["g0".into(), "g1".into(), "g2".into(), "g3".into()], 0..=4)
+}
+
+fn with_gpus() -> Command {
+    let mut new = definition("gpus");
+    (new.containers[0].gpus, new.containers[1].gpus) = (2, 1);
+    Command::RegisterTaskDefinition(new.into())
 }
 
 fn setting(principal: &str) -> SettingKey {
@@ -150,10 +163,10 @@ fn any_command() -> impl Strategy<Value = Command> {
         3 => (key(), id()).prop_map(|(cluster, task)| Command::StopTask {
             cluster, task, code: StopCode::UserInitiated, reason: "enough".into(),
         }),
-        2 => (1..4u128, 512..4096i64).prop_map(|(id, memory)| {
+        2 => (1..4u128, 512..4096i64, any_gpus()).prop_map(|(id, memory, gpus)| {
             let home = if id == 3 { Home::Cluster(cluster()) } else { Home::Pool };
             Command::RegisterInstance(Registration {
-                home, total: Size::new(1024, memory), ..registration(id)
+                home, total: Size::new(1024, memory), gpus, ..registration(id)
             }.into())
         }),
         1 => (instance(), any::<bool>()).prop_map(|(id, force)| Command::DeregisterInstance { id, force }),
@@ -250,6 +263,7 @@ fn only_forward(before: &World, after: &World) {
         }
         for (old, new) in old.containers.iter().zip(&new.containers) {
             assert!(new.last_status >= old.last_status);
+            assert_eq!(new.gpus, old.gpus, "a container keeps the GPUs that it was given");
         }
     }
 }
@@ -319,6 +333,9 @@ fn is_sound(world: &World) {
         assert_eq!(addresses.iter().collect::<BTreeSet<_>>().len(), addresses.len(), "no address twice");
         let ports: Vec<_> = live.iter().flat_map(|task| &task.host_ports).collect();
         assert_eq!(ports.iter().collect::<BTreeSet<_>>().len(), ports.len(), "no port twice");
+        let gpus: Vec<_> = live.iter().flat_map(|task| task.gpus()).collect();
+        assert_eq!(gpus.iter().collect::<BTreeSet<_>>().len(), gpus.len(), "no GPU twice");
+        assert!(world.free_gpus(instance).all(|free| !gpus.contains(&free)), "what is free is nobody's");
     }
     let deadlines = world.all_tasks().filter_map(|task| Some((task.deadline_ms()?, task.id)));
     assert!(world.deadlines().eq(deadlines.collect::<BTreeSet<_>>()));
@@ -354,6 +371,7 @@ proptest! {
             new.containers[0].host_ports = vec![HostPort { port: 80, transport: Transport::Tcp }];
             new.into()
         }));
+        bench.run(with_gpus());
         for command in commands {
             let command = addressed(&bench.world, command);
             let before = bench.world.clone();

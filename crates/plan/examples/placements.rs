@@ -74,6 +74,7 @@ fn rate(sim: &Sim, count: usize) -> f64 {
         definition: DefinitionRef { family: "one".into(), revision: Revision(1) },
         launch_type: LaunchType::Ec2,
         size: None,
+        gpus: None,
         capacity_provider: None,
     };
     let wants = vec![want; count];

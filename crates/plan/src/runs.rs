@@ -82,6 +82,7 @@ fn want(task: &Task) -> Want {
         definition: task.definition.clone(),
         launch_type: task.launch_type,
         size: Some(task.size),
+        gpus: Some(task.gpus().count()),
         capacity_provider: task.capacity_provider.clone(),
     }
 }
@@ -107,6 +108,7 @@ fn again(old: &Task, id: TaskId, instance: InstanceId) -> NewTask {
         service: None,
         deployment: None,
         size: Some(old.size),
+        gpus: Some(old.containers.iter().map(|container| container.gpus.len() as u32).collect()),
         overrides: old.overrides.clone(),
         network: old.network.clone(),
         subnet: old.eni.as_ref().and_then(|eni| eni.subnet.clone()),

@@ -190,6 +190,7 @@ fn its_room_is_kept_free_for_it() {
         definition: DefinitionRef { family: "two".into(), revision: Revision(1) },
         launch_type: LaunchType::Ec2,
         size: None,
+        gpus: None,
         capacity_provider: None,
     };
     let wants = vec![want; 2];

@@ -46,6 +46,7 @@ fn wants(count: usize) -> Vec<Want> {
         definition,
         launch_type: LaunchType::Ec2,
         size: None,
+        gpus: None,
         capacity_provider: None,
     };
     vec![want; count]

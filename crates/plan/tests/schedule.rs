@@ -7,12 +7,13 @@ use plan::{
     Rules, Shares, Want, place,
     schedule::{Failure, FailureReason},
 };
-use std::collections::BTreeMap;
+use proptest::prelude::*;
+use std::collections::{BTreeMap, BTreeSet};
 use support::*;
 
 fn want(family: &str, launch_type: LaunchType) -> Want {
     let definition = DefinitionRef { family: family.into(), revision: Revision(1) };
-    Want { cluster: cluster(), definition, launch_type, size: None, capacity_provider: None }
+    Want { cluster: cluster(), definition, launch_type, size: None, gpus: None, capacity_provider: None }
 }
 
 fn fargate(count: usize) -> Vec<Want> {
@@ -120,6 +121,91 @@ fn a_host_port_is_given_once() {
         place(&sim.world, &vec![want("port", LaunchType::Ec2); 3], &Rules::default(), sim.now_ms, 1);
     assert_eq!(placement.placed.len(), 2);
     assert_eq!(placement.failures[0].reason.as_str(), "RESOURCE:PORTS");
+}
+
+fn with_gpus(id: u128, gpus: &[&str]) -> Registration {
+    let gpus = gpus.iter().map(|id| (*id).into()).collect();
+    Registration { gpus, ..instance(id, Home::Cluster(cluster()), Size::new(8192, 8192)) }
+}
+
+#[test]
+fn a_gpu_is_given_once() {
+    let mut sim = Sim::new(0, 0);
+    let mut new = definition("gpus", Size::new(256, 512));
+    new.containers[0].gpus = 2;
+    sim.run(Command::RegisterTaskDefinition(new.into()));
+    sim.join(with_gpus(1, &["a", "b", "c"]));
+    sim.join(with_gpus(2, &["a", "b", "c", "d"]));
+    sim.join(with_gpus(3, &[]));
+    let placement =
+        place(&sim.world, &vec![want("gpus", LaunchType::Ec2); 4], &Rules::default(), sim.now_ms, 1);
+    let places: Vec<u128> = placement.placed.iter().map(|placed| placed.instance.0).collect();
+    assert_eq!((places.iter().filter(|id| **id == 1).count(), places.len()), (1, 3), "{places:?}");
+    let failure = &placement.failures[0];
+    assert_eq!(failure.reason.as_str(), "RESOURCE:GPU");
+    insta::assert_snapshot!(failure.detail, @"of 3 instances: 3 short of GPUs: the task asks for 2 and 1 are free at most; stop tasks, ask for less, or add an instance");
+
+    // What an override asks for is what counts.
+    let one = Want { gpus: Some(1), ..want("gpus", LaunchType::Ec2) };
+    assert_eq!(place(&sim.world, &vec![one; 9], &Rules::default(), sim.now_ms, 1).placed.len(), 7);
+    let none = Want { gpus: Some(0), ..want("gpus", LaunchType::Ec2) };
+    assert_eq!(place(&sim.world, &vec![none; 9], &Rules::default(), sim.now_ms, 1).placed.len(), 9);
+}
+
+#[test]
+fn a_daemons_gpus_are_kept_free_for_it() {
+    let mut sim = Sim::new(0, 0);
+    let mut new = definition("gpus", Size::new(256, 512));
+    new.containers[0].gpus = 1;
+    sim.run(Command::RegisterTaskDefinition(new.into()));
+    sim.join(with_gpus(1, &["a", "b"]));
+    let of = NewDeployment { launch_type: LaunchType::Ec2, ..deployment(1, "gpus") };
+    let daemon =
+        NewService { scheduling: SchedulingStrategy::Daemon, deployment: Some(of), ..service(0, 0, 100) };
+    let mut sim = sim.with(daemon);
+    let two = |sim: &Sim| {
+        place(&sim.world, &vec![want("gpus", LaunchType::Ec2); 2], &Rules::default(), sim.now_ms, 1)
+    };
+    assert_eq!(two(&sim).placed.len(), 1);
+    assert_eq!(two(&sim).failures[0].reason, FailureReason::Gpu);
+    sim.settle();
+    assert_eq!(sim.world.all_tasks().map(|task| task.gpus().count()).sum::<usize>(), 1);
+    assert_eq!(two(&sim).placed.len(), 1, "it has taken its own");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Whatever is asked for in one call and in those after it: all that is placed can be started, and no GPU is two
+    /// tasks'.
+    #[test]
+    fn what_is_placed_has_its_gpus(
+        machines in prop::collection::vec(0..5usize, 1..4),
+        calls in prop::collection::vec((0..4u32, 1..5usize), 1..6),
+    ) {
+        let mut sim = Sim::new(0, 0);
+        for (id, count) in machines.iter().enumerate() {
+            sim.join(with_gpus(id as u128 + 1, &["a", "b", "c", "d"][..*count]));
+        }
+        let mut id = 0;
+        for (gpus, count) in calls {
+            let want = Want { gpus: Some(gpus as usize), ..want("one", LaunchType::Ec2) };
+            let placement = place(&sim.world, &vec![want; count], &Rules::default(), sim.now_ms, 1);
+            let free = |instance: &ContainerInstance| sim.world.free_gpus(instance).count();
+            let most = sim.world.all_instances().map(|i| free(i)).max().unwrap_or(0);
+            prop_assert!(placement.placed.is_empty() || most >= gpus as usize);
+            let tasks = placement.placed.iter().map(|placed| {
+                id += 1;
+                NewTask { gpus: Some(vec![gpus]), ..task(id, placed.instance.0) }
+            });
+            let tasks = tasks.collect();
+            sim.run(Command::StartTasks { tasks, token: None });
+        }
+        for instance in sim.world.all_instances() {
+            let held: Vec<_> = sim.world.live_tasks_on(instance.id).flat_map(|task| task.gpus()).collect();
+            prop_assert_eq!(held.iter().collect::<BTreeSet<_>>().len(), held.len());
+        }
+    }
 }
 
 #[test]

@@ -142,16 +142,20 @@ fn goes_forward(old: &Task, new: &Task) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What its tasks hold, counted anew, is what is known to be held; new tasks fit in, and share neither port nor address.
+/// What its tasks hold, counted anew, is what is known to be held; new tasks fit in, and share no port, GPU or address.
 fn holds_what_it_has(before: &World, after: &World, id: InstanceId) -> anyhow::Result<()> {
     let Some(instance) = after.instance(id) else { return Ok(()) };
     let mut held = Size::default();
-    let (mut ports, mut addresses) = (BTreeMap::new(), BTreeMap::new());
+    let (mut ports, mut gpus, mut addresses) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
     for task in after.live_tasks_on(id) {
         held += task.size;
         for port in &task.host_ports {
             let other = ports.insert(*port, task.id);
             ensure!(other.is_none(), "tasks {} and {other:?} have one port", task.id);
+        }
+        for gpu in task.gpus() {
+            let other = gpus.insert(gpu.clone(), task.id);
+            ensure!(other.is_none(), "tasks {} and {other:?} have one GPU", task.id);
         }
         if let Some(eni) = &task.eni {
             let other = addresses.insert(eni.address, task.id);

@@ -95,6 +95,7 @@ pub fn definition(manners: &Manners) -> Command {
             memory_mib: None,
             memory_reservation_mib: None,
             host_ports: host_ports.into_iter().collect(),
+            gpus: 0,
             start_timeout_s: None,
             stop_timeout_s: None,
             health_checked: manners.checked,
@@ -121,6 +122,7 @@ pub fn registration(dice: &mut Dice, id: InstanceId, home: Home) -> Registration
         attributes: vec![Attribute { name: "rack".into(), value: rack }],
         total: MACHINE,
         reserved_ports: vec![],
+        gpus: vec![],
         // So few addresses that they run out now and then.
         subnet: "10.90.0.0/27".parse().ok(),
         version_info: None,
@@ -149,6 +151,7 @@ pub fn task(id: TaskId, instance: InstanceId, definition: DefinitionRef, launch_
         service: None,
         deployment: None,
         size: None,
+        gpus: None,
         overrides: None,
         network: None,
         subnet: None,

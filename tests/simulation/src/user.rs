@@ -238,6 +238,7 @@ impl Episode {
             definition: self.newest(&family),
             launch_type,
             size: None,
+            gpus: None,
             capacity_provider: None,
         };
         let wants: Vec<Want> = (0..count).map(|_| want.clone()).collect();

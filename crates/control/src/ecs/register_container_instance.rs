@@ -81,6 +81,7 @@ pub(crate) async fn handle(
         attributes,
         total,
         reserved_ports,
+        gpus: instance::gpus(input.platform_devices.as_deref().unwrap_or_default())?,
         subnet,
         agent_version: input
             .version_info
@@ -146,9 +147,53 @@ fn token(token: Option<&str>) -> Result<Option<Token>, Error> {
 
 #[cfg(test)]
 mod tests {
+    use model::Command;
     use serde_json::{Value, json};
 
     use crate::testing::Fixture;
+
+    #[tokio::test]
+    async fn gpus_are_a_resource_and_a_task_has_its_own() {
+        let fixture = Fixture::new().await;
+        let device = |id: &str, kind: &str| json!({"id": id, "type": kind});
+        let resources = |set: &[(&str, i32)]| -> Vec<Value> {
+            let one =
+                |(name, value): &(&str, i32)| json!({"name": name, "type": "INTEGER", "integerValue": value});
+            set.iter().map(one).collect()
+        };
+        let devices = [("g0", "GPU"), ("g1", "GPU"), ("g1", "GPU"), ("0", "NEURON_DEVICE")];
+        let machine = json!({
+            "platformDevices": devices.map(|(id, kind)| device(id, kind)),
+            "totalResources": resources(&[("CPU", 4096), ("MEMORY", 4096)]),
+        });
+        let arn = register(&fixture, machine).await.unwrap();
+        let id = arn.rsplit('/').next().unwrap().parse().unwrap();
+        fixture.submit(Command::SetAgentConnected { id, connected: true }).await;
+        let container = json!({
+            "name": "app", "image": "nginx", "memory": 64, "resourceRequirements": [{"type": "GPU", "value": "1"}],
+        });
+        let definition = json!({"family": "web", "containerDefinitions": [container]});
+        fixture.json("RegisterTaskDefinition", definition).await.unwrap();
+        let run = json!({"taskDefinition": "web", "launchType": "EC2", "count": 1});
+        let task = fixture.json("RunTask", run).await.unwrap()["tasks"][0].clone();
+        assert_eq!(task["containers"][0]["gpuIds"], json!(["g0"]));
+        let more = json!({"containerOverrides": [{"name": "app", "resourceRequirements": [{"type": "GPU", "value": "2"}]}]});
+        let more = json!({"taskDefinition": "web", "launchType": "EC2", "overrides": more});
+        let refused = fixture.json("RunTask", more).await.unwrap();
+        assert_eq!(refused["failures"][0]["reason"], "RESOURCE:GPU", "{refused}");
+        let described =
+            fixture.json("DescribeContainerInstances", json!({"containerInstances": [arn]})).await.unwrap();
+        let set = |which: &str| {
+            let all = described["containerInstances"][0][which].as_array().unwrap();
+            let gpu = all.iter().find(|one| one["name"] == "GPU").unwrap();
+            assert_eq!(gpu["type"], "STRINGSET");
+            gpu["stringSetValue"].clone()
+        };
+        assert_eq!(set("registeredResources"), json!(["g0", "g1"]));
+        assert_eq!(set("remainingResources"), json!(["g1"]));
+        let blank = register(&fixture, json!({"platformDevices": [device("", "GPU")]})).await.unwrap_err();
+        assert!(blank.starts_with("InvalidParameterException"), "{blank}");
+    }
 
     async fn register(fixture: &Fixture, input: Value) -> Result<String, String> {
         let answer = fixture.json("RegisterContainerInstance", input).await.map_err(|e| e.to_string())?;

@@ -89,6 +89,7 @@ impl Request {
             definition: (&launch.definition.key).into(),
             launch_type: self.capacity.launch_type,
             size: launch.overrides.size,
+            gpus: launch.overrides.gpus.as_deref().map(model::gpus_of),
             capacity_provider: None,
         };
         let mut ids = Ids::new(app.seed());

@@ -82,6 +82,7 @@ impl Request {
             definition: (&launch.definition.key).into(),
             launch_type: LaunchType::Ec2,
             size: launch.overrides.size,
+            gpus: launch.overrides.gpus.as_deref().map(model::gpus_of),
             capacity_provider: None,
         };
         let mut ids = Ids::new(app.seed());

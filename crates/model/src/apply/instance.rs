@@ -28,6 +28,7 @@ impl Draft {
                 custom: Vec::new(),
                 total: new.total,
                 reserved_ports: new.reserved_ports.clone(),
+                gpus: new.gpus.clone(),
                 subnet: new.subnet,
                 version_info: new.version_info.clone(),
                 agent_version: new.agent_version.clone(),
@@ -58,6 +59,7 @@ impl Draft {
             instance.attributes = again(&instance.attributes, &new.attributes);
             instance.total = new.total;
             instance.reserved_ports = new.reserved_ports.clone();
+            instance.gpus = new.gpus.clone();
             instance.subnet = new.subnet;
             // An agent that tells its version when it connects is silent about it here.
             instance.version_info = new.version_info.clone().or(instance.version_info.take());

@@ -36,6 +36,8 @@ impl Draft {
             NetworkMode::Awsvpc => Some(self.interface(new, &instance).map_err(Refusal::StaleSnapshot)?),
             NetworkMode::Bridge | NetworkMode::Host | NetworkMode::None => None,
         };
+        let asked = new.gpus.clone().unwrap_or_else(|| definition.gpus());
+        let mut gpus = self.gpus(&instance, gpus_of(&asked)).map_err(Refusal::StaleSnapshot)?.into_iter();
         let containers = definition.containers.iter().enumerate().map(|(index, shape)| Container {
             name: shape.name.clone(),
             id: new.id.derive_uuid("container", index),
@@ -50,6 +52,7 @@ impl Draft {
             managed_agents: None,
             health: Health::Unknown,
             health_checked: shape.health_checked,
+            gpus: gpus.by_ref().take(asked.get(index).map_or(0, |count| *count as usize)).collect(),
         });
         self.emit(Event::TaskCreated(Arc::new(Task {
             id: new.id,
@@ -126,6 +129,12 @@ impl Draft {
             true => Err(Stale::Group(id)),
             false => Ok(instance.clone()),
         }
+    }
+
+    /// So many that no task has, the first that the instance named first.
+    fn gpus(&self, instance: &ContainerInstance, count: usize) -> Result<Vec<Arc<str>>, Stale> {
+        let free: Vec<_> = self.world.free_gpus(instance).take(count).cloned().collect();
+        if free.len() < count { Err(Stale::Gpu(instance.id)) } else { Ok(free) }
     }
 
     fn interface(&self, new: &NewTask, instance: &ContainerInstance) -> Result<Eni, Stale> {

@@ -86,11 +86,23 @@ pub struct ContainerShape {
     /// Fixed host ports only; a dynamic one (0) is the agent's choice.
     #[serde(default)]
     pub host_ports: Vec<HostPort>,
+    /// GPUs of its own.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub gpus: u32,
     pub start_timeout_s: Option<u32>,
     pub stop_timeout_s: Option<u32>,
     /// Whether the container has a health check: its task is healthy only when all of these are.
     #[serde(default)]
     pub health_checked: bool,
+}
+
+/// Of all containers together.
+pub fn gpus_of(containers: &[u32]) -> usize {
+    containers.iter().fold(0, |sum, count| sum.saturating_add(*count as usize))
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -136,6 +148,11 @@ impl TaskDefinition {
                 .memory_mib
                 .map_or_else(|| sum(|c| c.memory_reservation_mib.or(c.memory_mib).unwrap_or(0)), i64::from),
         }
+    }
+
+    /// The GPUs that each container of a task asks for.
+    pub fn gpus(&self) -> Vec<u32> {
+        self.containers.iter().map(|container| container.gpus).collect()
     }
 
     /// Fixed host ports a task takes on its instance: none in `awsvpc`, where it has its own.

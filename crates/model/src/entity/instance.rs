@@ -124,6 +124,9 @@ pub struct ContainerInstance {
     /// Ports that no task can have, as the agent registered them.
     #[serde(default)]
     pub reserved_ports: Vec<HostPort>,
+    /// The ids of its GPUs, as the agent registered them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gpus: Vec<Arc<str>>,
     /// Where `awsvpc` tasks get their addresses; without it the instance takes no such task.
     pub subnet: Option<Subnet>,
     /// Version of the agent and of its runtime, opaque.

@@ -22,7 +22,7 @@ pub use account_setting::{AccountSetting, SettingKey};
 pub use cluster::{CapacityStrategyItem, Cluster, ClusterStatus};
 pub use definition::{
     ContainerShape, DefinitionRef, DefinitionStatus, Family as FamilyRecord, HostPort, LaunchType,
-    NetworkMode, RuntimePlatform, TaskDefinition, Transport,
+    NetworkMode, RuntimePlatform, TaskDefinition, Transport, gpus_of,
 };
 pub use document::Document;
 pub use instance::{

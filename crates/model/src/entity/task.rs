@@ -99,6 +99,9 @@ pub struct Container {
     pub health: Health,
     #[serde(default)]
     pub health_checked: bool,
+    /// The ids of the GPUs that are its own: they are its task's until that is STOPPED.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gpus: Vec<Arc<str>>,
 }
 
 /// One placed copy of a task definition.
@@ -219,6 +222,11 @@ impl Task {
 
     pub fn service_key(&self) -> Option<ServiceKey> {
         self.service.as_ref().map(|name| ServiceKey { cluster: self.cluster.clone(), name: name.clone() })
+    }
+
+    /// The ids of the GPUs that it has.
+    pub fn gpus(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.containers.iter().flat_map(|container| &container.gpus)
     }
 
     pub fn container(&self, name: &str) -> Option<&Container> {

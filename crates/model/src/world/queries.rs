@@ -145,6 +145,12 @@ impl World {
         instance.total - self.usage(instance.id).map(|usage| usage.size).unwrap_or_default()
     }
 
+    /// The GPUs that no task has, in the order in which the instance named them.
+    pub fn free_gpus<'w>(&'w self, instance: &'w ContainerInstance) -> impl Iterator<Item = &'w Arc<str>> {
+        let usage = self.usage(instance.id);
+        instance.gpus.iter().filter(move |gpu| !usage.is_some_and(|usage| usage.gpus.contains(*gpu)))
+    }
+
     /// A task by its id alone.
     pub fn task(&self, id: TaskId) -> Option<&Arc<Task>> {
         self.tasks.get(&id)

@@ -1,6 +1,6 @@
 use crate::entity::{HostPort, Size, Subnet, Task, TaskStatus};
 use imbl::OrdSet;
-use std::net::Ipv4Addr;
+use std::{net::Ipv4Addr, sync::Arc};
 
 /// How many tasks are on their way to RUNNING, and how many are there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -25,6 +25,8 @@ impl TaskCounts {
 pub struct Usage {
     pub size: Size,
     pub ports: OrdSet<HostPort>,
+    /// Ids, also of GPUs that the instance has no more.
+    pub gpus: OrdSet<Arc<str>>,
     /// Addresses as numbers.
     pub addresses: OrdSet<u32>,
     pub tasks: TaskCounts,
@@ -36,6 +38,7 @@ impl Usage {
     pub(super) fn hold(&mut self, task: &Task) {
         self.size += task.size;
         self.ports.extend(task.host_ports.iter().copied());
+        self.gpus.extend(task.gpus().cloned());
         self.addresses.extend(task.eni.iter().map(|eni| u32::from(eni.address)));
         self.tasks.count(task.last_status, true);
         self.live += 1;
@@ -46,6 +49,9 @@ impl Usage {
         self.size -= task.size;
         for port in &task.host_ports {
             self.ports.remove(port);
+        }
+        for gpu in task.gpus() {
+            self.gpus.remove(gpu);
         }
         if let Some(eni) = &task.eni {
             self.addresses.remove(&u32::from(eni.address));

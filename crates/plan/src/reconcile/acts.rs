@@ -157,6 +157,7 @@ impl Planner<'_> {
             definition: deployment.definition.clone(),
             launch_type: deployment.launch_type,
             size: None,
+            gpus: None,
             capacity_provider,
         }
     }

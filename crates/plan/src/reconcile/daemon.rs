@@ -25,6 +25,7 @@ pub(super) fn members(world: &World, service: &Service) -> Option<BTreeSet<Insta
         definition: primary.definition.clone(),
         launch_type: primary.launch_type,
         size: None,
+        gpus: None,
         capacity_provider: None,
     };
     schedule::members(world, &want, &Rules::of(&service.placement_constraints, &[]))

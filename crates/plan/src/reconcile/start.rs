@@ -36,6 +36,7 @@ pub(super) fn task(
         service: Some(service.key.name.clone()),
         deployment: Some(deployment.id.clone()),
         size: None,
+        gpus: None,
         overrides: None,
         network: deployment.network.clone(),
         subnet: deployment.subnet.clone(),

@@ -50,6 +50,7 @@ pub(super) fn unplaced(ids: &mut Ids, at_ms: u64, service: &Service, failure: &F
         Reason::Attribute => "is missing an attribute required by your task",
         Reason::MemberOf => "encountered error \"MemberOf placement constraint unsatisfied.\"",
         Reason::Distinct => "encountered error \"DistinctInstance placement constraint unsatisfied.\"",
+        Reason::Gpu => "encountered error \"RESOURCE:GPU\"",
         Reason::Ports => "is already using a port required by your task",
         Reason::Eni => "encountered error \"RESOURCE:ENI\"",
         Reason::Cpu => "has insufficient CPU units available",

@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(super) struct Kept {
     pub size: Size,
     pub addresses: u32,
+    pub gpus: usize,
     pub ports: BTreeSet<HostPort>,
 }
 
@@ -47,6 +48,7 @@ fn keep_for(world: &World, service: &Service, kept: &mut BTreeMap<InstanceId, Ke
         definition: primary.definition.clone(),
         launch_type: primary.launch_type,
         size: None,
+        gpus: None,
         capacity_provider: None,
     };
     let rules = Rules::of(&service.placement_constraints, &[]);
@@ -65,6 +67,7 @@ fn keep_for(world: &World, service: &Service, kept: &mut BTreeMap<InstanceId, Ke
         kept.size += Size::new(lacking.cpu.max(0), lacking.memory_mib.max(0));
         if there.is_none() {
             kept.addresses += u32::from(demand.own_address);
+            kept.gpus += demand.gpus;
             kept.ports.extend(demand.ports.iter().copied());
         }
     }

@@ -19,6 +19,7 @@ pub enum FailureReason {
     MemberOf,
     /// Of the constraint `distinctInstance`.
     Distinct,
+    Gpu,
     Ports,
     Eni,
     Cpu,
@@ -40,6 +41,7 @@ impl FailureReason {
             Self::Attribute => "ATTRIBUTE",
             Self::MemberOf => "MemberOf placement constraint unsatisfied.",
             Self::Distinct => "DistinctInstance placement constraint unsatisfied.",
+            Self::Gpu => "RESOURCE:GPU",
             Self::Ports => "RESOURCE:PORTS",
             Self::Eni => "RESOURCE:ENI",
             Self::Cpu => "RESOURCE:CPU",
@@ -181,6 +183,11 @@ fn lack(reason: FailureReason, demand: &Demand<'_>, rooms: &[Room]) -> String {
                                     instance, or drop the constraint"
                 .to_owned()
         }
+        FailureReason::Gpu => format!(
+            "short of GPUs: the task asks for {} and {} are free at most; stop tasks, ask for less, or add an instance",
+            demand.gpus,
+            most(reason, demand, rooms, |room| room.gpus as i64)
+        ),
         FailureReason::Ports => {
             "with a host port taken; let the port be chosen, or stop what has it".to_owned()
         }

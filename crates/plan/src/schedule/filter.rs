@@ -14,6 +14,7 @@ pub(super) struct Demand<'w> {
     pub home: Home,
     pub size: Size,
     pub ports: Vec<HostPort>,
+    pub gpus: usize,
     /// Whether it needs an address of the instance's subnet.
     pub own_address: bool,
     /// The definition's and the call's.
@@ -36,6 +37,7 @@ impl<'w> Demand<'w> {
             },
             size: want.size.unwrap_or_else(|| definition.demand()),
             ports: definition.host_ports().collect(),
+            gpus: want.gpus.unwrap_or_else(|| model::gpus_of(&definition.gpus())),
             own_address: definition.network_mode == NetworkMode::Awsvpc,
             member_of: own.chain(rules.member_of.iter().cloned()).collect(),
             distinct_instance: rules.distinct_instance,
@@ -47,7 +49,7 @@ type Filter = fn(&Room, &Demand<'_>) -> Option<FailureReason>;
 
 /// What a placement on an instance doesn't change there, and what it may.
 const STANDING: &[Filter] = &[provider, agent, attributes, member_of];
-const CHANGING: &[Filter] = &[distinct, ports, address, cpu, memory];
+const CHANGING: &[Filter] = &[distinct, gpus, ports, address, cpu, memory];
 
 /// Why the instance can't take the task, and how many filters let it through before; `None` when
 /// all do.
@@ -116,6 +118,10 @@ fn member_of(room: &Room, demand: &Demand<'_>) -> Option<FailureReason> {
 
 fn distinct(room: &Room, demand: &Demand<'_>) -> Option<FailureReason> {
     (demand.distinct_instance && room.of_group > 0).then_some(FailureReason::Distinct)
+}
+
+fn gpus(room: &Room, demand: &Demand<'_>) -> Option<FailureReason> {
+    (demand.gpus > room.gpus).then_some(FailureReason::Gpu)
 }
 
 fn ports(room: &Room, demand: &Demand<'_>) -> Option<FailureReason> {

@@ -11,6 +11,7 @@ pub(super) struct Room {
     pub left: Size,
     /// Addresses left for `awsvpc` tasks.
     pub addresses: u32,
+    pub gpus: usize,
     pub tasks: usize,
     /// Tasks of the group, which `distinctInstance` keeps apart.
     pub of_group: usize,
@@ -28,6 +29,7 @@ impl Room {
         Self {
             left: world.remaining(instance),
             addresses: instance.subnet.map_or(0, |subnet| subnet.capacity().saturating_sub(given)),
+            gpus: world.free_gpus(instance).count(),
             tasks: held.as_ref().map_or(0, |usage| usage.live),
             of_group: 0,
             alike: 0,
@@ -41,6 +43,7 @@ impl Room {
     pub fn keep(&mut self, kept: &Kept) {
         self.left -= kept.size;
         self.addresses = self.addresses.saturating_sub(kept.addresses);
+        self.gpus = self.gpus.saturating_sub(kept.gpus);
         self.promised.extend(kept.ports.iter().copied());
     }
 
@@ -53,6 +56,7 @@ impl Room {
     pub fn take(&mut self, demand: &Demand<'_>) {
         self.left -= demand.size;
         self.addresses = self.addresses.saturating_sub(u32::from(demand.own_address));
+        self.gpus = self.gpus.saturating_sub(demand.gpus);
         self.tasks += 1;
         self.of_group += 1;
         self.alike += 1;

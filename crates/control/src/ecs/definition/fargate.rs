@@ -5,8 +5,9 @@
 
 use model::NetworkMode;
 use wire::Error;
-use wire::ecs::{ContainerDefinition, LinuxParameters, LogDriver, PidMode, ResourceType};
+use wire::ecs::{ContainerDefinition, LinuxParameters, LogDriver, PidMode};
 
+use super::gpus;
 use super::logging::option;
 use super::proposed::Proposed;
 use super::refusal::said;
@@ -65,9 +66,8 @@ fn check_container(container: &ContainerDefinition) -> Result<(), Error> {
     if container.docker_security_options.as_ref().is_some_and(|options| !options.is_empty()) {
         return Err(unsupported("dockerSecurityOptions"));
     }
-    let gpu = |requirement: &wire::ecs::ResourceRequirement| requirement.r#type == ResourceType::Gpu;
-    if container.resource_requirements.iter().flatten().any(gpu) {
-        return Err(said("Tasks using the Fargate launch type do not support GPU resource requirements."));
+    if gpus::count(container.resource_requirements.as_deref().unwrap_or_default()) > 0 {
+        return Err(said(gpus::NOT_ON_FARGATE));
     }
     for (timeout, what) in [(container.start_timeout, "start"), (container.stop_timeout, "stop")] {
         if timeout.is_some_and(|seconds| seconds > MOST_TIMEOUT_S) {

@@ -15,6 +15,7 @@ mod defaults;
 mod dependencies;
 mod environment;
 mod fargate;
+pub(crate) mod gpus;
 mod graph;
 mod limits;
 mod links;
@@ -56,6 +57,7 @@ pub(crate) fn admit(
     limits::check(&proposed)?;
     network::check(&proposed)?;
     ports::check(&proposed)?;
+    gpus::check_all(&proposed)?;
     links::check(&proposed)?;
     volumes::check(&proposed)?;
     dependencies::check(&proposed)?;

@@ -3,6 +3,7 @@
 use model::{ContainerShape, HostPort, NetworkMode, RuntimePlatform, Transport};
 use wire::ecs::{self, ContainerDefinition, PortMapping, TransportProtocol};
 
+use super::gpus;
 use super::proposed::{Proposed, name};
 
 pub(super) fn platform(document: &ecs::TaskDefinition) -> RuntimePlatform {
@@ -30,6 +31,7 @@ pub(super) fn container(proposed: &Proposed<'_>, container: &ContainerDefinition
             .flatten()
             .filter_map(|port| host_port(mode, port))
             .collect(),
+        gpus: gpus::count(container.resource_requirements.as_deref().unwrap_or_default()),
         start_timeout_s: number(container.start_timeout),
         stop_timeout_s: number(container.stop_timeout),
         health_checked: is_health_checked(container),

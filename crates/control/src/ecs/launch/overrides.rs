@@ -3,6 +3,7 @@
 use model::{ContainerShape, Document, LaunchType, Size, TaskDefinition};
 use wire::{Error, ecs};
 
+use crate::ecs::definition::gpus::{self, Unfit};
 use crate::ecs::definition::size;
 
 #[cfg(test)]
@@ -20,6 +21,8 @@ pub(crate) struct Overrides {
     pub document: Option<Document>,
     /// Where they change the task's size.
     pub size: Option<Size>,
+    /// Where they change what containers ask for: how many GPUs each has, in the definition's order.
+    pub gpus: Option<Vec<u32>>,
     pub ephemeral_storage_gib: Option<u32>,
 }
 
@@ -38,7 +41,7 @@ pub(crate) fn check(
             let name = container.name.as_deref().unwrap_or_default();
             return Err(Error::invalid_parameter(format!("Container {name} is overridden more than once.")));
         }
-        check_container(definition, container)?;
+        check_container(definition, launch_type, container)?;
     }
     let document =
         Document::of(overrides).map_err(|_| Error::server("The overrides could not be recorded."))?;
@@ -57,6 +60,7 @@ pub(crate) fn check(
     Ok(Overrides {
         document: Some(document),
         size: size(definition, launch_type, overrides)?,
+        gpus: gpus(definition, own),
         ephemeral_storage_gib: storage.and_then(|gib| u32::try_from(gib).ok()),
     })
 }
@@ -68,7 +72,11 @@ fn unsupported(what: &str) -> Error {
     )
 }
 
-fn check_container(definition: &TaskDefinition, own: &ecs::ContainerOverride) -> Result<(), Error> {
+fn check_container(
+    definition: &TaskDefinition,
+    launch_type: LaunchType,
+    own: &ecs::ContainerOverride,
+) -> Result<(), Error> {
     let name = own
         .name
         .as_deref()
@@ -78,12 +86,16 @@ fn check_container(definition: &TaskDefinition, own: &ecs::ContainerOverride) ->
             "Override for container named {name} is not a container in the TaskDefinition."
         )));
     }
-    let used = [
-        ("environmentFiles", own.environment_files.as_ref().is_some_and(|list| !list.is_empty())),
-        ("resourceRequirements", own.resource_requirements.as_ref().is_some_and(|list| !list.is_empty())),
-    ];
-    if let Some((what, _)) = used.iter().find(|(_, used)| *used) {
-        return Err(unsupported(what));
+    if own.environment_files.as_ref().is_some_and(|list| !list.is_empty()) {
+        return Err(unsupported("environmentFiles"));
+    }
+    let requirements = own.resource_requirements.as_deref().unwrap_or_default();
+    gpus::check(name, requirements).map_err(|unfit| match unfit {
+        Unfit::Unsupported(what) => unsupported(&what),
+        Unfit::Invalid(text) => Error::invalid_parameter(text),
+    })?;
+    if launch_type == LaunchType::Fargate && gpus::count(requirements) > 0 {
+        return Err(Error::invalid_parameter(gpus::NOT_ON_FARGATE));
     }
     if own.environment.iter().flatten().any(|pair| pair.name.as_deref().is_none_or(str::is_empty)) {
         return Err(Error::invalid_parameter("Environment variable name can not be blank."));
@@ -99,6 +111,18 @@ fn check_container(definition: &TaskDefinition, own: &ecs::ContainerOverride) ->
         }
         None => Ok(()),
     }
+}
+
+/// An override's GPUs take the place of the definition's.
+fn gpus(definition: &TaskDefinition, own: &[ecs::ContainerOverride]) -> Option<Vec<u32>> {
+    let asked = |shape: &ContainerShape| {
+        let named = own.iter().find(|own| own.name.as_deref() == Some(&*shape.name))?;
+        let requirements = named.resource_requirements.as_deref().filter(|list| !list.is_empty())?;
+        Some(gpus::count(requirements))
+    };
+    let all: Vec<u32> =
+        definition.containers.iter().map(|shape| asked(shape).unwrap_or(shape.gpus)).collect();
+    (all != definition.gpus()).then_some(all)
 }
 
 /// A container's shape with its override.

@@ -110,6 +110,7 @@ impl Launch {
             service: None,
             deployment: None,
             size: self.overrides.size,
+            gpus: self.overrides.gpus.clone(),
             overrides: self.overrides.document.clone(),
             network: self.network.clone(),
             subnet: self.subnet.clone(),

@@ -44,6 +44,7 @@ pub(crate) async fn define(fixture: &Fixture, family: &str, network_mode: Networ
             memory_mib: None,
             memory_reservation_mib: None,
             host_ports: Vec::new(),
+            gpus: 0,
             start_timeout_s: None,
             stop_timeout_s: None,
             health_checked: false,

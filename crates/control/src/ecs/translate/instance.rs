@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use model::{Attribute, ContainerInstance, HostPort, Scope, Size, Transport, World};
+use wire::Error;
 use wire::ecs::{self, ContainerInstanceField};
 
 use super::tags;
@@ -28,8 +29,16 @@ pub(crate) fn to_wire(
         agent_connected: Some(instance.agent_connected),
         attributes: Some(instance.all_attributes().into_values().map(attribute).collect()),
         ec2_instance_id: instance.ec2_instance_id.as_ref().map(ToString::to_string),
-        registered_resources: Some(resources(instance.total, instance.reserved_ports.iter().copied())),
-        remaining_resources: Some(resources(world.remaining(instance), used)),
+        registered_resources: Some(resources(
+            instance.total,
+            instance.reserved_ports.iter().copied(),
+            (!instance.gpus.is_empty()).then(|| instance.gpus.iter().collect()),
+        )),
+        remaining_resources: Some(resources(
+            world.remaining(instance),
+            used,
+            (!instance.gpus.is_empty()).then(|| world.free_gpus(instance).collect()),
+        )),
         running_tasks_count: number(counts.running),
         pending_tasks_count: number(counts.pending),
         registered_at: Some(wire::Timestamp::from_ms(instance.registered_at_ms)),
@@ -68,8 +77,12 @@ pub(crate) fn ec2_instance_id(document: &str) -> Option<Arc<str>> {
     Some(document.get("instanceId")?.as_str()?.into())
 }
 
-/// The four resources of every instance. Its ports are those that can't be had.
-fn resources(size: Size, ports: impl IntoIterator<Item = HostPort>) -> Vec<ecs::Resource> {
+/// The four resources of every instance, and the GPUs of one that has any. Its ports are those that can't be had.
+fn resources(
+    size: Size,
+    ports: impl IntoIterator<Item = HostPort>,
+    gpus: Option<Vec<&Arc<str>>>,
+) -> Vec<ecs::Resource> {
     let integer = |name: &str, value: i64| ecs::Resource {
         name: Some(name.to_owned()),
         r#type: Some("INTEGER".to_owned()),
@@ -93,12 +106,28 @@ fn resources(size: Size, ports: impl IntoIterator<Item = HostPort>) -> Vec<ecs::
         integer_value: Some(0),
         string_set_value: Some(values),
     };
-    vec![
+    let gpus = gpus.map(|gpus| set("GPU", gpus.into_iter().map(ToString::to_string).collect()));
+    let always = [
         integer("CPU", size.cpu),
         integer("MEMORY", size.memory_mib),
         set("PORTS", tcp),
         set("PORTS_UDP", udp),
-    ]
+    ];
+    always.into_iter().chain(gpus).collect()
+}
+
+/// The GPUs of a registration's `platformDevices`, each once. No task can ask for devices of another kind.
+pub(crate) fn gpus(devices: &[ecs::PlatformDevice]) -> Result<Vec<Arc<str>>, Error> {
+    let mut gpus: Vec<Arc<str>> = Vec::new();
+    for device in devices.iter().filter(|device| device.r#type == ecs::PlatformDeviceType::Gpu) {
+        if device.id.is_empty() {
+            return Err(Error::invalid_parameter("The id of a platform device can not be blank."));
+        }
+        if !gpus.iter().any(|known| **known == *device.id) {
+            gpus.push(device.id.as_str().into());
+        }
+    }
+    Ok(gpus)
 }
 
 /// The size and the reserved ports in a registration's `totalResources`.

@@ -126,6 +126,8 @@ fn to_wire_container(
             container.network_bindings.as_ref().and_then(|bindings| bindings.to().ok()).unwrap_or_default(),
         ),
         network_interfaces: Some(task.eni.iter().map(interface).collect()),
+        gpu_ids: (!container.gpus.is_empty())
+            .then(|| container.gpus.iter().map(ToString::to_string).collect()),
         managed_agents: container.managed_agents.as_ref().and_then(|agents| agents.to().ok()),
         cpu: Some(definition.and_then(|definition| definition.cpu).unwrap_or(0).to_string()),
         memory: text(definition.and_then(|definition| definition.memory)),

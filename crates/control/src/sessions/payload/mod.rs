@@ -99,6 +99,7 @@ pub(crate) fn task(
         ephemeral_storage_mib: (task.launch_type == LaunchType::Fargate)
             .then(|| u64::from(task.ephemeral_storage_gib.unwrap_or(FARGATE_STORAGE_GIB)) * 1024),
         enable_fault_injection: document.enable_fault_injection,
+        associations: task.containers.iter().flat_map(gpus).collect(),
         role_credentials: of(RoleType::TaskApplication),
         execution_role_credentials,
         ..acs::Task::default()
@@ -133,6 +134,16 @@ fn read<'w>(world: &'w World, task: &Task) -> Result<Read<'w>, PayloadError> {
         None => ecs::TaskOverride::default(),
     };
     Ok(Read { definition, document, overrides })
+}
+
+/// A GPU is one container's: the official agent takes no other association.
+fn gpus(container: &model::Container) -> impl Iterator<Item = acs::task::Association> {
+    container.gpus.iter().map(|id| acs::task::Association {
+        name: id.to_string(),
+        r#type: "gpu".to_owned(),
+        content: None,
+        containers: vec![container.name.to_string()],
+    })
 }
 
 /// A task-level limit exists where the definition or an override (or, for FARGATE, the size) has one.

@@ -65,6 +65,7 @@ fn entities(document: &ecs::TaskDefinition) -> (model::Task, model::TaskDefiniti
             attributes: Vec::new(),
             total: Size::new(4096, 8192),
             reserved_ports: Vec::new(),
+            gpus: Vec::new(),
             subnet: Some("10.0.0.0/16".parse().unwrap()),
             version_info: None,
             agent_version: None,
@@ -93,6 +94,7 @@ fn entities(document: &ecs::TaskDefinition) -> (model::Task, model::TaskDefiniti
                 memory_mib: None,
                 memory_reservation_mib: None,
                 host_ports: Vec::new(),
+                gpus: 0,
                 start_timeout_s: None,
                 stop_timeout_s: None,
                 health_checked: document.container_definitions.as_ref().unwrap()[0].health_check.is_some(),
@@ -118,6 +120,7 @@ fn entities(document: &ecs::TaskDefinition) -> (model::Task, model::TaskDefiniti
                 service: None,
                 deployment: None,
                 size: None,
+                gpus: None,
                 overrides: None,
                 network: None,
                 subnet: None,
@@ -141,6 +144,17 @@ fn entities(document: &ecs::TaskDefinition) -> (model::Task, model::TaskDefiniti
     assert_eq!(whole.elastic_network_interfaces.len(), 1);
     let definition = world.definition(&task.definition_key()).unwrap();
     (model::Task::clone(task), model::TaskDefinition::clone(definition))
+}
+
+#[test]
+fn a_gpu_is_associated_with_its_container() {
+    let document =
+        serde_json::from_value(json!({"containerDefinitions": [{"name": "app", "image": "a"}]})).unwrap();
+    let (mut task, _) = entities(&document);
+    task.containers[0].gpus = vec!["GPU-1".into(), "GPU-2".into()];
+    let told: Vec<_> = super::gpus(&task.containers[0]).collect();
+    let one = |id: &str| json!({"name": id, "type": "gpu", "containers": ["app"]});
+    assert_eq!(serde_json::to_value(told).unwrap(), json!([one("GPU-1"), one("GPU-2")]));
 }
 
 #[test]

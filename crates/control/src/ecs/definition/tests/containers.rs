@@ -1,3 +1,4 @@
+use model::LaunchType;
 use serde_json::{Value, json};
 
 use super::*;
@@ -239,4 +240,42 @@ fn smaller_things() {
         ec2(json!({"environment": [{"name": "A", "value": ""}, {"name": "B"}]})),
         ec2(json!({"restartPolicy": {"enabled": true, "restartAttemptPeriod": 60}})),
     ]);
+}
+
+#[test]
+fn gpus() {
+    let requires = |list: Value| ec2(json!({"resourceRequirements": list}));
+    let gpu = |value: &str| json!({"type": "GPU", "value": value});
+    let new = admit_json(requires(json!([gpu("2")]))).unwrap();
+    assert_eq!(
+        (new.containers[0].gpus, new.compatibilities),
+        (2, vec![LaunchType::External, LaunchType::Ec2])
+    );
+    assert!(new.document.text().contains(r#""resourceRequirements":[{"type":"GPU","value":"2"}]"#));
+    taken([requires(json!([]))]);
+    let whole = "Invalid 'resourceRequirements' setting for container 'app'. \
+                 The value of the type GPU must be a whole number of at least 1.";
+    refused(
+        ["0", "-1", "+1", "1.5", "", "one", "4294967296"].map(|value| (requires(json!([gpu(value)])), whole)),
+    );
+    refused([
+        (requires(json!([{"type": "GPU"}])), whole),
+        (
+            requires(json!([gpu("1"), gpu("1")])),
+            "Container 'app' names the resource requirement GPU more than once.",
+        ),
+        (
+            requires(json!([{"type": "InferenceAccelerator", "value": "d"}])),
+            "Container 'app' requires an inference accelerator that the task definition doesn't have.",
+        ),
+    ]);
+    for (requirement, what) in [
+        (json!({"type": "NeuronDevice", "value": "ALL"}), "the type NeuronDevice"),
+        (gpu("ALL"), "the value ALL"),
+        (json!({"type": "GPU", "sharingStrategy": {"nvidiaMps": {"memory": 1}}}), "a sharingStrategy"),
+    ] {
+        let error = admit_json(requires(json!([requirement]))).unwrap_err();
+        assert_eq!(error.code, "UnsupportedFeatureException", "{error}");
+        assert!(error.message.contains(what), "{error}");
+    }
 }

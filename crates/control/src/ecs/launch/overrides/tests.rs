@@ -15,6 +15,7 @@ fn definition(cpu: Option<u32>, memory_mib: Option<u32>) -> TaskDefinition {
         memory_mib: Some(128),
         memory_reservation_mib: None,
         host_ports: Vec::new(),
+        gpus: 0,
         start_timeout_s: None,
         stop_timeout_s: None,
         health_checked: false,
@@ -85,6 +86,14 @@ fn on_an_instance_the_containers_make_the_size() {
 }
 
 #[test]
+fn an_overrides_gpus_take_the_place_of_the_definitions() {
+    let gpus =
+        |list: Value| checked(LaunchType::Ec2, app(json!({"resourceRequirements": list}))).unwrap().gpus;
+    assert_eq!(gpus(json!([{"type": "GPU", "value": "2"}])), Some(vec![2, 0]));
+    assert_eq!(gpus(json!([])), None);
+}
+
+#[test]
 fn what_ecs_refuses() {
     let refused = |overrides: Value, words: &str| {
         let error = fargate(overrides).unwrap_err();
@@ -111,7 +120,11 @@ fn what_ecs_refuses() {
     refused(app(json!({"command": ["x".repeat(8192)]})), "at most 8192");
     let typed = "UnsupportedFeatureException: Longshore does not implement";
     refused(app(json!({"environmentFiles": [{"value": "arn:aws:s3:::b/f", "type": "s3"}]})), typed);
-    refused(app(json!({"resourceRequirements": [{"type": "GPU", "value": "1"}]})), typed);
+    let requires =
+        |kind: &str, value: &str| app(json!({"resourceRequirements": [{"type": kind, "value": value}]}));
+    refused(requires("NeuronDevice", "ALL"), typed);
+    refused(requires("GPU", "0"), "InvalidParameterException: Invalid 'resourceRequirements' setting");
+    refused(requires("GPU", "1"), "Fargate launch type do not support GPU");
     refused(json!({"inferenceAcceleratorOverrides": [{"deviceName": "d", "deviceType": "t"}]}), typed);
     let on_instance = checked(LaunchType::Ec2, json!({"ephemeralStorage": {"sizeInGiB": 30}})).unwrap_err();
     assert!(on_instance.contains("FARGATE"), "{on_instance}");
