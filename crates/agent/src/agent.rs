@@ -13,6 +13,7 @@ use tokio::time::{Instant, sleep};
 use wire::Credentials;
 use wire::ecs::{self, DiscoverPollEndpointRequest};
 
+use crate::cdi::Specs;
 use crate::engine::{self, Engine, Host, HostConfig, HostError, Reports, Storage, Usage};
 use crate::images::unpack::Limits;
 use crate::images::{EcrScope, EcrToken, ImageStore, ImagesConfig, OpenError, Resolver};
@@ -62,6 +63,8 @@ pub struct AgentConfig {
     pub instance_name: Option<String>,
     /// What the instance offers; the whole machine if absent.
     pub capacity: Option<Capacity>,
+    /// Where the machine's GPUs are described. Those of the pool are nobody's: FARGATE has none.
+    pub cdi_directories: Vec<PathBuf>,
     /// Network namespaces held ready.
     pub network_pool: usize,
 }
@@ -159,6 +162,8 @@ impl Agent {
         let volumes = Volumes::open(&places.volumes())?;
         let open = dir.load()?.into_iter().filter(|t| t.record.closed_ms.is_none()).map(|t| t.id);
         volumes.sweep(&open.chain(dir.all_lost()?).collect())?;
+        let devices = Specs::new(config.cdi_directories);
+        let gpus = if config.serverless { Vec::new() } else { devices.gpus() };
         let host = Host::new(HostConfig {
             images,
             network,
@@ -169,6 +174,7 @@ impl Agent {
             region: config.region.clone(),
             spools: places.root.join("spools"),
             volumes,
+            devices,
         })?;
         let cluster = match config.serverless {
             true => SERVERLESS_CLUSTER.to_owned(),
@@ -187,6 +193,7 @@ impl Agent {
             serverless: config.serverless,
             capacity_providers: config.capacity_providers,
             name: config.instance_name,
+            gpus,
         };
         let usage = Arc::new(Usage::new(host.clone(), engine.clone()));
         let storage = Arc::new(Storage::new(host.clone(), engine.clone()));

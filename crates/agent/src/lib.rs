@@ -8,11 +8,12 @@
 //!
 //! Start reading at [`task`], the pure step function in which every decision about a task is
 //! taken; [`engine`] carries its actions out over [`images`], [`network`], [`volumes`],
-//! [`bundle`], [`runtime`] and [`logs`]; [`session`] speaks with the control plane, to which [`joining`]
+//! [`cdi`], [`bundle`], [`runtime`] and [`logs`]; [`session`] speaks with the control plane, to which [`joining`]
 //! lets the machine in; [`state`] is what survives a crash.
 
 mod agent;
 pub mod bundle;
+pub mod cdi;
 mod cleanup;
 pub mod engine;
 pub mod images;

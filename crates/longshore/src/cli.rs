@@ -287,6 +287,9 @@ pub struct AgentArgs {
     /// A name for people
     #[arg(long)]
     pub name: Option<String>,
+    /// Where the machine's GPUs are described, by CDI; can be given several times [default: /etc/cdi and /var/run/cdi]
+    #[arg(long, value_name = "DIR", conflicts_with = "serverless")]
+    pub cdi_spec_dir: Vec<PathBuf>,
     #[command(flatten)]
     pub capacity: CapacityArgs,
 }

@@ -41,6 +41,9 @@ pub async fn agent(site: &Site, args: &AgentArgs) -> Result<ExitCode> {
     config.cluster = cluster;
     config.instance_name.clone_from(&args.name);
     config.own_hosts = vec![wire::endpoint::authority(&args.endpoint).to_owned()];
+    if !args.cdi_spec_dir.is_empty() {
+        config.cdi_directories.clone_from(&args.cdi_spec_dir);
+    }
     if args.serverless {
         let mut capacity = agent::Capacity::of_this_machine();
         let times = i32::try_from(args.capacity.cpu_overcommit).unwrap_or(i32::MAX);

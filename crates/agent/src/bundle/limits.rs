@@ -100,7 +100,7 @@ pub(super) fn resources(plan: &ContainerPlan) -> LinuxResources {
         .cpu(cpu.expect("every field has a default"))
         .memory(memory.build().expect("every field has a default"))
         .pids(LinuxPidsBuilder::default().limit(PIDS).build().expect("the limit is set"))
-        .devices(devices())
+        .devices(devices().into_iter().chain(plan.edits.rules()).collect::<Vec<_>>())
         .build()
         .expect("every field has a default")
 }
@@ -111,7 +111,7 @@ fn signed(bytes: u64) -> i64 {
 
 /// Every device may be made (mknod is only a name), and only these may be opened: null, zero,
 /// full, random, urandom, tty, ptmx and the pseudo-terminals (OCI runtime specification, "Default
-/// Devices"; numbers from the kernel's devices.txt).
+/// Devices"; numbers from the kernel's devices.txt), and those that the container was given.
 fn devices() -> Vec<LinuxDeviceCgroup> {
     let rule = |allow, kind, major: Option<i64>, minor: Option<i64>, access: &str| {
         let mut rule = LinuxDeviceCgroupBuilder::default().allow(allow).typ(kind).access(access);

@@ -12,12 +12,14 @@ pub mod cgroup;
 pub mod seccomp;
 
 mod capabilities;
+mod devices;
 mod kernel;
 mod limits;
 mod mounts;
 mod process;
 mod spec;
 
+pub use devices::{DeviceMount, DeviceNode, Edits, Hook, Hooks};
 pub use limits::Ulimit;
 pub use spec::spec;
 
@@ -69,6 +71,8 @@ pub struct ContainerPlan {
     pub memory: u64,
     /// Soft limit in bytes; 0 is none.
     pub memory_reservation: u64,
+    /// What its GPUs bring with them.
+    pub edits: Edits,
 }
 
 /// Under whose rules a container runs.

@@ -17,6 +17,11 @@ use crate::volumes::is_below_devices;
 pub(super) fn mounts(plan: &ContainerPlan, tmpfs: Vec<Mount>) -> Vec<Mount> {
     let mut wanted: Vec<Mount> = plan.volumes.iter().map(|volume| self::volume(plan, volume)).collect();
     wanted.extend(tmpfs);
+    // What a device needs is where it is needed.
+    for mount in plan.edits.mounts() {
+        wanted.retain(|other| other.destination() != mount.destination());
+        wanted.push(mount);
+    }
     // Parents before what lies in them.
     wanted.sort_by_key(|mount| mount.destination().components().count());
     let places: Vec<PathBuf> = wanted.iter().map(|mount| mount.destination().clone()).collect();

@@ -24,8 +24,8 @@ pub(super) fn args(plan: &ContainerPlan) -> Result<Vec<String>, BundleError> {
     if args.first().is_none_or(String::is_empty) { Err(BundleError::NoCommand) } else { Ok(args) }
 }
 
-/// PATH and HOSTNAME, then the image's variables, then the task's; a later one replaces an earlier
-/// one in its place. HOME comes last, and only if nobody set it.
+/// PATH and HOSTNAME, then the image's variables, then the task's, then its devices'; a later one
+/// replaces an earlier one in its place. HOME comes last, and only if nobody set it.
 pub(super) fn environment(plan: &ContainerPlan) -> Result<Vec<String>, BundleError> {
     let mut variables: Vec<(&str, &str)> = vec![("PATH", PATH), ("HOSTNAME", &plan.hostname)];
     let mut set = |name, value| match variables.iter_mut().find(|(present, _)| *present == name) {
@@ -44,6 +44,7 @@ pub(super) fn environment(plan: &ContainerPlan) -> Result<Vec<String>, BundleErr
         }
         set(name, value);
     }
+    plan.edits.env.iter().for_each(|(name, value)| set(name, value));
     if !plan.user.home.is_empty() && !variables.iter().any(|(name, _)| *name == "HOME") {
         variables.push(("HOME", &plan.user.home));
     }

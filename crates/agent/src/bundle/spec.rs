@@ -41,8 +41,10 @@ const READONLY: [&str; 5] = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", 
 pub fn spec(plan: &ContainerPlan) -> Result<Spec, BundleError> {
     let granted = capabilities::granted(plan)?;
     let mut user = UserBuilder::default().uid(plan.user.uid).gid(plan.user.gid);
-    if !plan.user.additional_gids.is_empty() {
-        user = user.additional_gids(plan.user.additional_gids.clone());
+    let mut groups = plan.user.additional_gids.clone();
+    groups.extend(plan.edits.additional_gids.iter().filter(|gid| !plan.user.additional_gids.contains(gid)));
+    if !groups.is_empty() {
+        user = user.additional_gids(groups);
     }
 
     let mut process = Process::default();
@@ -65,7 +67,7 @@ pub fn spec(plan: &ContainerPlan) -> Result<Spec, BundleError> {
         .set_masked_paths(Some(strings(&MASKED)))
         .set_readonly_paths(Some(readonly(plan)))
         .set_seccomp(Some(seccomp::profile(&granted)))
-        .set_devices(None);
+        .set_devices(Some(plan.edits.devices(&plan.user)).filter(|devices| !devices.is_empty()));
     let sysctls = kernel::sysctls(plan)?;
     if !sysctls.is_empty() {
         linux.set_sysctl(Some(sysctls));
@@ -81,6 +83,7 @@ pub fn spec(plan: &ContainerPlan) -> Result<Spec, BundleError> {
         .set_mounts(Some(mounts))
         .set_process(Some(process))
         .set_linux(Some(linux))
+        .set_hooks(plan.edits.hooks.to_oci())
         .set_annotations(Some(HashMap::from([(GROUP.to_owned(), plan.task_id.clone())])));
     Ok(spec)
 }

@@ -5,6 +5,8 @@ use proptest::prelude::*;
 
 use super::*;
 
+mod devices;
+
 fn plan() -> ContainerPlan {
     ContainerPlan {
         cgroups_path: "/longshore-ls1a2b3c/0123abcd/web".to_owned(),
@@ -46,6 +48,7 @@ fn plan() -> ContainerPlan {
         cpu: 0,
         memory: 512 << 20,
         memory_reservation: 0,
+        edits: Edits::default(),
     }
 }
 

@@ -18,6 +18,7 @@ use crate::state::StateDir;
 use crate::task::{Binding, Condition, ContainerSpec, Dependency, RestartPolicy, TaskSpec};
 use crate::volumes::{self, Volume};
 
+mod gpus;
 mod health;
 mod network;
 
@@ -60,6 +61,8 @@ pub struct ContainerWork {
     pub extra_hosts: Vec<HostLine>,
     /// `dnsServers`
     pub dns: Vec<Ipv4Addr>,
+    /// The ids of the GPUs that are its own.
+    pub gpus: Vec<String>,
 }
 
 /// Another container of the task, and the name it is called by.
@@ -197,6 +200,7 @@ pub(super) fn work(id: &str, task: Task, dir: &StateDir) -> (Work, Option<Refusa
             links: network.links,
             extra_hosts: network.extra_hosts,
             dns: network.dns,
+            gpus: gpus::of(&task, &payload.name),
             payload: payload.clone(),
             config,
             host,
@@ -312,9 +316,7 @@ fn check(task: &Task) -> Result<(), Refusal> {
     if task.proxy_configuration.is_some() {
         return whole("proxyConfiguration");
     }
-    if !task.associations.is_empty() {
-        return whole("resourceRequirements");
-    }
+    gpus::check(task)?;
     if filled(&task.pid_mode) {
         return whole("pidMode");
     }

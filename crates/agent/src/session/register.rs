@@ -1,6 +1,8 @@
 //! RegisterContainerInstance: who this agent is and what it can do (agent protocol §2).
 
-use wire::ecs::{self, Attribute, RegisterContainerInstanceRequest, Resource};
+use wire::ecs::{
+    self, Attribute, PlatformDevice, PlatformDeviceType, RegisterContainerInstanceRequest, Resource,
+};
 
 use super::{Api, ApiError};
 use crate::state::Instance;
@@ -26,6 +28,8 @@ pub struct Identity {
     pub capacity_providers: Vec<String>,
     /// A name for people.
     pub name: Option<String>,
+    /// The ids of its GPUs.
+    pub gpus: Vec<String>,
 }
 
 /// What the control plane answered.
@@ -132,8 +136,14 @@ fn request(identity: &Identity, instance: &Instance) -> RegisterContainerInstanc
             ports("PORTS", reserved),
             ports("PORTS_UDP", &[]),
         ]),
+        platform_devices: Some(identity.gpus.iter().map(|id| gpu(id)).collect())
+            .filter(|gpus: &Vec<_>| !gpus.is_empty()),
         ..Default::default()
     }
+}
+
+fn gpu(id: &str) -> PlatformDevice {
+    PlatformDevice { id: id.to_owned(), r#type: PlatformDeviceType::Gpu }
 }
 
 impl Capacity {

@@ -53,6 +53,7 @@ impl Running {
             shim_path: Some(shim()),
             subnet: None,
             instance_name: None,
+            cdi_directories: Vec::new(),
             capacity: None,
             network_pool: 0,
         };

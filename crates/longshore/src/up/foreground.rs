@@ -141,6 +141,7 @@ pub fn agent_config(
         subnet,
         instance_name: None,
         capacity: None,
+        cdi_directories: agent::cdi::DIRECTORIES.map(Into::into).to_vec(),
         network_pool: POOL,
     })
 }

@@ -30,6 +30,7 @@ pub use usage::Usage;
 use super::machine::{Done, Machine, Seen};
 use super::plan::Work;
 use crate::bundle::cgroup::{Cgroups, quicken};
+use crate::cdi::Specs;
 use crate::images::{ImageStore, PulledImage};
 use crate::logs::{ContainerLogs, LogError, LogSink};
 use crate::network::{Bridged, Network, NetworkError};
@@ -83,6 +84,8 @@ pub struct HostConfig {
     /// Where lines wait that could not be sent before their container was removed.
     pub spools: PathBuf,
     pub volumes: Volumes,
+    /// Where the machine's GPUs are described.
+    pub devices: Specs,
 }
 
 impl std::fmt::Debug for HostConfig {

@@ -6,13 +6,22 @@ use super::place::Place;
 use super::usage::Reading;
 use super::{Host, HostError};
 use crate::bundle::cgroup::{Cgroups, TaskCgroup, TaskLimits};
-use crate::bundle::{self, ContainerPlan, EtcFiles, ImageDefaults, Profile, Ulimit, User, VolumeMount};
+use crate::bundle::{
+    self, ContainerPlan, Edits, EtcFiles, ImageDefaults, Profile, Ulimit, User, VolumeMount,
+};
 use crate::engine::plan::{ContainerWork, Work};
 use crate::images::{PulledImage, ResolvedUser, resolve_user};
 use crate::network::files;
 use crate::{volumes, whole};
 
 const MIB: u64 = 1 << 20;
+
+/// What was made for a container, or found, before its specification is written.
+struct Given {
+    volumes: Vec<VolumeMount>,
+    place: Place,
+    edits: Edits,
+}
 
 impl Host {
     /// Makes everything that the container's Create needs in its bundle. Blocks. What an
@@ -32,8 +41,9 @@ impl Host {
         images.prepare(&c.runtime_id, image, readonly).and_then(|m| m.mount(&rootfs)).map_err(told)?;
         let wanted = c.config.user.as_deref().filter(|u| !u.is_empty());
         let user = resolve_user(&rootfs, wanted.unwrap_or(&image.config.user)).map_err(told)?;
+        let edits = self.config.devices.edits(&c.gpus).map_err(told)?;
         let volumes = self.volumes(work, container, image, &rootfs)?;
-        let plan = self.plan(work, c, image, user, volumes, place)?;
+        let plan = self.plan(work, c, image, user, Given { volumes, place, edits })?;
         let spec = bundle::spec(&plan).map_err(told)?;
         let text = serde_json::to_vec(&spec).map_err(told)?;
         write(&c.bundle.join("config.json"), &text)?;
@@ -74,9 +84,9 @@ impl Host {
         c: &ContainerWork,
         image: &PulledImage,
         user: ResolvedUser,
-        volumes: Vec<VolumeMount>,
-        place: Place,
+        given: Given,
     ) -> Result<ContainerPlan, HostError> {
+        let Given { volumes, place, edits } = given;
         let cgroup = self.cgroup(work)?;
         let overrides = c.payload.overrides().map_err(told)?;
         let mut ulimits: Vec<Ulimit> = c
@@ -134,6 +144,7 @@ impl Host {
             cpu: u64::try_from(c.payload.cpu).unwrap_or(0),
             memory: bytes(c.payload.memory),
             memory_reservation: c.host.memory_reservation.map_or(0, |b| u64::try_from(b).unwrap_or(0)),
+            edits,
         })
     }
 

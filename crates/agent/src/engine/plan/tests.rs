@@ -111,3 +111,23 @@ fn ports_links_and_hosts_of_a_bridge() {
     assert!(refused.is_none() && host.containers[0].ports.is_empty());
     assert_eq!(host.mode_of(0), NetworkMode::Host);
 }
+
+#[test]
+fn a_gpu_is_one_containers() {
+    let gpu = |kind: &str, containers: &[&str]| wire::acs::task::Association {
+        name: "x.com/gpu=0".into(),
+        r#type: kind.into(),
+        content: None,
+        containers: containers.iter().map(ToString::to_string).collect(),
+    };
+    let with = |association| refused(move |task| task.associations.push(association));
+    assert_eq!(with(gpu("gpu", &["web"])), "");
+    assert!(with(gpu("gpu", &["web", "web"])).contains("not of one container"));
+    assert!(with(gpu("gpu", &["db"])).contains("not in the task"));
+    assert!(with(gpu("elastic-inference", &["web"])).starts_with("UnsupportedFeature"));
+    let mut task = payload("RUNNING");
+    task.associations.push(gpu("gpu", &["web"]));
+    let dir = tempfile::tempdir().unwrap();
+    let (work, _) = work("id", task, &StateDir::open(dir.path()).unwrap());
+    assert_eq!(work.containers[0].gpus, ["x.com/gpu=0"]);
+}
