@@ -12,6 +12,8 @@ use crate::site::Site;
 use crate::talk::{CallError, Client, table};
 
 const HEAD: [&str; 7] = ["INSTANCE", "STATUS", "AGENT", "TASKS", "FREE CPU", "FREE MEMORY", "ATTRIBUTES"];
+/// Before the attributes, where an instance has some.
+const GPUS: &str = "FREE GPUS";
 /// DescribeContainerInstances takes so many (ECS API reference).
 const DESCRIBED_AT_ONCE: usize = 100;
 
@@ -26,7 +28,7 @@ pub async fn instances(site: &Site, args: &InstancesArgs) -> Result<ExitCode> {
         }
         return Ok(ExitCode::SUCCESS);
     }
-    println!("{}", shown(&instances));
+    println!("{}", listed(&instances));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -56,10 +58,6 @@ pub async fn drain(site: &Site, args: &DrainArgs) -> Result<ExitCode> {
         ),
     }
     Ok(ExitCode::SUCCESS)
-}
-
-pub fn shown(instances: &[ecs::ContainerInstance]) -> String {
-    table(&HEAD, instances.iter().map(row))
 }
 
 /// ACTIVE and DRAINING ones, in the order of their ids.
@@ -112,6 +110,32 @@ async fn one(client: &Client, cluster: &str, name: &str) -> Result<ecs::Containe
 
 fn arn_of(instance: &ecs::ContainerInstance) -> Option<&str> {
     instance.container_instance_arn.as_deref()
+}
+
+/// GPUs where an instance has some.
+pub fn listed(instances: &[ecs::ContainerInstance]) -> String {
+    let mut head = HEAD.to_vec();
+    let mut rows: Vec<_> = instances.iter().map(row).collect();
+    if instances.iter().any(|instance| gpus(&instance.registered_resources) > 0) {
+        let at = HEAD.len() - 1;
+        head.insert(at, GPUS);
+        for (row, instance) in rows.iter_mut().zip(instances) {
+            row.insert(at, free_gpus(instance));
+        }
+    }
+    table(&head, rows)
+}
+
+fn gpus(resources: &Option<Vec<ecs::Resource>>) -> usize {
+    let named = resources.iter().flatten().find(|resource| resource.name.as_deref() == Some("GPU"));
+    named.and_then(|resource| resource.string_set_value.as_ref()).map_or(0, Vec::len)
+}
+
+fn free_gpus(instance: &ecs::ContainerInstance) -> String {
+    match gpus(&instance.registered_resources) {
+        0 => "-".to_owned(),
+        all => format!("{} of {all}", gpus(&instance.remaining_resources)),
+    }
 }
 
 fn row(instance: &ecs::ContainerInstance) -> Vec<String> {
@@ -188,10 +212,27 @@ mod tests {
             ]),
             ..Default::default()
         };
-        insta::assert_snapshot!(table(&HEAD, [row(&one), row(&ecs::ContainerInstance::default())]), @r"
+        insta::assert_snapshot!(listed(&[one.clone(), ecs::ContainerInstance::default()]), @r"
         INSTANCE      STATUS  AGENT      TASKS  FREE CPU      FREE MEMORY       ATTRIBUTES
         0123456789ab  ACTIVE  connected  3 +1   1024 of 2048  7388 of 7900 MiB  rack=r1 reserved
                               away       0      0 of 0        0 of 0 MiB        -
+        ");
+        let set = |ids: &[&str]| {
+            Some(vec![ecs::Resource {
+                name: Some("GPU".to_owned()),
+                string_set_value: Some(ids.iter().map(ToString::to_string).collect()),
+                ..Default::default()
+            }])
+        };
+        let two = ecs::ContainerInstance {
+            registered_resources: set(&["a", "b"]),
+            remaining_resources: set(&["b"]),
+            ..Default::default()
+        };
+        insta::assert_snapshot!(listed(&[one, two]), @r"
+        INSTANCE      STATUS  AGENT      TASKS  FREE CPU      FREE MEMORY       FREE GPUS  ATTRIBUTES
+        0123456789ab  ACTIVE  connected  3 +1   1024 of 2048  7388 of 7900 MiB  -          rack=r1 reserved
+                              away       0      0 of 0        0 of 0 MiB        1 of 2     -
         ");
     }
 }

@@ -31,7 +31,7 @@ pub async fn query(site: &Site, args: &QueryArgs) -> Result<ExitCode> {
         }
     }
     if !matching.is_empty() {
-        println!("\n{}", instances::shown(&matching));
+        println!("\n{}", instances::listed(&matching));
     }
     Ok(ExitCode::SUCCESS)
 }

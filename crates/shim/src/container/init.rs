@@ -17,7 +17,7 @@ use super::namespaces::Namespaces;
 use super::program::Program;
 use super::report::{Opened, Told};
 use super::seccomp::Filter;
-use super::{devices, fd, hide, identity, mounts, streams, target};
+use super::{devices, fd, hide, hooks, identity, mounts, streams, target};
 use crate::cgroup::{Cgroup, Doors};
 use crate::stdio::Given;
 
@@ -28,6 +28,7 @@ pub struct Child<'a> {
     pub bundle: &'a Path,
     pub cgroup: &'a Cgroup,
     pub namespaces: &'a Namespaces,
+    pub hooks: Option<&'a hooks::All>,
     pub seccomp_cache: Option<PathBuf>,
 }
 
@@ -62,12 +63,13 @@ impl Child<'_> {
             self.enter_cgroup()?;
             unshare(CloneFlags::CLONE_NEWCGROUP).map_err(said("make a cgroup namespace"))?;
         }
-        self.enter_root(linux)?;
+        self.enter_root(linux, told, opened)?;
         let program = confine(process, filter.as_ref())?;
         told.ready();
         if !opened.wait() {
             return Err("the shim is gone".into());
         }
+        self.hooks.map_or(Ok(()), hooks::All::start_container)?;
         Err(program.become_it())
     }
 
@@ -107,7 +109,7 @@ impl Child<'_> {
     }
 
     /// Makes the container's root and moves into it; nothing of the host's file systems is left.
-    fn enter_root(&self, linux: &Linux) -> Result<(), String> {
+    fn enter_root(&self, linux: &Linux, told: &Told, opened: &Opened) -> Result<(), String> {
         let said = |what: &'static str| move |errno: nix::errno::Errno| format!("{what}: {errno}");
         let none: Option<&str> = None;
         let path =
@@ -142,6 +144,8 @@ impl Child<'_> {
             // Missing ones are made, as runc does. On a read-only root the move there says what is wrong.
             let _ = target::make(root, cwd, target::Kind::Directory);
         }
+        // They may write into the root, and so before anything of it is made read-only.
+        self.run_hooks(&path, told, opened)?;
         hide::apply(root, linux)?;
         if self.spec.root().as_ref().and_then(|root| root.readonly()) == Some(true) {
             mounts::set_read_only(root, false).map_err(said("make the root read-only"))?;
@@ -164,6 +168,20 @@ impl Child<'_> {
             Some(other) => return Err(format!("rootfsPropagation {other:?} is unknown")),
         };
         mount(none, "/", none, propagation, none).map_err(said("rootfsPropagation"))
+    }
+}
+
+impl Child<'_> {
+    /// Has the shim run its hooks, then runs those that are to be run here.
+    fn run_hooks(&self, root: &Path, told: &Told, opened: &Opened) -> Result<(), String> {
+        let Some(hooks) = self.hooks else { return Ok(()) };
+        if hooks.has_runtime() {
+            told.waits_for_hooks();
+            if !opened.wait() {
+                return Err("the shim is gone".into());
+            }
+        }
+        hooks.create_container(root)
     }
 }
 

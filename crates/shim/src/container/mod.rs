@@ -15,6 +15,7 @@ mod clone;
 mod devices;
 mod fd;
 mod hide;
+mod hooks;
 mod identity;
 mod init;
 mod join;
@@ -78,6 +79,7 @@ pub struct Handle {
     /// Held shut until Start.
     gate: Option<Gate>,
     report: Option<Report>,
+    hooks: Option<Box<hooks::All>>,
 }
 
 /// Makes a container: its first process waits, in its namespaces and under its limits, for [`Handle::start`].
@@ -96,7 +98,9 @@ pub fn create(
         return Err(ContainerError::Refused(text));
     }
     state::write(&state, cgroup.path(), 0).map_err(ContainerError::io("write the state"))?;
-    let mut handle = Handle { bundle: bundle.to_owned(), state, cgroup, pid: 0, gate: None, report: None };
+    let hooks = hooks::All::of(id, bundle, spec).map(Box::new);
+    let mut handle =
+        Handle { bundle: bundle.to_owned(), state, cgroup, pid: 0, gate: None, report: None, hooks };
     match handle.make(spec, given) {
         Ok(()) => {
             let pid = handle.pid;
@@ -104,6 +108,7 @@ pub fn create(
         }
         Err(error) => {
             handle.abandon();
+            handle.after_end();
             Err(error)
         }
     }
@@ -121,6 +126,7 @@ impl Handle {
             bundle: &self.bundle,
             cgroup: &self.cgroup,
             namespaces: &namespaces,
+            hooks: self.hooks.as_deref(),
             seccomp_cache: self.state.parent().map(|root| root.join(seccomp::CACHE)),
         };
         let born_in = self.cgroup.birthplace()?;
@@ -131,6 +137,11 @@ impl Handle {
             clone::Side::Parent(pid) => self.pid = pid,
         }
         drop((told, opened, given));
+        if let Some(hooks) = self.hooks.as_deref().filter(|hooks| hooks.has_runtime()) {
+            report.waits_for_hooks().map_err(ContainerError::Refused)?;
+            hooks.runtime(self.pid).map_err(ContainerError::Refused)?;
+            gate.hooked();
+        }
         self.gate = Some(gate);
         report.ready().map_err(ContainerError::Refused)?;
         self.report = Some(report);
@@ -161,6 +172,16 @@ impl Handle {
             gate.open();
         }
         self.report.take().map_or(Ok(()), |mut report| report.executed()).map_err(ContainerError::Refused)
+    }
+
+    /// Runs what is to be run once the program runs. What fails of it, in words.
+    pub fn after_start(&self) -> Vec<String> {
+        self.hooks.as_ref().map(|hooks| hooks.poststart(self.pid)).unwrap_or_default()
+    }
+
+    /// Runs what is to be run once the container is gone. What fails of it, in words.
+    pub fn after_end(&self) -> Vec<String> {
+        self.hooks.as_ref().map(|hooks| hooks.poststop()).unwrap_or_default()
     }
 
     /// Runs one more process in the container, from the JSON of an OCI `process`. Returns its pid.

@@ -2,7 +2,8 @@
 //!
 //! The *report* goes from the child to the shim: "ready", or in words what could not be done. It closes by itself when
 //! the program is executed. The *gate* goes the other way: one byte when the child may go on to the program, before it
-//! another for one that joins, when it is in its cgroup. A gate that closes without a word says that the shim is dead.
+//! another for one that joins, when it is in its cgroup, and for one whose
+//! specification has hooks to be run beside the shim, when they have been. A gate that closes without a word says that the shim is dead.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -16,6 +17,7 @@ use nix::unistd::{pipe2, read, write};
 pub const EXEC: &str = "exec: ";
 
 const READY: &str = "ready\n";
+const HOOKS: &str = "hooks\n";
 /// How long Start waits for the program to be executed, in milliseconds.
 const EXEC_PATIENCE_MS: u16 = 10_000;
 
@@ -48,8 +50,17 @@ pub fn gate() -> io::Result<(Gate, Opened)> {
 impl Report {
     /// Waits until the process is ready; says why it isn't.
     pub fn ready(&mut self) -> Result<(), String> {
+        self.comes_to(READY)
+    }
+
+    /// Waits until the process waits for hooks to be run; says why it doesn't.
+    pub fn waits_for_hooks(&mut self) -> Result<(), String> {
+        self.comes_to(HOOKS)
+    }
+
+    fn comes_to(&mut self, word: &str) -> Result<(), String> {
         match self.line().as_str() {
-            READY => Ok(()),
+            line if line == word => Ok(()),
             "" => Err("the container's first process died before it was ready".into()),
             why => Err(why.trim_end().to_owned()),
         }
@@ -100,6 +111,10 @@ impl Told {
         let _ = write(&self.0, READY.as_bytes());
     }
 
+    pub fn waits_for_hooks(&self) {
+        let _ = write(&self.0, HOOKS.as_bytes());
+    }
+
     pub fn pid(&self, pid: i32) {
         let _ = write(&self.0, format!("{pid}\n").as_bytes());
     }
@@ -114,6 +129,11 @@ impl Gate {
     /// The child is in its cgroup.
     pub fn placed(&self) {
         let _ = write(&self.0, b"c");
+    }
+
+    /// The hooks that the child waits for have been run.
+    pub fn hooked(&self) {
+        let _ = write(&self.0, b"h");
     }
 
     /// The child may go on to its program.

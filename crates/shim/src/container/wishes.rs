@@ -3,13 +3,13 @@
 
 use oci_spec::runtime::{LinuxNamespaceType, Process, Spec};
 
+use super::hooks;
+
 /// Refuses what can't be had.
 pub fn check(spec: &Spec) -> Result<(), String> {
     let process = spec.process().as_ref().ok_or("the specification has no process")?;
     check_process(process)?;
-    if spec.hooks().as_ref().is_some_and(|hooks| *hooks != Default::default()) {
-        return refused("hooks");
-    }
+    spec.hooks().as_ref().map_or(Ok(()), hooks::check)?;
     let Some(linux) = spec.linux() else { return refused("a container without `linux`") };
     let namespaces = linux.namespaces().as_deref().unwrap_or_default();
     let has = |kind| namespaces.iter().any(|namespace| namespace.typ() == kind);

@@ -43,8 +43,10 @@ impl Service {
         container.handle.kill_all();
         container.handle.delete().map_err(|error| Fault::failed(chain(&error)))?;
         unmount(&container.rootfs, container.mounts);
+        let failed = container.handle.after_end();
         let exit = container.init.exit().unwrap_or_else(|| Exit::now(0));
         self.containers.remove(id);
+        failed.iter().for_each(|why| self.log.error(&format!("container {id}: {why}")));
         let mut event = TaskDelete::new();
         event.container_id = id.to_owned();
         event.id = id.to_owned();

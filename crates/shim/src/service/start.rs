@@ -34,6 +34,9 @@ impl Service {
         container.handle.start().map_err(|error| Fault::failed(chain(&error)))?;
         container.init.phase = Phase::Running;
         let pid = container.init.pid as u32;
+        for why in container.handle.after_start() {
+            self.log.error(&format!("container {id}: {why}"));
+        }
         let mut event = TaskStart::new();
         event.container_id = id.to_owned();
         event.pid = pid;
