@@ -12,9 +12,9 @@ from .waiting import wait_until
 class Machine:
     """`longshore agent` as on another machine: its own directory, credentials from the environment."""
 
-    def __init__(self, server, stage, name="mine", inside=(), url=None):
-        """`url`: where it reaches the server, if that is another address than this process does."""
-        self.name = name
+    def __init__(self, server, stage, name="mine", inside=(), url=None, flags=()):
+        """`url`: where it reaches the server, if that is another address than this process does. `flags`: of the agent."""
+        self.name, self.flags = name, flags
         self.place = Server("longshore-agent-", inside=inside)
         self.stage, self.url = stage, url or server.url
         self.keys = dict(re.findall(r"export (\w+)=(\S+)", server.run("env", "--agent").stdout))
@@ -29,7 +29,7 @@ class Machine:
         with open(self.place.output, "ab") as output:
             self.agent = subprocess.Popen(
                 [*self.place.inside, bin_dir() / "longshore", "--data-dir", self.place.data_dir, "agent",
-                 "--endpoint", self.url, "--cluster", self.stage.cluster, "--name", self.name],
+                 "--endpoint", self.url, "--cluster", self.stage.cluster, "--name", self.name, *self.flags],
                 stdout=output, stderr=output, stdin=subprocess.DEVNULL, env={"PATH": os.environ["PATH"], **self.keys})
         return self
 
