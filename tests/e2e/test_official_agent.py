@@ -264,6 +264,24 @@ def test_what_the_agent_cannot_do_is_not_asked_of_it(stage, agent):
     assert failure(stage, define(stage, {**stage.container(), "memory": 1000})) == "RESOURCE:MEMORY"
 
 
+def test_a_gpu_is_associated_with_one_container(stage, agents):
+    agent = agents().start(platformDevices=[{"id": "GPU-1", "type": "GPU"}, {"id": "GPU-2", "type": "GPU"}])
+    requires = {"resourceRequirements": [{"type": "GPU", "value": "1"}]}
+    definition = define(stage, {**stage.container(), **requires}, {**stage.container(name="other"), **requires})
+    arn = run(stage, definition)
+    task = stage.wait_running(arn)
+    assert [one["gpuIds"] for one in task["containers"]] == [["GPU-1"], ["GPU-2"]]
+    # It takes no other shape (agent/api/task/task.go, addGPUResource).
+    assert told(agent, arn)["associations"] == [
+        {"type": "gpu", "name": "GPU-1", "containers": ["app"]}, {"type": "gpu", "name": "GPU-2", "containers": ["other"]}]
+    assert failure(stage, definition) == "RESOURCE:GPU"
+    # It comes back with one less: what it has is its task's still.
+    agent.hang_up()
+    agent.start(platformDevices=[{"id": "GPU-1", "type": "GPU"}])
+    resources = {r["name"]: r.get("stringSetValue") for r in agent.instance()["remainingResources"]}
+    assert resources["GPU"] == []
+
+
 def test_services_and_draining(stage, agents):
     first, second = agents().start(), agents()
     definition = define(stage)

@@ -59,7 +59,7 @@ def register_task_definition(scene):
         ephemeralStorage={"sizeInGiB": 30})
     assert answer["taskDefinition"]["revision"] == 1 and answer["tags"] == TAGS
     scene.ecs.register_task_definition(family=unique("conformance"), containerDefinitions=[
-        {"name": "a", "image": "a", "memory": 64}])
+        {"name": "a", "image": "a", "memory": 64, "resourceRequirements": [{"type": "GPU", "value": "2"}]}])
 
 
 def describe_task_definition(scene):
@@ -128,12 +128,13 @@ def list_tasks(scene):
 
 def start_task(scene):
     """On an instance with an agent that says so, and on one that there isn't."""
-    instance = scene.instance()
+    instance = scene.instance(platformDevices=[{"id": "GPU-1", "type": "GPU"}])
     definition = scene.ecs.register_task_definition(family=unique("conformance"), containerDefinitions=[
         {"name": "a", "image": "a", "memory": 64}])["taskDefinition"]["taskDefinitionArn"]
     answer = scene.ecs.start_task(
         cluster=scene.cluster, taskDefinition=definition, tags=TAGS, startedBy="conformance", group="batch",
-        containerInstances=[instance, instance[:-4] + "0000"], enableECSManagedTags=True)
+        containerInstances=[instance, instance[:-4] + "0000"], enableECSManagedTags=True,
+        overrides={"containerOverrides": [{"name": "a", "resourceRequirements": [{"type": "GPU", "value": "1"}]}]})
     # Nobody is behind the registration.
     assert [failure["reason"] for failure in answer["failures"]] == ["AGENT", "MISSING"] and answer["tasks"] == []
 
@@ -322,7 +323,8 @@ def stop_service_deployment(scene):
 
 def register_container_instance(scene):
     arn = scene.instance(tags=TAGS)
-    again = scene.instance(containerInstanceArn=arn, attributes=[{"name": "rack", "value": "r2"}])
+    again = scene.instance(containerInstanceArn=arn, attributes=[{"name": "rack", "value": "r2"}],
+                           platformDevices=[{"id": "GPU-1", "type": "GPU"}])
     assert again == arn
 
 
@@ -333,10 +335,12 @@ def deregister_container_instance(scene):
 
 
 def describe_container_instances(scene):
-    arn = scene.instance(tags=TAGS)
+    arn = scene.instance(tags=TAGS, platformDevices=[{"id": "GPU-1", "type": "GPU"}])
     answer = scene.ecs.describe_container_instances(
         cluster=scene.cluster, containerInstances=[arn, arn[:-4] + "0000"], include=["TAGS", "CONTAINER_INSTANCE_HEALTH"])
     assert answer["containerInstances"][0]["tags"] == TAGS and answer["failures"]
+    free = {resource["name"]: resource for resource in answer["containerInstances"][0]["remainingResources"]}
+    assert free["GPU"]["stringSetValue"] == ["GPU-1"]
 
 
 def list_container_instances(scene):
