@@ -41,6 +41,7 @@ pub fn has_room(world: &World, service: &Service) -> bool {
         there
             || definition.demand().fits_in(world.remaining(instance))
                 && definition.host_ports().all(|port| !usage.ports.contains(&port))
+                && world.free_gpus(instance).count() >= model::gpus_of(&definition.gpus())
                 && addressed
     })
 }

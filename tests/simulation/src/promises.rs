@@ -242,16 +242,23 @@ pub fn at_rest(world: &World, service: &Service) -> anyhow::Result<()> {
 }
 
 /// Where no instance may have two of its tasks, be it for a port that they want, there must be one for each, also while
-/// they are replaced. Instances whose port is another's, as a daemon's is on all of them, are none.
+/// they are replaced; and so there must be GPUs. Instances whose port is another's, as a daemon's is on all of them, are none.
 fn has_places(world: &World, service: &Service) -> bool {
     let scope = &service.key.cluster.scope;
     let keys = service.deployments.iter().map(|one| one.definition.in_scope(scope));
-    let definitions = keys.filter_map(|key| world.definition(&key));
-    let ports: BTreeSet<HostPort> = definitions.flat_map(|definition| definition.host_ports()).collect();
+    let definitions: Vec<_> = keys.filter_map(|key| world.definition(&key)).collect();
+    let ports: BTreeSet<HostPort> =
+        definitions.iter().flat_map(|definition| definition.host_ports()).collect();
+    let gpus = definitions.iter().map(|definition| model::gpus_of(&definition.gpus())).max().unwrap_or(0);
+    let others = |on: &ContainerInstance| {
+        world.live_tasks_on(on.id).filter(|task| task.service != Some(service.key.name.clone()))
+    };
     let is_free = |instance: &ContainerInstance| {
-        let others =
-            world.live_tasks_on(instance.id).filter(|task| task.service != Some(service.key.name.clone()));
-        others.flat_map(|task| &task.host_ports).all(|port| !ports.contains(port))
+        others(instance).flat_map(|task| &task.host_ports).all(|port| !ports.contains(port))
+    };
+    let free_gpus = |instance: &ContainerInstance| {
+        let held = others(instance).map(|task| task.gpus().count()).sum::<usize>();
+        instance.gpus.len().saturating_sub(held)
     };
     let apart =
         service.placement_constraints.iter().any(|rule| rule.kind == ConstraintKind::DistinctInstance);
@@ -259,7 +266,9 @@ fn has_places(world: &World, service: &Service) -> bool {
     let most = sets.map(|set| set.desired_count).sum::<u32>().max(2 * service.desired_count);
     let places = daemon::places(world, service).filter(|instance| is_free(instance)).count();
     let is_daemon = service.scheduling == SchedulingStrategy::Daemon;
-    is_daemon || !apart && ports.is_empty() || places >= most as usize
+    let with_gpus = daemon::places(world, service).map(|instance| free_gpus(instance)).sum::<usize>();
+    let enough = gpus == 0 || with_gpus >= gpus * most as usize;
+    is_daemon || enough && (!apart && ports.is_empty() || places >= most as usize)
 }
 
 /// Nobody is about to stop, and what is wanted runs; but what a lost machine does nobody knows.

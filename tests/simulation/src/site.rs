@@ -26,6 +26,7 @@ pub struct Manners {
     /// It doesn't listen to SIGTERM.
     pub stubborn: bool,
     pub port: Option<u16>,
+    pub gpus: u32,
 }
 
 const PLAIN: Manners = Manners {
@@ -39,6 +40,7 @@ const PLAIN: Manners = Manners {
     ends: false,
     stubborn: false,
     port: None,
+    gpus: 0,
 };
 
 pub const FAMILIES: &[Manners] = &[
@@ -53,10 +55,13 @@ pub const FAMILIES: &[Manners] = &[
     Manners { family: "stubborn", stubborn: true, ..PLAIN },
     Manners { family: "batch", ends: true, crashes: 30, ..PLAIN },
     Manners { family: "port", port: Some(8080), ..PLAIN },
+    Manners { family: "gpu", gpus: 1, crashes: 10, ..PLAIN },
 ];
 
 /// A machine has room for every family, and a good number of most.
 const MACHINE: Size = Size { cpu: 4096, memory_mib: 8192 };
+/// Those of a machine of one's own: fewer than there is room for tasks that want one.
+const GPUS: [&str; 3] = ["GPU-a", "GPU-b", "GPU-c"];
 
 pub fn manners(family: &str) -> Manners {
     FAMILIES.iter().copied().find(|manners| manners.family == family).unwrap_or(PLAIN)
@@ -95,7 +100,7 @@ pub fn definition(manners: &Manners) -> Command {
             memory_mib: None,
             memory_reservation_mib: None,
             host_ports: host_ports.into_iter().collect(),
-            gpus: 0,
+            gpus: manners.gpus,
             start_timeout_s: None,
             stop_timeout_s: None,
             health_checked: manners.checked,
@@ -110,19 +115,21 @@ pub fn definition(manners: &Manners) -> Command {
 
 /// Whether tasks of the family can be of this launch type.
 pub fn may_be(family: &str, launch_type: LaunchType) -> bool {
-    launch_type != LaunchType::Fargate || manners(family).port.is_none()
+    let manners = manners(family);
+    launch_type != LaunchType::Fargate || manners.port.is_none() && manners.gpus == 0
 }
 
 /// What the agent of a new machine says of it.
 pub fn registration(dice: &mut Dice, id: InstanceId, home: Home) -> Registration {
     let rack = dice.pick(&["a", "b", "c"]).map(Into::into);
+    let gpus = if home == Home::Pool { &GPUS[..0] } else { &GPUS };
     Registration {
         id,
         home,
         attributes: vec![Attribute { name: "rack".into(), value: rack }],
         total: MACHINE,
         reserved_ports: vec![],
-        gpus: vec![],
+        gpus: gpus.iter().map(|id| (*id).into()).collect(),
         // So few addresses that they run out now and then.
         subnet: "10.90.0.0/27".parse().ok(),
         version_info: None,

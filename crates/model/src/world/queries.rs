@@ -147,8 +147,7 @@ impl World {
 
     /// The GPUs that no task has, in the order in which the instance named them.
     pub fn free_gpus<'w>(&'w self, instance: &'w ContainerInstance) -> impl Iterator<Item = &'w Arc<str>> {
-        let usage = self.usage(instance.id);
-        instance.gpus.iter().filter(move |gpu| !usage.is_some_and(|usage| usage.gpus.contains(*gpu)))
+        Usage::free_gpus(self.usage(instance.id), instance)
     }
 
     /// A task by its id alone.

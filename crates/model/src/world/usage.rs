@@ -1,4 +1,4 @@
-use crate::entity::{HostPort, Size, Subnet, Task, TaskStatus};
+use crate::entity::{ContainerInstance, HostPort, Size, Subnet, Task, TaskStatus};
 use imbl::OrdSet;
 use std::{net::Ipv4Addr, sync::Arc};
 
@@ -58,6 +58,14 @@ impl Usage {
         }
         self.tasks.count(last_status, false);
         self.live = self.live.saturating_sub(1);
+    }
+
+    /// The instance's GPUs that are nobody's, in the order in which it named them.
+    pub fn free_gpus<'i>(
+        held: Option<&'i Self>,
+        instance: &'i ContainerInstance,
+    ) -> impl Iterator<Item = &'i Arc<str>> {
+        instance.gpus.iter().filter(move |gpu| !held.is_some_and(|held| held.gpus.contains(*gpu)))
     }
 
     /// A free address of the subnet, the search beginning at a place that `seed` picks: an address

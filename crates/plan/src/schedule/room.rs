@@ -29,7 +29,7 @@ impl Room {
         Self {
             left: world.remaining(instance),
             addresses: instance.subnet.map_or(0, |subnet| subnet.capacity().saturating_sub(given)),
-            gpus: world.free_gpus(instance).count(),
+            gpus: Usage::free_gpus(held.as_ref(), instance).count(),
             tasks: held.as_ref().map_or(0, |usage| usage.live),
             of_group: 0,
             alike: 0,
