@@ -163,7 +163,6 @@ impl Agent {
         let open = dir.load()?.into_iter().filter(|t| t.record.closed_ms.is_none()).map(|t| t.id);
         volumes.sweep(&open.chain(dir.all_lost()?).collect())?;
         let devices = Specs::new(config.cdi_directories);
-        let gpus = if config.serverless { Vec::new() } else { devices.gpus() };
         let host = Host::new(HostConfig {
             images,
             network,
@@ -174,7 +173,7 @@ impl Agent {
             region: config.region.clone(),
             spools: places.root.join("spools"),
             volumes,
-            devices,
+            devices: devices.clone(),
         })?;
         let cluster = match config.serverless {
             true => SERVERLESS_CLUSTER.to_owned(),
@@ -185,7 +184,11 @@ impl Agent {
             Arc::new(ApiReports { api: api.clone(), cluster: cluster.clone(), registered });
         let engine = Engine::open(dir.clone(), host.clone(), reports.clone())?;
         // Before any new task can be given them.
-        engine.works().iter().for_each(|work| host.hold_ports(work));
+        let works = engine.works();
+        works.iter().for_each(|work| host.hold_ports(work));
+        let held: Vec<String> =
+            works.iter().flat_map(|work| &work.containers).flat_map(|c| c.gpus.clone()).collect();
+        let gpus = if config.serverless { Vec::new() } else { devices.gpus(&held) };
         let identity = Identity {
             cluster,
             capacity: config.capacity.unwrap_or_else(Capacity::of_this_machine),

@@ -33,9 +33,9 @@ pub fn devices(loaded: &[Loaded]) -> (Vec<Named<'_>>, Vec<String>) {
 ///
 /// Names for the same device nodes are one GPU: NVIDIA's tool writes each under its number and its UUID, and the device
 /// plugin of Kubernetes the same once more under a kind of its own. It is called by the longest name of the shortest
-/// kind: a UUID says which GPU it is also when others have been taken out. Names for the nodes of several others
-/// together are none.
-pub fn gpus(named: &[Named<'_>]) -> Vec<String> {
+/// kind: a UUID says which GPU it is also when others have been taken out. One that is `held` keeps the name by which it
+/// was given: under another it would be given once more. Names for the nodes of several others together are none.
+pub fn gpus(named: &[Named<'_>], held: &[String]) -> Vec<String> {
     let mut groups: Vec<(BTreeSet<&str>, Vec<Named<'_>>)> = Vec::new();
     for one in named.iter().filter(|one| one.device.name != ALL) {
         let edits = &one.device.container_edits;
@@ -55,7 +55,7 @@ pub fn gpus(named: &[Named<'_>]) -> Vec<String> {
     let id = |names: &[Named<'_>]| {
         let order = |one: &&Named<'_>| {
             let (kind, name) = (one.of.spec.kind.clone(), one.device.name.clone());
-            (kind.len(), kind, Reverse(name.len()), name)
+            (!held.contains(&one.name()), kind.len(), kind, Reverse(name.len()), name)
         };
         names.iter().min_by_key(order).map(Named::name)
     };

@@ -70,14 +70,15 @@ impl Specs {
     }
 
     /// The ids of the GPUs that there are, in the files' order. What can't be used of the files is told in the log.
-    pub fn gpus(&self) -> Vec<String> {
+    /// `held`: those that tasks have.
+    pub fn gpus(&self, held: &[String]) -> Vec<String> {
         let (loaded, unread) = self.load();
         unread.iter().for_each(|why| tracing::warn!("{why}"));
         let (named, doubtful) = gpus::devices(&loaded);
         for name in doubtful {
             tracing::warn!("two CDI specifications of one directory name the device {name}: it is not used");
         }
-        gpus::gpus(&named)
+        gpus::gpus(&named, held)
     }
 
     /// What a container gets that has these GPUs. Blocks.

@@ -86,7 +86,7 @@ fn bench(directories: &[&[(&str, &str)]]) -> Bench {
 }
 
 fn gpus(directories: &[&[(&str, &str)]]) -> Vec<String> {
-    bench(directories).specs.gpus()
+    bench(directories).specs.gpus(&[])
 }
 
 fn look(path: &Path) -> Result<Node, String> {
@@ -107,6 +107,9 @@ fn edits_of(text: &str, names: &[&str]) -> Result<Edits, CdiError> {
 fn the_names_of_one_gpu_are_one_gpu() {
     let found = gpus(&[&[("nvidia.yaml", NVIDIA)]]);
     assert_eq!(found, ["nvidia.com/gpu=GPU-aaaaaaaa-0000-0000-0000-000000000000", "nvidia.com/gpu=1"]);
+    // Whoever has it under its number has it still.
+    let held = bench(&[&[("nvidia.yaml", NVIDIA)]]).specs.gpus(&["nvidia.com/gpu=0".into()]);
+    assert_eq!(held, ["nvidia.com/gpu=0", "nvidia.com/gpu=1"]);
     // What Kubernetes' device plugin writes of the same.
     let plugin = spec("k8s.device-plugin.nvidia.com/gpu", &[("GPU-bbbbbbbb", &["/dev/nvidia1"])]);
     let found = gpus(&[&[("nvidia.yaml", NVIDIA)], &[("plugin.json", &plugin)]]);
@@ -140,9 +143,9 @@ fn a_later_directory_counts_and_a_quarrel_in_one_makes_the_name_nobodys() {
     let zero = spec("x.com/gpu", &[("0", &["/dev/x0"])]);
     let other = spec("x.com/gpu", &[("0", &["/dev/x9"]), ("1", &["/dev/x1"])]);
     let quarrel = bench(&[&[("a.json", &zero), ("b.json", &other)]]);
-    assert_eq!(quarrel.specs.gpus(), ["x.com/gpu=1"]);
+    assert_eq!(quarrel.specs.gpus(&[]), ["x.com/gpu=1"]);
     let later = bench(&[&[("a.json", &zero)], &[("a.json", &other)]]);
-    assert_eq!(later.specs.gpus(), ["x.com/gpu=0", "x.com/gpu=1"]);
+    assert_eq!(later.specs.gpus(&[]), ["x.com/gpu=0", "x.com/gpu=1"]);
     let why = later.specs.edits(&["x.com/gpu=0".into()]).unwrap_err().to_string();
     assert!(why.contains("/dev/x9"), "{why}");
 }
@@ -153,7 +156,7 @@ fn a_file_that_cannot_be_used_is_named_and_the_others_are() {
     let newer = r#"{"cdiVersion":"1.2.0","kind":"x.com/gpu","devices":[{"name":"1","containerEdits":{"lasers":[]}}]}"#;
     let bench = bench(&[&[("bad.json", "{"), ("good.json", &good), ("newer.json", newer)]]);
     std::fs::create_dir(bench.dirs[0].path().join("dir.json")).unwrap();
-    assert_eq!(bench.specs.gpus(), ["x.com/gpu=0"]);
+    assert_eq!(bench.specs.gpus(&[]), ["x.com/gpu=0"]);
     let (_, unread) = bench.specs.load();
     let said = |file: &str, what: &str| unread.iter().any(|why| why.contains(file) && why.contains(what));
     assert!(
@@ -164,7 +167,7 @@ fn a_file_that_cannot_be_used_is_named_and_the_others_are() {
     let why = bench.specs.edits(&["x.com/gpu=1".into()]).unwrap_err().to_string();
     assert!(why.starts_with("the GPU x.com/gpu=1 is not on this machine any more"), "{why}");
     assert!(why.contains("newer.json"), "{why}");
-    assert_eq!(Specs::new(vec!["/no/such/directory".into()]).gpus(), Vec::<String>::new());
+    assert_eq!(Specs::new(vec!["/no/such/directory".into()]).gpus(&[]), Vec::<String>::new());
 }
 
 #[test]
