@@ -1,6 +1,7 @@
 use std::path::Path;
 
 use oci_spec::runtime::LinuxDeviceType;
+use proptest::prelude::*;
 
 use super::edits::Node;
 use super::*;
@@ -258,5 +259,47 @@ fn what_is_not_done_is_refused_by_name() {
         );
         let why = edits_of(&text, &["0"]).unwrap_err().to_string();
         assert!(why.contains(what) && why.contains("/etc/cdi/x.yaml"), "{why}");
+    }
+}
+
+/// Names of one kind, each with some of five nodes.
+fn any_devices() -> impl Strategy<Value = Vec<(String, Vec<usize>)>> {
+    let nodes = prop::collection::btree_set(0..5usize, 0..4).prop_map(|nodes| nodes.into_iter().collect());
+    prop::collection::btree_map("[a-c][0-9]{0,2}|all", nodes, 1..8).prop_map(|map| map.into_iter().collect())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_node_set_is_two_gpus(files in prop::collection::vec(any_devices(), 1..4)) {
+        let paths = ["/dev/a", "/dev/b", "/dev/c", "/dev/d", "/dev/e"];
+        let loaded: Vec<Loaded> = files.iter().enumerate().map(|(rank, devices)| {
+            let nodes: Vec<Vec<&str>> =
+                devices.iter().map(|(_, nodes)| nodes.iter().map(|node| paths[*node]).collect()).collect();
+            let devices: Vec<(&str, &[&str])> =
+                devices.iter().zip(&nodes).map(|((name, _), nodes)| (name.as_str(), &nodes[..])).collect();
+            let text = spec(&format!("vendor{}.com/gpu", rank % 2), &devices);
+            Loaded { path: "x".into(), rank, spec: file::json(&text).unwrap() }
+        }).collect();
+        let (named, _) = gpus::devices(&loaded);
+        let ids = gpus::gpus(&named, &[]);
+        let nodes: Vec<std::collections::BTreeSet<&str>> = ids.iter().map(|id| {
+            let one = named.iter().find(|one| one.name() == *id).expect("an id is a device's name");
+            one.device.container_edits.device_nodes.iter().map(|node| node.on_the_machine()).collect()
+        }).collect();
+        for (n, own) in nodes.iter().enumerate() {
+            prop_assert!(!ids[n].ends_with("=all"));
+            prop_assert!(!ids[..n].contains(&ids[n]));
+            prop_assert!(own.is_empty() || !nodes[..n].contains(own), "{:?}", ids);
+            // Whoever holds a name of it, it is one GPU still.
+            let again = gpus::gpus(&named, &[ids[n].clone()]);
+            prop_assert!(again.contains(&ids[n]) && again.len() == ids.len());
+        }
+    }
+
+    #[test]
+    fn no_text_panics(text in "[\\PC\n]{0,200}|(cdiVersion|kind|devices|containerEdits|name)[:{\\[ \n-]{0,4}") {
+        let _ = (file::json(&text), file::yaml(&text));
     }
 }
