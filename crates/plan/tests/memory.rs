@@ -92,9 +92,14 @@ fn wants(kind: usize, count: usize) -> Vec<Want> {
         definition: DefinitionRef { family: "one".into(), revision: Revision(1) },
         launch_type: LaunchType::Ec2,
         size: (kind.is_multiple_of(2) && index % 2 == 1).then(|| Size::new(512, 700)),
+        gpus: asks_for_gpu(kind).then_some(1),
         capacity_provider: None,
     };
     (0..count).map(want).collect()
+}
+
+fn asks_for_gpu(kind: usize) -> bool {
+    matches!(kind, 3 | 4)
 }
 
 fn zone(zone: &str) -> Attribute {
@@ -103,7 +108,9 @@ fn zone(zone: &str) -> Attribute {
 
 fn registration(id: u128, name: &str, room: i64) -> Registration {
     let home = Home::Cluster(cluster());
+    let gpus = if id % 2 == 1 { vec!["a".into(), "b".into()] } else { vec![] };
     Registration {
+        gpus,
         attributes: vec![zone(name)],
         ..instance(id, home, Size::new(256 * room, 512 * room + 100))
     }
@@ -151,7 +158,9 @@ impl Stage {
             Act::Place { kind, count, starts } => {
                 let on = self.place(kind, count, seed);
                 if starts {
-                    let tasks = on.into_iter().map(|on| self.task(on, rules(kind).1)).collect();
+                    let gpus = asks_for_gpu(kind).then(|| vec![1]);
+                    let task = |on| NewTask { gpus: gpus.clone(), ..self.task(on, rules(kind).1) };
+                    let tasks = on.into_iter().map(task).collect();
                     self.sim.run(Command::StartTasks { tasks, token: None });
                 }
             }

@@ -182,6 +182,7 @@ impl Replay {
             definition: DefinitionRef { family: family(call.kind).as_str().into(), revision: Revision(1) },
             launch_type: LaunchType::Ec2,
             size: None,
+            gpus: None,
             capacity_provider: None,
         };
         let (wants, rules) = (vec![want; call.count], self.scheme.rules(call.kind));
