@@ -2,7 +2,7 @@
 
 mod support;
 
-use model::{command::*, *};
+use model::{command::*, world::TaskFilter, *};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 use support::*;
@@ -323,6 +323,44 @@ fn history_is_sound(world: &World, service: &Service) {
 }
 
 /// What must hold in every world.
+/// Every list of tasks, from every place in it, is what a look at all tasks finds.
+fn lists_are_whole(world: &World) {
+    let tasks: Vec<&Task> = world.all_tasks().map(|task| &**task).collect();
+    let filters = tasks.iter().flat_map(|like| {
+        let all = TaskFilter {
+            cluster: like.cluster.clone(),
+            desired_status: like.desired_status,
+            instance: None,
+            family: None,
+            service: None,
+            started_by: None,
+        };
+        let (instance, family) = (Some(like.instance), Some(like.definition.family.clone()));
+        [
+            TaskFilter { started_by: like.started_by.clone(), ..all.clone() },
+            TaskFilter { instance, family, ..all.clone() },
+            TaskFilter { service: like.service_key(), ..all.clone() },
+            TaskFilter { service: like.service_key(), instance, ..all },
+        ]
+    });
+    for filter in filters {
+        let matches = |task: &&&Task| {
+            task.cluster == filter.cluster
+                && task.desired_status == filter.desired_status
+                && filter.instance.is_none_or(|id| task.instance == id)
+                && filter.family.as_ref().is_none_or(|family| task.definition.family == *family)
+                && filter.service.as_ref().is_none_or(|key| task.service_key().as_ref() == Some(key))
+                && filter.started_by.as_ref().is_none_or(|by| task.started_by.as_ref() == Some(by))
+        };
+        let expected: Vec<TaskId> = tasks.iter().filter(matches).map(|task| task.id).collect();
+        for after in expected.iter().copied().map(Some).chain([None]) {
+            let listed: Vec<TaskId> = world.tasks_matching(&filter, after).map(|task| task.id).collect();
+            let rest: Vec<TaskId> = expected.iter().copied().filter(|id| Some(*id) > after).collect();
+            assert_eq!(listed, rest, "{filter:?} behind {after:?}");
+        }
+    }
+}
+
 fn is_sound(world: &World) {
     for instance in world.all_instances() {
         let live: Vec<_> = world.live_tasks_on(instance.id).collect();
@@ -394,6 +432,7 @@ proptest! {
                 prop_assert_eq!(apply(&bench.world, &command, bench.now_ms), Ok(vec![]), "said twice is said once");
             }
         }
+        lists_are_whole(&bench.world);
         let restored = World::restore(&bench.stored).unwrap();
         prop_assert_eq!(&restored, &bench.world, "what is stored is the world");
     }

@@ -1,7 +1,7 @@
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use model::{ClusterKey, Task, TaskId, World};
+use model::world::TaskFilter;
+use model::{ClusterKey, World};
 use wire::ecs::{DesiredStatus, LaunchType, ListTasksRequest, ListTasksResponse};
 use wire::{Context, Error};
 
@@ -38,13 +38,12 @@ pub(crate) async fn handle(
         100,
         input.next_token.as_deref(),
     )?;
-    let ids = candidates(&context, &world, &cluster, &input, desired)?;
-    let matching = ids.into_iter().filter_map(|id| world.task(id)).filter(|task| {
-        task.desired_status.as_str() == desired.as_str()
-            && (launch_type.is_empty() || task.launch_type.as_str() == launch_type)
-            // There are no daemons here: no task is one's.
-            && input.daemon_name.is_none()
-    });
+    let filter = filter(&context, &world, &cluster, &input, desired)?;
+    // There are no daemons here: no task is one's.
+    let filter = filter.as_ref().filter(|_| input.daemon_name.is_none());
+    let after = listing.after().and_then(|id| id.parse().ok());
+    let matching = filter.into_iter().flat_map(|filter| world.tasks_matching(filter, after));
+    let matching = matching.filter(|task| launch_type.is_empty() || task.launch_type.as_str() == launch_type);
     let (page, next_token) = listing.page(matching, |task| task.id.to_string());
     let task_arns = Some(page.iter().map(|task| arn::task(&task.cluster, task.id)).collect());
     Ok(ListTasksResponse { task_arns, next_token })
@@ -67,48 +66,39 @@ fn check_filters(input: &ListTasksRequest) -> Result<(), Error> {
     }
 }
 
-/// The tasks that every filter lets through which has an index, in the order of their ids.
-fn candidates(
+/// `None` where no task can match.
+fn filter(
     context: &Context,
     world: &World,
     cluster: &ClusterKey,
     input: &ListTasksRequest,
     desired: DesiredStatus,
-) -> Result<BTreeSet<TaskId>, Error> {
-    let mut narrowed: Option<BTreeSet<TaskId>> = None;
-    let mut narrow = |found: BTreeSet<TaskId>| {
-        narrowed = Some(match narrowed.take() {
-            Some(so_far) => so_far.intersection(&found).copied().collect(),
-            None => found,
-        });
-    };
-    fn ids<'a>(tasks: impl Iterator<Item = &'a Arc<Task>>) -> BTreeSet<TaskId> {
-        tasks.map(|task| task.id).collect()
-    }
+) -> Result<Option<TaskFilter>, Error> {
+    let mut instance = None;
     if let Some(text) = input.container_instance.as_deref() {
         let id = reference::instance(context, cluster, text)?;
         reference::instance_in(world, cluster, id)?;
-        narrow(ids(world.tasks_on(id)));
+        instance = Some(id);
     }
-    if let Some(family) = input.family.as_deref() {
-        narrow(ids(world.tasks_of_family(cluster, &family.into())));
-    }
+    let mut service = None;
     if let Some(text) = input.service_name.as_deref() {
         let key = reference::service(context, cluster, text)?;
         if world.service(&key).is_none() {
             return Err(Error::new("ServiceNotFoundException", "Service not found."));
         }
-        narrow(ids(world.live_tasks_of(&key).chain(world.stopped_tasks_of(&key))));
+        service = Some(key);
     }
-    if let Some(by) = input.started_by.as_deref() {
-        narrow(ids(world.tasks_started_by(cluster, &by.into())));
-    }
-    Ok(narrowed.unwrap_or_else(|| {
-        let desired = match desired {
-            DesiredStatus::Running => model::DesiredStatus::Running,
-            DesiredStatus::Stopped => model::DesiredStatus::Stopped,
-            DesiredStatus::Pending => return BTreeSet::new(),
-        };
-        ids(world.tasks(cluster, desired))
+    let desired_status = match desired {
+        DesiredStatus::Running => model::DesiredStatus::Running,
+        DesiredStatus::Stopped => model::DesiredStatus::Stopped,
+        DesiredStatus::Pending => return Ok(None),
+    };
+    Ok(Some(TaskFilter {
+        cluster: cluster.clone(),
+        desired_status,
+        instance,
+        service,
+        family: input.family.as_deref().map(Into::into),
+        started_by: input.started_by.as_deref().map(Into::into),
     }))
 }

@@ -40,6 +40,11 @@ impl<'a> Listing<'a> {
         Ok(Self { operation, bound_to, limit: limit.into(), after })
     }
 
+    /// The position at which the page before ended, for a list that can begin behind it.
+    pub(crate) fn after(&self) -> Option<&str> {
+        self.after.as_deref()
+    }
+
     /// The page, and the token of the next. `items` are sorted by `position`.
     pub(crate) fn page<T>(
         &self,

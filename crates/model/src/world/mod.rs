@@ -11,12 +11,14 @@ mod groups;
 mod history;
 mod index;
 mod joining;
+mod lists;
 mod queries;
 mod usage;
 
 pub use grounds::Grounds;
 pub use groups::GroupTasks;
 pub use history::DeploymentHistory;
+pub use lists::TaskFilter;
 pub use queries::{ClusterCounts, DeploymentCounts};
 pub use usage::{TaskCounts, Usage};
 

@@ -201,10 +201,6 @@ impl World {
         self.group_tasks(cluster, group).is_some_and(|tasks| tasks.on(id).next().is_some())
     }
 
-    pub fn tasks_started_by(&self, cluster: &ClusterKey, by: &StartedBy) -> impl Iterator<Item = &Arc<Task>> {
-        self.tasks_started_by.of(&(cluster.clone(), by.clone())).filter_map(|id| self.tasks.get(id))
-    }
-
     pub fn task_with_attachment(&self, attachment: Uuid) -> Option<&Arc<Task>> {
         self.tasks_with_attachment.get(&attachment).and_then(|id| self.tasks.get(id))
     }
