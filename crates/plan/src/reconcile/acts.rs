@@ -109,7 +109,7 @@ impl Planner<'_> {
         };
         let (healthy, idle): (Vec<&Task>, Vec<&Task>) =
             self.census.wanted().filter(of_neither).partition(|task| task.is_healthy());
-        let going = idle.into_iter().chain(pick::first(healthy, spare));
+        let going = idle.into_iter().chain(pick::first(&self.census, healthy, spare));
         acts.stops.extend(going.map(|task| (task.id, StopReason::Superseded)));
         acts
     }

@@ -8,7 +8,8 @@ use std::collections::BTreeSet;
 
 /// The live tasks of a service, sorted by what a plan needs to know of them.
 pub(super) struct Census<'w> {
-    service: &'w Service,
+    pub world: &'w World,
+    pub service: &'w Service,
     /// Whose tasks stay.
     deployment: Option<&'w Deployment>,
     pub desired: u32,
@@ -38,14 +39,14 @@ impl<'w> Census<'w> {
     ) -> Self {
         let desired = members.map_or(service.desired_count, |members| members.len() as u32);
         let tasks = world.live_tasks_of(&service.key).map(|task| &**task);
-        let census = Self::empty(service, service.primary(), desired, now_ms);
-        census.sort(world, members, tasks)
+        let census = Self::empty(world, service, service.primary(), desired, now_ms);
+        census.sort(members, tasks)
     }
 
     /// As if the service were to have nothing but tasks of that deployment.
     pub fn toward(world: &'w World, service: &'w Service, deployment: &'w Deployment, now_ms: u64) -> Self {
         let tasks = world.live_tasks_of(&service.key).map(|task| &**task);
-        Self::empty(service, Some(deployment), service.desired_count, now_ms).sort(world, None, tasks)
+        Self::empty(world, service, Some(deployment), service.desired_count, now_ms).sort(None, tasks)
     }
 
     /// Of the tasks of one deployment alone.
@@ -58,11 +59,18 @@ impl<'w> Census<'w> {
     ) -> Self {
         let of_it = |task: &&Task| task.deployment.as_ref() == Some(&deployment.id);
         let tasks = world.live_tasks_of(&service.key).map(|task| &**task).filter(of_it);
-        Self::empty(service, Some(deployment), desired, now_ms).sort(world, None, tasks)
+        Self::empty(world, service, Some(deployment), desired, now_ms).sort(None, tasks)
     }
 
-    fn empty(service: &'w Service, deployment: Option<&'w Deployment>, desired: u32, now_ms: u64) -> Self {
+    fn empty(
+        world: &'w World,
+        service: &'w Service,
+        deployment: Option<&'w Deployment>,
+        desired: u32,
+        now_ms: u64,
+    ) -> Self {
         Self {
+            world,
             service,
             deployment,
             desired,
@@ -76,12 +84,8 @@ impl<'w> Census<'w> {
         }
     }
 
-    fn sort(
-        mut self,
-        world: &World,
-        members: Option<&BTreeSet<InstanceId>>,
-        tasks: impl Iterator<Item = &'w Task>,
-    ) -> Self {
+    fn sort(mut self, members: Option<&BTreeSet<InstanceId>>, tasks: impl Iterator<Item = &'w Task>) -> Self {
+        let world = self.world;
         let census = &mut self;
         let (now_ms, staying) = (census.now_ms, census.deployment.map(|deployment| &deployment.id));
         let grace_ms = u64::from(census.service.health_check_grace_s.unwrap_or(0)) * 1000;

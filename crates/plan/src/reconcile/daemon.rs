@@ -64,7 +64,7 @@ pub(super) fn moves(census: &Census<'_>, members: &BTreeSet<InstanceId>, counts:
     if !counts.held_back {
         let all = counts.new_healthy + census.old.iter().filter(|task| is_at(task, members)).count() as u32;
         let spare = all.saturating_sub(counts.new_unproven).saturating_sub(counts.lower_bound());
-        let stopping = pick::first(healthy, spare).map(|task| (task.id, StopReason::Superseded));
+        let stopping = pick::first(census, healthy, spare).map(|task| (task.id, StopReason::Superseded));
         moves.stops.extend(stopping);
         // Of those that failed their health checks one at a time makes way for the next (ECS API reference,
         // DeploymentConfiguration): there is no room for both.

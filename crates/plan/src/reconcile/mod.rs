@@ -4,6 +4,7 @@ mod acts;
 mod breaker;
 mod census;
 mod daemon;
+mod order;
 mod pick;
 mod rolling;
 mod sets;
