@@ -194,7 +194,7 @@ fn its_room_is_kept_free_for_it() {
         capacity_provider: None,
     };
     let wants = vec![want; 2];
-    let two = |sim: &Sim| place(&sim.world, &wants, &Rules::default(), sim.now_ms, 1);
+    let two = |sim: &Sim| place(&sim.world, &wants, &Rules::default(), 1);
     let placement = two(&sim);
     assert_eq!(placement.placed.len(), 1, "one place of two is the daemon's");
     assert_eq!(placement.failures[0].reason, FailureReason::Cpu);

@@ -138,7 +138,7 @@ impl Stage {
     /// The same answer, remembered or not.
     fn place(&mut self, kind: usize, count: usize, seed: u128) -> Vec<InstanceId> {
         let ((rules, _), wants) = (rules(kind), wants(kind, count));
-        let fresh = place(&self.sim.world, &wants, &rules, self.sim.now_ms, seed);
+        let fresh = place(&self.sim.world, &wants, &rules, seed);
         let remembered = self.memory.place(&self.sim.world, &wants, &rules, seed);
         assert_eq!(remembered, fresh, "kind {kind}");
         fresh
@@ -249,7 +249,7 @@ fn kinds_of_one_call_know_of_each_other() {
     let large = Want { size: Some(Size::new(512, 1024)), ..wants(1, 1).remove(0) };
     let small = wants(1, 1).remove(0);
     let call = [small.clone(), large.clone(), small, large];
-    let placement = place(&sim.world, &call, &Rules::default(), sim.now_ms, 1);
+    let placement = place(&sim.world, &call, &Rules::default(), 1);
     assert_eq!(placement.placed.len(), 3, "{placement:?}");
     assert_eq!(placement.failures[0].reason, FailureReason::Cpu);
 }

@@ -92,7 +92,7 @@ fn machine(zone: &'static str, rack: &'static str, room: i64) -> Machine {
 }
 
 fn placed_on(sim: &Sim, count: usize, rules: &Rules) -> Vec<usize> {
-    let placement = place(&sim.world, &wants(count), rules, sim.now_ms, 7);
+    let placement = place(&sim.world, &wants(count), rules, 7);
     placement.placed.iter().map(|placed| placed.instance.0 as usize - 1).collect()
 }
 
@@ -128,13 +128,13 @@ fn packed_on_what_is_in_use_where_an_idle_machine_has_as_little_left() {
 fn a_constraint_binds_and_a_failure_names_it() {
     let sim = site(&[machine("a", "1", 1), machine("b", "1", 9)]);
     let only_a = rules(&[constraint("attribute:zone == a")], &[]);
-    let placement = place(&sim.world, &wants(2), &only_a, sim.now_ms, 1);
+    let placement = place(&sim.world, &wants(2), &only_a, 1);
     assert_eq!(placement.placed.len(), 1);
     let failure = &placement.failures[0];
     assert_eq!(failure.reason, FailureReason::Cpu, "the instance that comes closest is a member, but full");
     insta::assert_snapshot!(failure.detail, @"of 2 instances: 1 excluded by `attribute:zone == a`; widen the constraint, or put the attributes on an instance; 1 short of cpu: the task asks for 256 units and 0 are free at most; stop tasks, ask for less, or add an instance");
     let nobody = rules(&[constraint("attribute:zone == c")], &[]);
-    let failure = place(&sim.world, &wants(1), &nobody, sim.now_ms, 1).failures.remove(0);
+    let failure = place(&sim.world, &wants(1), &nobody, 1).failures.remove(0);
     assert_eq!(failure.reason.as_str(), "MemberOf placement constraint unsatisfied.");
     insta::assert_snapshot!(failure.detail, @"of 2 instances: 2 excluded by `attribute:zone == c`; widen the constraint, or put the attributes on an instance");
 }
@@ -147,7 +147,7 @@ fn the_definition_s_constraint_binds_too() {
     sim.run(Command::RegisterTaskDefinition(bound.into()));
     let mut wants = wants(3);
     wants.iter_mut().for_each(|want| want.definition.revision = Revision(2));
-    let placement = place(&sim.world, &wants, &Rules::default(), sim.now_ms, 1);
+    let placement = place(&sim.world, &wants, &Rules::default(), 1);
     assert!(placement.placed.iter().all(|placed| placed.instance == InstanceId(2)), "{placement:?}");
     assert_eq!(placement.placed.len(), 3);
 }
@@ -156,7 +156,7 @@ fn the_definition_s_constraint_binds_too() {
 fn kept_apart_also_from_what_comes_at_the_same_time() {
     let mut sim = site(&[machine("a", "1", 9), machine("a", "1", 9)]);
     let apart = rules(&[distinct()], &[]);
-    let placement = place(&sim.world, &wants(3), &apart, sim.now_ms, 1);
+    let placement = place(&sim.world, &wants(3), &apart, 1);
     assert_eq!(placement.placed.iter().map(|p| p.instance).collect::<BTreeSet<_>>().len(), 2);
     assert_eq!(placement.failures[0].reason.as_str(), "DistinctInstance placement constraint unsatisfied.");
     insta::assert_snapshot!(placement.failures[0].detail, @"of 2 instances: 2 with a task of the group already, which distinctInstance keeps apart; add an instance, or drop the constraint");
@@ -279,7 +279,7 @@ proptest! {
         constraints.extend(not_in_b.then(|| constraint("not(attribute:zone == b)")));
         let rules = rules(&constraints, &strategies);
         prop_assert_eq!(rules.strategy.len(), strategies.len());
-        let placement = place(&sim.world, &wants(count), &rules, sim.now_ms, seed);
+        let placement = place(&sim.world, &wants(count), &rules, seed);
         let mut counts: Vec<Count> = machines.into_iter()
             .map(|machine| Count { room: machine.room, alike: machine.has, machine })
             .collect();
@@ -297,7 +297,7 @@ proptest! {
             }
         }
         prop_assert_eq!(placement.failures.len(), count - placed.len());
-        let again = place(&sim.world, &wants(count), &rules, sim.now_ms, seed);
+        let again = place(&sim.world, &wants(count), &rules, seed);
         prop_assert_eq!(again, placement);
     }
 }

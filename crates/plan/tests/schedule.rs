@@ -21,7 +21,7 @@ fn fargate(count: usize) -> Vec<Want> {
 }
 
 fn only_failure(sim: &Sim, wants: &[Want]) -> Failure {
-    let placement = place(&sim.world, wants, &Rules::default(), sim.now_ms, 1);
+    let placement = place(&sim.world, wants, &Rules::default(), 1);
     assert_eq!(placement.failures.len(), 1, "{placement:?}");
     placement.failures[0].clone()
 }
@@ -29,7 +29,7 @@ fn only_failure(sim: &Sim, wants: &[Want]) -> Failure {
 #[test]
 fn tasks_are_spread() {
     let sim = Sim::new(4, 8);
-    let placement = place(&sim.world, &fargate(8), &Rules::default(), sim.now_ms, 7);
+    let placement = place(&sim.world, &fargate(8), &Rules::default(), 7);
     let mut on: BTreeMap<InstanceId, usize> = BTreeMap::new();
     placement.placed.iter().for_each(|placed| *on.entry(placed.instance).or_default() += 1);
     assert_eq!(on.into_values().collect::<Vec<_>>(), [2, 2, 2, 2]);
@@ -42,7 +42,7 @@ fn tasks_are_spread() {
 #[test]
 fn what_fits_is_placed_and_the_rest_explained() {
     let sim = Sim::new(2, 2);
-    let placement = place(&sim.world, &fargate(6), &Rules::default(), sim.now_ms, 7);
+    let placement = place(&sim.world, &fargate(6), &Rules::default(), 7);
     assert_eq!(placement.placed.len(), 4);
     assert_eq!(placement.failures.iter().map(|failure| failure.want).collect::<Vec<_>>(), [4, 5]);
     let failure = &placement.failures[0];
@@ -56,7 +56,7 @@ fn wants_of_one_call_know_of_each_other() {
     let mut sim = Sim::new(1, 2);
     sim.run(Command::RegisterTaskDefinition(definition("big", Size::new(256, 1024)).into()));
     let wants = [want("one", LaunchType::Fargate), want("big", LaunchType::Fargate)];
-    let placement = place(&sim.world, &wants, &Rules::default(), sim.now_ms, 1);
+    let placement = place(&sim.world, &wants, &Rules::default(), 1);
     assert_eq!((placement.placed.len(), placement.failures.len()), (1, 1));
 }
 
@@ -101,8 +101,7 @@ fn another_architecture_is_an_attribute() {
         let mut new = definition(architecture, Size::new(256, 512));
         new.platform.cpu_architecture = Some(architecture.into());
         sim.run(Command::RegisterTaskDefinition(new.into()));
-        let placement =
-            place(&sim.world, &[want(architecture, LaunchType::Fargate)], &Rules::default(), sim.now_ms, 1);
+        let placement = place(&sim.world, &[want(architecture, LaunchType::Fargate)], &Rules::default(), 1);
         assert_eq!(placement.placed.len(), places, "{architecture}");
     }
 }
@@ -117,8 +116,7 @@ fn a_host_port_is_given_once() {
     for id in 1..=2 {
         sim.join(instance(id, Home::Cluster(cluster()), Size::new(8192, 8192)));
     }
-    let placement =
-        place(&sim.world, &vec![want("port", LaunchType::Ec2); 3], &Rules::default(), sim.now_ms, 1);
+    let placement = place(&sim.world, &vec![want("port", LaunchType::Ec2); 3], &Rules::default(), 1);
     assert_eq!(placement.placed.len(), 2);
     assert_eq!(placement.failures[0].reason.as_str(), "RESOURCE:PORTS");
 }
@@ -137,8 +135,7 @@ fn a_gpu_is_given_once() {
     sim.join(with_gpus(1, &["a", "b", "c"]));
     sim.join(with_gpus(2, &["a", "b", "c", "d"]));
     sim.join(with_gpus(3, &[]));
-    let placement =
-        place(&sim.world, &vec![want("gpus", LaunchType::Ec2); 4], &Rules::default(), sim.now_ms, 1);
+    let placement = place(&sim.world, &vec![want("gpus", LaunchType::Ec2); 4], &Rules::default(), 1);
     let places: Vec<u128> = placement.placed.iter().map(|placed| placed.instance.0).collect();
     assert_eq!((places.iter().filter(|id| **id == 1).count(), places.len()), (1, 3), "{places:?}");
     let failure = &placement.failures[0];
@@ -147,9 +144,9 @@ fn a_gpu_is_given_once() {
 
     // What an override asks for is what counts.
     let one = Want { gpus: Some(1), ..want("gpus", LaunchType::Ec2) };
-    assert_eq!(place(&sim.world, &vec![one; 9], &Rules::default(), sim.now_ms, 1).placed.len(), 7);
+    assert_eq!(place(&sim.world, &vec![one; 9], &Rules::default(), 1).placed.len(), 7);
     let none = Want { gpus: Some(0), ..want("gpus", LaunchType::Ec2) };
-    assert_eq!(place(&sim.world, &vec![none; 9], &Rules::default(), sim.now_ms, 1).placed.len(), 9);
+    assert_eq!(place(&sim.world, &vec![none; 9], &Rules::default(), 1).placed.len(), 9);
 }
 
 #[test]
@@ -163,9 +160,7 @@ fn a_daemons_gpus_are_kept_free_for_it() {
     let daemon =
         NewService { scheduling: SchedulingStrategy::Daemon, deployment: Some(of), ..service(0, 0, 100) };
     let mut sim = sim.with(daemon);
-    let two = |sim: &Sim| {
-        place(&sim.world, &vec![want("gpus", LaunchType::Ec2); 2], &Rules::default(), sim.now_ms, 1)
-    };
+    let two = |sim: &Sim| place(&sim.world, &vec![want("gpus", LaunchType::Ec2); 2], &Rules::default(), 1);
     assert_eq!(two(&sim).placed.len(), 1);
     assert_eq!(two(&sim).failures[0].reason, FailureReason::Gpu);
     sim.settle();
@@ -190,7 +185,7 @@ proptest! {
         let mut id = 0;
         for (gpus, count) in calls {
             let want = Want { gpus: Some(gpus as usize), ..want("one", LaunchType::Ec2) };
-            let placement = place(&sim.world, &vec![want; count], &Rules::default(), sim.now_ms, 1);
+            let placement = place(&sim.world, &vec![want; count], &Rules::default(), 1);
             let free = |instance: &ContainerInstance| sim.world.free_gpus(instance).count();
             let most = sim.world.all_instances().map(|i| free(i)).max().unwrap_or(0);
             prop_assert!(placement.placed.is_empty() || most >= gpus as usize);
@@ -216,7 +211,7 @@ fn addresses_run_out_before_memory() {
         ..instance(1, Home::Pool, Size::new(81920, 81920))
     };
     sim.join(narrow);
-    let placement = place(&sim.world, &fargate(6), &Rules::default(), sim.now_ms, 1);
+    let placement = place(&sim.world, &fargate(6), &Rules::default(), 1);
     assert_eq!(placement.placed.len(), 5);
     assert_eq!(placement.failures[0].refusals, BTreeMap::from([(FailureReason::Eni, 1)]));
 }
@@ -263,7 +258,7 @@ fn a_capacity_provider_is_of_the_agents_that_say_so() {
     sim.join(own);
     let on = |provider: Option<&str>| {
         let want = Want { capacity_provider: provider.map(Into::into), ..want("one", LaunchType::Fargate) };
-        let placement = place(&sim.world, &[want], &Rules::default(), sim.now_ms, 1);
+        let placement = place(&sim.world, &[want], &Rules::default(), 1);
         placement.placed.first().map(|placed| placed.instance).ok_or(placement.failures)
     };
     for name in ["walled", "other"] {

@@ -245,7 +245,7 @@ impl Episode {
         let mut rules = Rules::of(&constraints, &strategy);
         rules.group = group.clone().map(|group| (site::cluster(), group));
         let seed = self.dice.id();
-        let placement = plan::place(&self.control.world, &wants, &rules, self.now_ms, seed);
+        let placement = plan::place(&self.control.world, &wants, &rules, seed);
         if !placement.failures.is_empty() {
             self.tally.count("tasks without a place");
         }

@@ -10,8 +10,15 @@ use std::sync::Arc;
 pub struct Grounds {
     instances: OrdMap<InstanceId, Arc<ContainerInstance>>,
     usage: OrdMap<InstanceId, Usage>,
-    /// The daemons of the home, with their live tasks.
-    daemons: Vec<(Arc<Service>, OrdSet<TaskId>)>,
+    /// Those of the home.
+    daemons: Vec<Daemon>,
+}
+
+/// With its live tasks.
+#[derive(Debug, Clone)]
+struct Daemon {
+    service: Arc<Service>,
+    tasks: OrdSet<TaskId>,
 }
 
 impl World {
@@ -23,19 +30,19 @@ impl World {
         Grounds { instances: self.instances.clone(), usage: self.usage.clone(), daemons }
     }
 
-    fn with_tasks(&self, service: &Arc<Service>) -> (Arc<Service>, OrdSet<TaskId>) {
+    fn with_tasks(&self, service: &Arc<Service>) -> Daemon {
         let tasks = self.tasks_of_service.set(&(service.key.clone(), true));
-        (service.clone(), tasks.cloned().unwrap_or_default())
+        Daemon { service: service.clone(), tasks: tasks.cloned().unwrap_or_default() }
     }
 }
 
 impl Grounds {
     /// Whether the same daemons have the same tasks, on the same instances.
     pub fn same_daemons(&self, other: &Grounds) -> bool {
-        let same =
-            |((one, tasks), (other, theirs)): (&(Arc<Service>, OrdSet<_>), &(Arc<Service>, OrdSet<_>))| {
-                Arc::ptr_eq(one, other) && (tasks.ptr_eq(theirs) || tasks.is_empty() && theirs.is_empty())
-            };
+        let same = |(one, other): (&Daemon, &Daemon)| {
+            Arc::ptr_eq(&one.service, &other.service)
+                && (one.tasks.ptr_eq(&other.tasks) || one.tasks.is_empty() && other.tasks.is_empty())
+        };
         self.daemons.len() == other.daemons.len()
             && self.daemons.iter().zip(&other.daemons).all(same)
             && (self.daemons.is_empty() || self.instances.ptr_eq(&other.instances))

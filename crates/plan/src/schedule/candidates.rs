@@ -63,14 +63,16 @@ impl Candidates {
             strategy: strategy.to_vec(),
             tiers,
             counts: counted.map(|name| (name.clone(), BTreeMap::new())).collect(),
-            entries: vec![None; rooms.len()],
+            entries: Vec::new(),
         };
         // The counts first: scores look at them.
         rooms.iter().for_each(|room| candidates.count(room, true));
-        for (index, room) in rooms.iter().enumerate() {
-            let able = filter::refusal(room, demand).is_none();
-            candidates.enter(room, index, able, demand);
-        }
+        let entry = |(index, room)| {
+            filter::refusal(room, demand).is_none().then(|| candidates.entry(room, index, demand))
+        };
+        candidates.entries = rooms.iter().enumerate().map(entry).collect();
+        let all = (0..rooms.len()).collect();
+        candidates.root = Node::of(&strategy[..tiers], 0, rooms, &candidates.entries, all);
         candidates
     }
 
@@ -169,6 +171,33 @@ impl Candidates {
 impl Node {
     fn at(level: usize, tiers: usize) -> Self {
         if level < tiers { Self::Tier(Tier::default()) } else { Self::Bottom(BTreeSet::new()) }
+    }
+
+    /// As if each had entered.
+    fn of(
+        tiers: &[Strategy],
+        level: usize,
+        rooms: &[Room],
+        entries: &[Option<Entry>],
+        members: Vec<usize>,
+    ) -> Self {
+        if level == tiers.len() {
+            return Self::Bottom(members.into_iter().filter_map(|index| entries[index]).collect());
+        }
+        let mut tier = Tier::default();
+        let mut inside: Vec<Vec<usize>> = Vec::new();
+        for index in members {
+            let number = tier.number(tiers, level, &rooms[index]);
+            inside.resize_with(tier.buckets.len(), Vec::new);
+            inside[number].push(index);
+        }
+        for (number, members) in inside.into_iter().enumerate() {
+            tier.change(level, number, |bucket| {
+                bucket.tasks = members.iter().map(|index| rooms[*index].alike).sum();
+                bucket.node = Self::of(tiers, level + 1, rooms, entries, members);
+            });
+        }
+        Self::Tier(tier)
     }
 
     fn best(&self) -> Option<Score> {

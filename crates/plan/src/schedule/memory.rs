@@ -10,8 +10,10 @@ use super::{
 };
 use model::{InstanceId, World};
 
-/// Kinds of tasks that are remembered; the one that was asked for the longest ago makes room.
-const MOST: usize = 16;
+/// Kinds of tasks that are remembered, and the instances of all of them together, each about 350 bytes. The kinds that were
+/// asked for the longest ago make room.
+const MOST: usize = 64;
+const MOST_ROOMS: usize = 160_000;
 
 /// Empty at first.
 #[derive(Debug, Default)]
@@ -62,10 +64,12 @@ impl Memory {
     }
 
     fn keep(&mut self, ranking: Ranking) {
-        if self.rankings.len() == MOST {
+        self.rankings.push(ranking);
+        let rooms =
+            |rankings: &[Ranking]| rankings.iter().map(|ranking| ranking.rooms().len()).sum::<usize>();
+        while self.rankings.len() > 1 && (self.rankings.len() > MOST || rooms(&self.rankings) > MOST_ROOMS) {
             self.rankings.remove(0);
         }
-        self.rankings.push(ranking);
     }
 }
 

@@ -41,7 +41,7 @@ pub struct Placement {
 }
 
 /// Finds a place for each want. `seed` decides between equals. Who asks again and again has a [`Memory`].
-pub fn place(world: &World, wants: &[Want], rules: &Rules, _now_ms: u64, seed: u128) -> Placement {
+pub fn place(world: &World, wants: &[Want], rules: &Rules, seed: u128) -> Placement {
     Memory::default().place(world, wants, rules, seed)
 }
 

@@ -186,8 +186,7 @@ impl Replay {
             capacity_provider: None,
         };
         let (wants, rules) = (vec![want; call.count], self.scheme.rules(call.kind));
-        let Placement { placed, failures } =
-            place(&self.sim.world, &wants, &rules, self.sim.now_ms, call.first as u128);
+        let Placement { placed, failures } = place(&self.sim.world, &wants, &rules, call.first as u128);
         assert_eq!(placed.len() + failures.len(), call.count);
         let mut chosen = vec![vec![0]; self.zones.len()];
         placed.iter().for_each(|one| chosen[one.instance.0 as usize - 1][0] += 1);
