@@ -73,8 +73,10 @@ class Wait:
     def find(self):
         """The service deployment whose target has the PRIMARY deployment's digits."""
         digits = self.primary["id"].split("/")[1]
+        # The milliseconds are cut off by Go's SDK; boto3 would round them, up to the very one of the deployment.
+        began = self.began.replace(microsecond=self.began.microsecond // 1000 * 1000)
         briefs = self.ecs.list_service_deployments(
-            **self.resource.where, createdAt={"after": self.began})["serviceDeployments"]
+            **self.resource.where, createdAt={"after": began})["serviceDeployments"]
         return next((one["serviceDeploymentArn"] for one in briefs if digits in one["targetServiceRevisionArn"]), None)
 
     def of_deployment(self):
