@@ -17,9 +17,11 @@ def of(task):
 
 def attempts(stage, started_by):
     """All tasks of one run, the first first."""
-    arns = [arn for desired in ("RUNNING", "STOPPED") for arn in stage.ecs.list_tasks(
-        cluster=stage.cluster, startedBy=started_by, desiredStatus=desired)["taskArns"]]
-    tasks = stage.ecs.describe_tasks(cluster=stage.cluster, tasks=arns, include=["TAGS"])["tasks"] if arns else []
+    # A set: one that stops between the two calls is in both lists.
+    arns = {arn for desired in ("RUNNING", "STOPPED") for arn in stage.ecs.list_tasks(
+        cluster=stage.cluster, startedBy=started_by, desiredStatus=desired)["taskArns"]}
+    described = stage.ecs.describe_tasks(cluster=stage.cluster, tasks=list(arns), include=["TAGS"]) if arns else {}
+    tasks = described.get("tasks", [])
     return sorted(tasks, key=lambda task: task["createdAt"])
 
 
