@@ -257,14 +257,22 @@ fn kinds_of_one_call_know_of_each_other() {
 #[test]
 fn what_an_instance_hosts_can_change_though_it_holds_the_same() {
     let mut stage = Stage::new(2);
+    // Without an address, of which each task has another.
+    let plain = NewDefinition { network_mode: NetworkMode::Host, ..definition("plain", Size::new(256, 512)) };
+    stage.sim.run(Command::RegisterTaskDefinition(plain.into()));
+    let reference = DefinitionRef { family: "plain".into(), revision: Revision(1) };
+    let task = |stage: &mut Stage, on: InstanceId, group: &str| NewTask {
+        definition: reference.clone(),
+        ..stage.task(on, group)
+    };
     let hosts = [InstanceId(1), InstanceId(2)];
-    let tasks: Vec<NewTask> = hosts.iter().map(|on| stage.task(*on, "web")).collect();
+    let tasks: Vec<NewTask> = hosts.iter().map(|on| task(&mut stage, *on, "web")).collect();
     stage.sim.run(Command::StartTasks { tasks: tasks.clone(), token: None });
     // The one that a call was given to is looked at again anyway: it is the other one that changes.
     let given = stage.place(5, 1, 1)[0];
     let other = tasks.iter().find(|task| task.instance != given).unwrap();
     stage.sim.fail(other.id, None);
-    let task = stage.task(other.instance, "other");
-    stage.sim.run(Command::StartTasks { tasks: vec![task], token: None });
+    let instead = task(&mut stage, other.instance, "other");
+    stage.sim.run(Command::StartTasks { tasks: vec![instead], token: None });
     assert!(stage.place(5, 9, 1).iter().all(|on| *on == given));
 }
