@@ -60,7 +60,7 @@ fn constraint(kind: ConstraintKind, expression: Option<&str>) -> PlacementConstr
     PlacementConstraint { kind, expression: expression.map(Arc::from) }
 }
 
-/// Whatever a call can ask of a placement; `None` as its group's name takes the family's.
+/// Whatever a call can ask of a placement, and the name of its group.
 fn rules(kind: usize) -> (Rules, &'static str) {
     let by = |kind, field: &str| PlacementStrategy { kind, field: Some(field.into()) };
     let member_of = |text| constraint(ConstraintKind::MemberOf, Some(text));
